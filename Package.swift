@@ -1,0 +1,44 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "magic",
+  targets: [
+    // L0
+    .target(name: "WireFormat", dependencies: ["CZlib"], swiftSettings: swiftSettings),
+    .target(name: "CArrowABI"),
+    .systemLibrary(name: "CMariaDB"),
+    .systemLibrary(name: "CZlib"),
+    .systemLibrary(name: "CZstd"),
+    .systemLibrary(name: "CEdit"),
+    // L1
+    .target(name: "Arrow", dependencies: ["CArrowABI", "WireFormat"], swiftSettings: swiftSettings),
+    .target(name: "Binlog", dependencies: ["WireFormat", "CZstd", "CZlib"], swiftSettings: swiftSettings),
+    .target(name: "MySQLSchema", swiftSettings: swiftSettings),
+    // L2
+    .target(
+      name: "RowEncoding", dependencies: ["Arrow", "Binlog", "MySQLSchema", "WireFormat"],
+      swiftSettings: swiftSettings),
+    .target(name: "MagicCore", dependencies: ["Arrow"], swiftSettings: swiftSettings),
+    // L3
+    .target(
+      name: "ClickHouseEngine", dependencies: ["Arrow", "CArrowABI", "MagicCore"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "MySQLSource",
+      dependencies: ["Arrow", "Binlog", "CMariaDB", "MySQLSchema", "RowEncoding", "WireFormat"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "Replication",
+      dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "WireFormat"],
+      swiftSettings: swiftSettings),
+    // Tests
+    .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,82 @@
+/// A table map event: which table the following row images belong to and how their cells are laid out.
+///
+/// Everything after ``nullability`` is optional metadata, of which a server writes as much as
+/// `binlog_row_metadata` says.
+public struct TableMap: Hashable, Sendable {
+  public var tableID: UInt64
+  public var flags: UInt16
+  public var database: String
+  public var table: String
+  /// One entry for each column, in the table's order.
+  public var columnTypes: [WireColumnType]
+  /// One entry for each column: whether it may be NULL.
+  public var nullability: [Bool]
+
+  /// For each column whether it is unsigned; `nil` when the server did not say. Non-numeric columns are false.
+  public var isUnsigned: [Bool]?
+  /// For each column its collation number (a character column, ENUM or SET), or `nil`; the array is nil when the
+  /// server did not say.
+  public var collations: [UInt64?]?
+  public var columnNames: [String]?
+  /// For each column the members of its ENUM or SET as raw bytes in the column's charset; empty for other columns.
+  public var members: [[[UInt8]]]?
+  /// For each column the geometry type, or nil.
+  public var geometryTypes: [UInt64?]?
+  /// Indices of the primary key's columns, in key order.
+  public var primaryKey: [Int]?
+  /// For each key column, parallel to ``primaryKey``, the prefix length in characters (0: the whole column).
+  public var primaryKeyPrefixes: [Int]?
+  public var isInvisible: [Bool]?
+  /// For each column the dimensions of its VECTOR, or nil.
+  public var vectorDimensions: [Int?]?
+
+  public init(tableID: UInt64, flags: UInt16, database: String, table: String,
+    columnTypes: [WireColumnType], nullability: [Bool]
+  ) {
+    self.tableID = tableID
+    self.flags = flags
+    self.database = database
+    self.table = table
+    self.columnTypes = columnTypes
+    self.nullability = nullability
+  }
+}
+
+/// How the cells of a column are laid out in a row image: the type code and its metadata, resolved.
+public enum WireColumnType: Hashable, Sendable {
+  /// TINY, SHORT, INT24, LONG, LONGLONG: 1, 2, 3, 4 or 8 bytes.
+  case integer(byteCount: Int)
+  case float
+  case double
+  case decimal(precision: Int, scale: Int)
+  /// The DECIMAL of servers before 5.0, as text; never in row images of supported servers.
+  case oldDecimal
+  case bit(width: Int)
+  case year
+  /// DATE and NEWDATE: 3 bytes.
+  case date
+  /// TIME before 5.6: 3 bytes.
+  case oldTime
+  /// DATETIME before 5.6: 8 bytes.
+  case oldDatetime
+  /// TIMESTAMP before 5.6: 4 bytes.
+  case oldTimestamp
+  case time(fractionalDigits: Int)
+  case datetime(fractionalDigits: Int)
+  case timestamp(fractionalDigits: Int)
+  /// CHAR and BINARY (and MariaDB's UUID, INET6 and INET4): length prefix of 1 byte, or 2 when `maximumLength` > 255.
+  case string(maximumLength: Int)
+  /// VARCHAR and VARBINARY: length prefix of 1 byte, or 2 when `maximumLength` > 255.
+  case varchar(maximumLength: Int)
+  /// BLOB and TEXT: the length prefix takes `lengthBytes` bytes (1 to 4).
+  case blob(lengthBytes: Int)
+  case geometry(lengthBytes: Int)
+  /// MySQL's binary JSON.
+  case json(lengthBytes: Int)
+  case vector(lengthBytes: Int)
+  /// ENUM as its index in 1 or 2 bytes.
+  case enumeration(byteCount: Int)
+  /// SET as a bit mask in 1 to 8 bytes.
+  case set(byteCount: Int)
+  case null
+}

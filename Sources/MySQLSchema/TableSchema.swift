@@ -1,0 +1,57 @@
+/// A table's name, qualified by its database.
+public struct TableName: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+  public var database: String
+  public var table: String
+
+  public init(database: String, table: String) {
+    self.database = database
+    self.table = table
+  }
+
+  public var description: String { "\(database).\(table)" }
+
+  public static func < (left: TableName, right: TableName) -> Bool {
+    (left.database, left.table) < (right.database, right.table)
+  }
+}
+
+/// One column of a table at the source.
+public struct Column: Hashable, Sendable, Codable {
+  public var name: String
+  public var type: ColumnType
+  public var isNullable: Bool
+  /// Whether the server computes the column (GENERATED ALWAYS AS); it is a column of the copy all the same.
+  public var isGenerated: Bool
+  /// Whether `SELECT *` at the source leaves the column out (INVISIBLE).
+  public var isInvisible: Bool
+
+  public init(
+    name: String, type: ColumnType, isNullable: Bool, isGenerated: Bool = false,
+    isInvisible: Bool = false
+  ) {
+    self.name = name
+    self.type = type
+    self.isNullable = isNullable
+    self.isGenerated = isGenerated
+    self.isInvisible = isInvisible
+  }
+}
+
+/// A table as the source declares it: columns in binlog order and the primary key.
+public struct TableSchema: Hashable, Sendable, Codable {
+  public var name: TableName
+  public var columns: [Column]
+  /// Indices into ``columns`` of the primary key's columns, in key order; empty without a primary key.
+  public var primaryKey: [Int]
+  /// The storage engine (`InnoDB`, `MyISAM`, …) when the declaration says.
+  public var storageEngine: String?
+
+  public init(
+    name: TableName, columns: [Column], primaryKey: [Int], storageEngine: String? = nil
+  ) {
+    self.name = name
+    self.columns = columns
+    self.primaryKey = primaryKey
+    self.storageEngine = storageEngine
+  }
+}
