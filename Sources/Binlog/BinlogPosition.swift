@@ -1,0 +1,22 @@
+/// A place in a server's binlog: the byte that follows an event.
+public struct BinlogPosition: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+  /// The file's name without a folder, such as `mysql-bin.000042`.
+  public var file: String
+  /// Offset in bytes from the start of the file.
+  public var offset: UInt64
+
+  public init(file: String, offset: UInt64) {
+    self.file = file
+    self.offset = offset
+  }
+
+  /// The number at the end of the file's name, which grows from file to file.
+  private var sequence: UInt64 { UInt64(file.split(separator: ".").last ?? "") ?? 0 }
+
+  /// Orders the positions of one server.
+  public static func < (left: BinlogPosition, right: BinlogPosition) -> Bool {
+    (left.sequence, left.offset) < (right.sequence, right.offset)
+  }
+
+  public var description: String { "\(file):\(offset)" }
+}
