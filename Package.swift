@@ -38,6 +38,7 @@ let package = Package(
       dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "WireFormat"],
       swiftSettings: swiftSettings),
     // Tests
+    .testTarget(name: "ArrowTests", dependencies: ["Arrow"], swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
