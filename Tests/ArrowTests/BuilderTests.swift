@@ -16,6 +16,13 @@ func values<T: BitwiseCopyable>(_ array: ArrayData, of type: T.Type) -> [T?] {
   }
 }
 
+/// The sign and the limbs of a decimal.
+func limbs(_ array: ArrayData, _ index: Int) -> [String] {
+  let (magnitude, isNegative) = array.decimal(at: index)
+  let limbs = [magnitude.0, magnitude.1, magnitude.2, magnitude.3].map { String($0) }
+  return [isNegative ? "-" : "+"] + limbs
+}
+
 extension BinaryBuilder {
   func append(_ text: String) { Array(text.utf8).withUnsafeBytes { append($0) } }
 }
@@ -93,9 +100,9 @@ extension BinaryBuilder {
     narrow.append(magnitude: (0, 0, 0, 0), isNegative: true)
     let array = narrow.finish()
     #expect(array.type == .decimal128(precision: 3, scale: 1))
-    #expect(array.decimal(at: 0) == (magnitude: (999, 0, 0, 0), isNegative: true))
+    #expect(limbs(array, 0) == ["-", "999", "0", "0", "0"])
     #expect(array.isNull(at: 1))
-    #expect(array.decimal(at: 2) == (magnitude: (0, 0, 0, 0), isNegative: false))
+    #expect(limbs(array, 2) == ["+", "0", "0", "0", "0"])
     narrow.append(magnitude: (1000, 0, 0, 0), isNegative: false)
     #expect(narrow.hasRejectedValue)
 
@@ -104,8 +111,8 @@ extension BinaryBuilder {
     wide.append(magnitude: (1, 2, 3, 4), isNegative: false)
     let decimals = wide.finish()
     #expect(decimals.type == .decimal256(precision: 65, scale: 30))
-    #expect(decimals.decimal(at: 0) == (magnitude: (1, 2, 3, 4), isNegative: true))
-    #expect(decimals.decimal(at: 1) == (magnitude: (1, 2, 3, 4), isNegative: false))
+    #expect(limbs(decimals, 0) == ["-", "1", "2", "3", "4"])
+    #expect(limbs(decimals, 1) == ["+", "1", "2", "3", "4"])
     wide.append(magnitude: (0, 0, 0, .max), isNegative: false)
     #expect(wide.hasRejectedValue)
   }

@@ -9,7 +9,8 @@ import WireFormat
     #expect(try reader.readUInt(byteCount: 3) == 0x040302)
     #expect(try reader.readBigEndianUInt(byteCount: 3) == 0x050607)
     #expect(try reader.readBigEndian(UInt16.self) == 0x0809)
-    #expect(reader.isAtEnd)
+    let isAtEnd = reader.isAtEnd
+    #expect(isAtEnd)
   }
 
   @Test func leavesTheCursorWhenBytesAreMissing() throws {
@@ -22,7 +23,8 @@ import WireFormat
       #expect(error.code == .truncated)
       #expect(error.offset == 1)
     }
-    #expect(reader.offset == 0)
+    let offset = reader.offset
+    #expect(offset == 0)
   }
 
   @Test func computesTheStandardCheckValue() {
