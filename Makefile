@@ -1,0 +1,34 @@
+.PHONY: help build demo test soak bench fuzz fmt check clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+build: ## the command line, for development: .build/debug/magic
+	scripts/setup
+	swift build --product magic
+
+demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
+	scripts/demo
+
+test: ## unit, integration and system tests
+	scripts/test
+
+soak: ## the system tests at full length: 20 kills, longer load (about 10 minutes)
+	scripts/setup
+	swift build --product magic
+	scripts/test-system --soak
+
+bench: ## decoding and loading against mariadb-binlog on the same file; BENCH=--large for 4 GB
+	scripts/bench $(BENCH)
+
+fuzz: ## every decoder on random input, one minute each
+	scripts/fuzz
+
+fmt: ## formats all Swift sources
+	swift format --in-place --recursive Package.swift Sources Tests
+
+check: ## formatting, and that every target imports only what it declares
+	scripts/check
+
+clean: ## removes what was built (the fetched .deps stay)
+	rm -rf .build .build-*
