@@ -39,6 +39,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     // Tests
     .testTarget(name: "ArrowTests", dependencies: ["Arrow"], swiftSettings: swiftSettings),
+    .testTarget(name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

@@ -1,4 +1,5 @@
-/// A table map event: which table the following row images belong to and how their cells are laid out.
+/// A table map event: which table the following row images belong to and how their cells are laid
+/// out.
 ///
 /// Everything after ``nullability`` is optional metadata, of which a server writes as much as
 /// `binlog_row_metadata` says.
@@ -12,25 +13,29 @@ public struct TableMap: Hashable, Sendable {
   /// One entry for each column: whether it may be NULL.
   public var nullability: [Bool]
 
-  /// For each column whether it is unsigned; `nil` when the server did not say. Non-numeric columns are false.
+  /// For each column whether it is unsigned; `nil` when the server did not say. Non-numeric columns
+  /// are false.
   public var isUnsigned: [Bool]?
-  /// For each column its collation number (a character column, ENUM or SET), or `nil`; the array is nil when the
-  /// server did not say.
+  /// For each column its collation number (a character column, ENUM or SET), or `nil`; the array is
+  /// nil when the server did not say.
   public var collations: [UInt64?]?
   public var columnNames: [String]?
-  /// For each column the members of its ENUM or SET as raw bytes in the column's charset; empty for other columns.
+  /// For each column the members of its ENUM or SET as raw bytes in the column's charset; empty for
+  /// other columns.
   public var members: [[[UInt8]]]?
   /// For each column the geometry type, or nil.
   public var geometryTypes: [UInt64?]?
   /// Indices of the primary key's columns, in key order.
   public var primaryKey: [Int]?
-  /// For each key column, parallel to ``primaryKey``, the prefix length in characters (0: the whole column).
+  /// For each key column, parallel to ``primaryKey``, the prefix length in characters (0: the whole
+  /// column).
   public var primaryKeyPrefixes: [Int]?
   public var isInvisible: [Bool]?
   /// For each column the dimensions of its VECTOR, or nil.
   public var vectorDimensions: [Int?]?
 
-  public init(tableID: UInt64, flags: UInt16, database: String, table: String,
+  public init(
+    tableID: UInt64, flags: UInt16, database: String, table: String,
     columnTypes: [WireColumnType], nullability: [Bool]
   ) {
     self.tableID = tableID
@@ -64,7 +69,8 @@ public enum WireColumnType: Hashable, Sendable {
   case time(fractionalDigits: Int)
   case datetime(fractionalDigits: Int)
   case timestamp(fractionalDigits: Int)
-  /// CHAR and BINARY (and MariaDB's UUID, INET6 and INET4): length prefix of 1 byte, or 2 when `maximumLength` > 255.
+  /// CHAR and BINARY (and MariaDB's UUID, INET6 and INET4): length prefix of 1 byte, or 2 when
+  /// `maximumLength` > 255.
   case string(maximumLength: Int)
   /// VARCHAR and VARBINARY: length prefix of 1 byte, or 2 when `maximumLength` > 255.
   case varchar(maximumLength: Int)
