@@ -38,7 +38,9 @@ let package = Package(
       dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "WireFormat"],
       swiftSettings: swiftSettings),
     // Tests
-    .testTarget(name: "ArrowTests", dependencies: ["Arrow"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ArrowTests", dependencies: ["Arrow", "CArrowABI", "WireFormat"],
+      exclude: ["sample.py"], swiftSettings: swiftSettings),
     .testTarget(name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],
