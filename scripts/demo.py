@@ -159,8 +159,7 @@ def main():
     print("Magic keeps a columnar copy of a MariaDB database, transaction by transaction.\n")
     with MariaDB("--sql-mode=NO_ENGINE_SUBSTITUTION") as source, Magic() as magic:
         say("A shop opens on MariaDB ...")
-        source.execute("CREATE DATABASE shop")
-        source.execute(*SHOP, database="shop")
+        source.create_database("shop", *SHOP)
         say(f"... with {CUSTOMERS:,} customers, {ORDERS:,} orders, {ORDERS * 3:,} order lines.")
 
         customers = Customers(source)

@@ -142,6 +142,13 @@ class MariaDB:
             for statement in statements:
                 cursor.execute(statement)
 
+    def create_database(self, name, *statements):
+        """A database with the table that Magic.catch_up marks progress in, and what `statements`
+        make in it."""
+        self.execute(f"CREATE DATABASE {name}")
+        self.execute(
+            "CREATE TABLE marker (id BIGINT PRIMARY KEY, n BIGINT)", *statements, database=name)
+
     def rows(self, statement, **options):
         with self.connect(**options) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
@@ -255,27 +262,30 @@ class Magic:
             self.process.send_signal(how)
         return self.wait_exit(seconds)
 
+    def is_answering(self):
+        """Whether the running `magic replicate` takes statements; raises when it has ended."""
+        if self.process.poll() is not None:
+            raise RuntimeError(
+                f"magic replicate ended with {self.process.returncode}:\n" + self.output()[-4000:])
+        try:
+            return self.http("SELECT 1") == [[b"1"]]
+        except (CommandFailed, OSError, http.client.HTTPException):
+            return False
+
     def catch_up(self, source, database, seconds=120):
         """Waits until everything that the source has committed so far is visible in the copy: a
         marker row written now comes after it."""
-        with source.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(
-                f"CREATE TABLE IF NOT EXISTS {database}.marker (id BIGINT PRIMARY KEY, n BIGINT)")
-            number = time.monotonic_ns()
-            cursor.execute(f"REPLACE INTO {database}.marker VALUES (1, {number})")
+        number = time.monotonic_ns()
+        source.execute(f"REPLACE INTO {database}.marker VALUES (1, {number})")
         wanted = [[str(number).encode()]]
+        wait_until(
+            lambda: self.is_answering() and self._shows(database, wanted), seconds, "catching up")
 
-        def is_visible():
-            if self.process is not None and self.process.poll() is not None:
-                raise RuntimeError(
-                    f"magic replicate ended with {self.process.returncode}:\n"
-                    + self.output()[-4000:])
-            try:
-                return self.http(f"SELECT n FROM {database}.marker WHERE id = 1") == wanted
-            except (CommandFailed, OSError, http.client.HTTPException):
-                return False
-
-        wait_until(is_visible, seconds, "catching up")
+    def _shows(self, database, wanted):
+        try:
+            return self.http(f"SELECT n FROM {database}.marker WHERE id = 1") == wanted
+        except CommandFailed:
+            return False  # the table is not there yet
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
