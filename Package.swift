@@ -42,6 +42,7 @@ let package = Package(
       name: "ArrowTests", dependencies: ["Arrow", "CArrowABI", "WireFormat"],
       exclude: ["sample.py"], swiftSettings: swiftSettings),
     .testTarget(name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
+    .testTarget(name: "MySQLSchemaTests", dependencies: ["MySQLSchema"], swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

@@ -45,13 +45,38 @@ public struct TableSchema: Hashable, Sendable, Codable {
   public var primaryKey: [Int]
   /// The storage engine (`InnoDB`, `MyISAM`, …) when the declaration says.
   public var storageEngine: String?
+  /// Whether the primary key holds only the first characters of some column, so that it cannot identify a row by
+  /// whole values.
+  public var primaryKeyHasPrefix: Bool
+  /// Whether the table keeps past rows (MariaDB's WITH SYSTEM VERSIONING), which the binlog inserts beside the living
+  /// ones.
+  public var isSystemVersioned: Bool
 
   public init(
-    name: TableName, columns: [Column], primaryKey: [Int], storageEngine: String? = nil
+    name: TableName, columns: [Column], primaryKey: [Int], storageEngine: String? = nil,
+    primaryKeyHasPrefix: Bool = false, isSystemVersioned: Bool = false
   ) {
     self.name = name
     self.columns = columns
     self.primaryKey = primaryKey
     self.storageEngine = storageEngine
+    self.primaryKeyHasPrefix = primaryKeyHasPrefix
+    self.isSystemVersioned = isSystemVersioned
+  }
+
+  /// The index of a column by its name, whose case does not matter.
+  public func columnIndex(_ name: String) -> Int? {
+    let lowercased = name.lowercased()
+    return columns.firstIndex { $0.name == name || $0.name.lowercased() == lowercased }
+  }
+
+  /// The same table with the charset of its database in the columns whose declarations leave theirs open.
+  public func withDefaultCharset(_ charset: String) -> TableSchema {
+    var schema = self
+    let name = Charset.canonicalName(charset)
+    for index in columns.indices where columns[index].type == .string(charset: nil) {
+      schema.columns[index].type = name == "binary" ? .bytes : .string(charset: name)
+    }
+    return schema
   }
 }

@@ -1,0 +1,74 @@
+/// What a logged statement does to tables and databases.
+public enum DDLStatement: Hashable, Sendable {
+  case createTable(CreateTable)
+  case alterTable(AlterTable)
+  case dropTables([TableName], isTemporary: Bool)
+  /// Renames, to be applied in this order.
+  case renameTables([TableRename])
+  case truncateTable(TableName)
+  /// `charset` is the default of the database's tables, or nil when the statement leaves it to the server.
+  case createDatabase(String, charset: String?)
+  /// `charset` is nil when the statement does not change it.
+  case alterDatabase(String, charset: String?)
+  case dropDatabase(String)
+  case createIndex(TableName)
+  case dropIndex(TableName)
+  /// A statement that changes neither rows nor columns: views, users, SET, transaction control, and so on.
+  case noEffect
+  /// Rows were changed by a statement that is logged as text, so that no row event describes them.
+  case dataChange
+  /// Text that this parser does not understand; what it did to which table is unknown.
+  case unrecognized(reason: String)
+}
+
+/// A CREATE TABLE statement.
+public struct CreateTable: Hashable, Sendable {
+  /// Where the new table's columns come from.
+  public enum Source: Hashable, Sendable {
+    /// The whole definition is in the statement.
+    case definition(TableSchema)
+    /// The columns are those of another table (CREATE TABLE … LIKE).
+    case like(TableName)
+    /// The columns come, at least in part, from a query's result.
+    case select
+  }
+
+  public var name: TableName
+  public var source: Source
+  public var isTemporary: Bool
+  /// IF NOT EXISTS: nothing happens when the table is there.
+  public var ifNotExists: Bool
+  /// OR REPLACE: an existing table is dropped first.
+  public var orReplace: Bool
+}
+
+/// An ALTER TABLE statement: which table, and what a reader of row events must know before re-reading its columns.
+public struct AlterTable: Hashable, Sendable {
+  public var name: TableName
+  /// The table's name afterwards, when the statement renames it.
+  public var newName: TableName?
+  /// Whether rows come or go without a row event: partitions dropped, truncated or exchanged, tablespaces discarded
+  /// or imported.
+  public var changesRows: Bool
+}
+
+/// One table's old and new name.
+public struct TableRename: Hashable, Sendable {
+  public var from: TableName
+  public var to: TableName
+
+  public init(from: TableName, to: TableName) {
+    self.from = from
+    self.to = to
+  }
+}
+
+/// Why SQL text could not be understood, and where.
+public struct SQLSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What was expected or is not supported.
+  public var reason: String
+  /// Offset in bytes from the start of the text.
+  public var offset: Int
+
+  public var description: String { "\(reason) (byte \(offset))" }
+}
