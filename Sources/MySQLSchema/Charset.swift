@@ -1,6 +1,8 @@
-/// The names of charsets, and the charsets of collations, as MySQL and MariaDB number and name them.
+/// The names of charsets, and the charsets of collations, as MySQL and MariaDB number and name
+/// them.
 public enum Charset {
-  /// The charset of a collation number, as table maps and result sets give it; nil for an unknown number.
+  /// The charset of a collation number, as table maps and result sets give it; nil for an unknown
+  /// number.
   public static func name(collation id: UInt64) -> String? {
     switch id {
     case 0..<1024: return baseName(collation: Int(id))
@@ -13,7 +15,8 @@ public enum Charset {
     }
   }
 
-  /// The charset of a collation's name; nil when the name has no charset in it (`uca1400_ai_ci`, `DEFAULT`).
+  /// The charset of a collation's name; nil when the name has no charset in it (`uca1400_ai_ci`,
+  /// `DEFAULT`).
   public static func name(collationName: String) -> String? {
     let name = collationName.lowercased()
     if name == "binary" { return name }

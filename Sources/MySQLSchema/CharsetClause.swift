@@ -5,7 +5,8 @@ struct CharsetClause {
 
   init(name: String? = nil) { self.name = name.map(Charset.canonicalName) }
 
-  /// Moves past `CHARACTER SET [=] x`, `CHARSET [=] x` or `COLLATE [=] x` and takes it in, if one comes next.
+  /// Moves past `CHARACTER SET [=] x`, `CHARSET [=] x` or `COLLATE [=] x` and takes it in, if one
+  /// comes next.
   mutating func accept(from parser: inout DDLParser) throws(SQLSyntaxError) -> Bool {
     switch parser.token.keyword {
     case "CHARSET": parser.advance()
@@ -16,7 +17,8 @@ struct CharsetClause {
     case "COLLATE":
       parser.advance()
       _ = parser.accept("=")
-      // A collation decides only where no charset is given, except that the two never contradict each other.
+      // A collation decides only where no charset is given, except that the two never contradict
+      // each other.
       let collation = try Self.value(from: &parser)
       if let charset = Charset.name(collationName: collation) { name = charset }
       return true

@@ -2,8 +2,9 @@ import Glibc
 
 /// Converts text from one of the server's charsets to UTF-8.
 ///
-/// The C library's iconv does the conversion; ``CharsetEncoding`` lists where the server's tables differ from it. A byte
-/// sequence that stands for no character becomes U+FFFD and is counted in ``invalidCount``.
+/// The C library's iconv does the conversion; ``CharsetEncoding`` lists where the server's tables
+/// differ from it. A byte sequence that stands for no character becomes U+FFFD and is counted in
+/// ``invalidCount``.
 ///
 /// A decoder has a conversion state and a buffer of its own, so it belongs to one task at a time.
 public final class CharsetDecoder {
@@ -23,7 +24,8 @@ public final class CharsetDecoder {
     case multiByte(MultiByteConverter)
   }
 
-  /// Makes a decoder, or returns nil for a charset that is unknown or that the C library has no tables of.
+  /// Makes a decoder, or returns nil for a charset that is unknown or that the C library has no
+  /// tables of.
   public init?(charset: String) {
     self.charset = Charset.canonicalName(charset)
     isPassThrough = ["utf8mb3", "utf8mb4", "binary"].contains(self.charset)

@@ -1,6 +1,7 @@
 /// How a charset of the server corresponds to an encoding of the C library.
 ///
-/// The differences were found by converting every code of every charset on a MariaDB 10.11 server and with glibc 2.36.
+/// The differences were found by converting every code of every charset on a MariaDB 10.11 server
+/// and with glibc 2.36.
 struct CharsetEncoding {
   enum Form {
     case singleByte
@@ -79,7 +80,8 @@ struct CharsetEncoding {
     return characters
   }
 
-  /// The charsets other than UTF-8 by their names; `keybcs2` is missing because glibc has no tables of it.
+  /// The charsets other than UTF-8 by their names; `keybcs2` is missing because glibc has no tables
+  /// of it.
   static let all: [String: CharsetEncoding] = [
     "ascii": single("ASCII"),
     // The server's latin1 is Windows-1252 with control characters in its five gaps.
@@ -142,7 +144,8 @@ struct CharsetEncoding {
       overrides: [
         .init(0xA145, 0x2022), .init(0xA14E, 0xFF64), .init(0xA1C2, 0x203E), .init(0xA1E3, 0x223C),
         .init(0xA1F2, 0x2641), .init(0xA1F3, 0x2609), .init(0xA241, 0xFF0F), .init(0xA242, 0xFF3C),
-        .init(0xA244, 0xA5), .init(0xA246, 0xA2, 2), .init(0xC6A1, 0x30FE), .init(0xC6A2, 0x309D, 2),
+        .init(0xA244, 0xA5), .init(0xA246, 0xA2, 2), .init(0xC6A1, 0x30FE),
+        .init(0xC6A2, 0x309D, 2),
         .init(0xC6A4, 0x3005), .init(0xC6A5, 0x3041, 83), .init(0xC6F8, 0x30A1, 7),
         .init(0xC740, 0x30A8, 63), .init(0xC7A1, 0x30E7, 16), .init(0xC7B1, 0x414, 2),
         .init(0xC7B3, 0x401), .init(0xC7B4, 0x416, 7), .init(0xC7BB, 0x423, 19),

@@ -16,8 +16,8 @@ public enum ColumnType: Hashable, Sendable, Codable {
   case timestamp(fractionalDigits: Int)
   case time(fractionalDigits: Int)
   case year
-  /// CHAR, VARCHAR and the TEXT family; `charset` is the charset's name (`utf8mb4`, `latin1`, …), or nil
-  /// when the declaration does not say and the table's default is unknown.
+  /// CHAR, VARCHAR and the TEXT family; `charset` is the charset's name (`utf8mb4`, `latin1`, …),
+  /// or nil when the declaration does not say and the table's default is unknown.
   case string(charset: String?)
   /// BINARY(length): values are padded with zero bytes to this length.
   case binary(length: Int)

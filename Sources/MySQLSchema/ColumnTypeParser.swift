@@ -81,7 +81,8 @@ struct DeclaredType {
 }
 
 extension DDLParser {
-  /// The name of a type and its parameters; attributes such as UNSIGNED and CHARACTER SET follow it.
+  /// The name of a type and its parameters; attributes such as UNSIGNED and CHARACTER SET follow
+  /// it.
   mutating func columnType() throws(SQLSyntaxError) -> DeclaredType {
     guard token.kind == .word else { throw error("expected a column type") }
     let word = token.keyword
@@ -92,7 +93,8 @@ extension DDLParser {
     }
     if let type = Self.typesWithoutParameters[word] { return DeclaredType(type) }
     switch word {
-    case "CHAR", "CHARACTER", "NCHAR", "NATIONAL", "VARCHAR", "VARCHARACTER", "VARCHAR2", "NVARCHAR",
+    case "CHAR", "CHARACTER", "NCHAR", "NATIONAL", "VARCHAR", "VARCHARACTER", "VARCHAR2",
+      "NVARCHAR",
       "NVARCHAR2", "LONG", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT", "CLOB":
       return try characterType(word)
     case "ENUM": return DeclaredType(kind: .enumeration(try members()))

@@ -249,7 +249,8 @@ extension DDLParser {
 
   // MARK: Options
 
-  /// The table's options and partitions, up to the end of the statement or the query that fills the table.
+  /// The table's options and partitions, up to the end of the statement or the query that fills the
+  /// table.
   mutating func tableOptions() throws(SQLSyntaxError) -> TableDefinition.Options {
     var options = TableDefinition.Options()
     while token.kind != .end {

@@ -26,7 +26,8 @@ func parseDDL(_ bytes: [UInt8], range: Range<Int>, defaultDatabase: String, mode
 
 /// A cursor over tokens and the statements that it understands.
 ///
-/// Nothing here recurses: nested parentheses are counted, so their depth is bounded by nothing but the text.
+/// Nothing here recurses: nested parentheses are counted, so their depth is bounded by nothing but
+/// the text.
 struct DDLParser {
   private(set) var lexer: SQLLexer
   /// The token to look at next.
@@ -95,19 +96,14 @@ struct DDLParser {
 
   mutating func tableName() throws(SQLSyntaxError) -> TableName {
     let first = try name()
-    guard token.keyword == "." else {
-      return TableName(database: defaultDatabase, table: first)
+    // A point and the digits after it look like a number.
+    if token.kind == .number, lexer.bytes[token.range.lowerBound] == UInt8(ascii: ".") {
+      let digits = lexer.text(of: token).dropFirst()
+      advance()
+      return TableName(database: first, table: String(digits))
     }
-    advance()
-    return TableName(database: first, table: try nameAfterPoint())
-  }
-
-  /// A name that follows a point may be all digits.
-  private mutating func nameAfterPoint() throws(SQLSyntaxError) -> String {
-    guard token.kind == .number else { return try name() }
-    let digits = lexer.text(of: token)
-    advance()
-    return digits
+    guard accept(".") else { return TableName(database: defaultDatabase, table: first) }
+    return TableName(database: first, table: try name())
   }
 
   mutating func tableNames() throws(SQLSyntaxError) -> [TableName] {
@@ -302,7 +298,8 @@ struct DDLParser {
   private mutating func objectWithoutRows() throws(SQLSyntaxError) -> DDLStatement {
     while token.kind != .end, token.kind != .unterminated {
       if Self.objectsWithoutRows.contains(token.keyword) { return .noEffect }
-      // DEFINER = name, ALGORITHM = …, SQL SECURITY …: what a view, routine or event may begin with.
+      // DEFINER = name, ALGORITHM = …, SQL SECURITY …: what a view, routine or event may begin
+      // with.
       guard Self.definitionPrefixes.contains(token.keyword) || token.kind != .word else { break }
       let isDefiner = token.keyword == "DEFINER"
       advance()

@@ -6,14 +6,16 @@ public enum DDLStatement: Hashable, Sendable {
   /// Renames, to be applied in this order.
   case renameTables([TableRename])
   case truncateTable(TableName)
-  /// `charset` is the default of the database's tables, or nil when the statement leaves it to the server.
+  /// `charset` is the default of the database's tables, or nil when the statement leaves it to the
+  /// server.
   case createDatabase(String, charset: String?)
   /// `charset` is nil when the statement does not change it.
   case alterDatabase(String, charset: String?)
   case dropDatabase(String)
   case createIndex(TableName)
   case dropIndex(TableName)
-  /// A statement that changes neither rows nor columns: views, users, SET, transaction control, and so on.
+  /// A statement that changes neither rows nor columns: views, users, SET, transaction control, and
+  /// so on.
   case noEffect
   /// Rows were changed by a statement that is logged as text, so that no row event describes them.
   case dataChange
@@ -42,14 +44,21 @@ public struct CreateTable: Hashable, Sendable {
   public var orReplace: Bool
 }
 
-/// An ALTER TABLE statement: which table, and what a reader of row events must know before re-reading its columns.
+/// An ALTER TABLE statement: which table, and what a reader of row events must know before
+/// re-reading its columns.
 public struct AlterTable: Hashable, Sendable {
   public var name: TableName
   /// The table's name afterwards, when the statement renames it.
   public var newName: TableName?
-  /// Whether rows come or go without a row event: partitions dropped, truncated or exchanged, tablespaces discarded
-  /// or imported.
+  /// Whether rows come or go without a row event: partitions dropped, truncated or exchanged,
+  /// tablespaces discarded or imported.
   public var changesRows: Bool
+
+  public init(name: TableName, newName: TableName? = nil, changesRows: Bool = false) {
+    self.name = name
+    self.newName = newName
+    self.changesRows = changesRows
+  }
 }
 
 /// One table's old and new name.

@@ -31,14 +31,16 @@ struct SQLToken {
 
   var kind: Kind
   var range: Range<Int>
-  /// The word in upper case, or the symbol; empty for other kinds, so that quoted text never equals a keyword.
+  /// The word in upper case, or the symbol; empty for other kinds, so that quoted text never equals
+  /// a keyword.
   var keyword: String
 }
 
 /// Splits SQL text into tokens, one at a time, in time linear in its length.
 ///
-/// The content of executable comments (`/*! … */`, `/*M! … */`) counts as text: a server replaces those that it does
-/// not execute before it logs a statement, and prints in SHOW CREATE and in dumps only those that it would execute.
+/// The content of executable comments (`/*! … */`, `/*M! … */`) counts as text: a server replaces
+/// those that it does not execute before it logs a statement, and prints in SHOW CREATE and in
+/// dumps only those that it would execute.
 struct SQLLexer {
   let bytes: [UInt8]
   let mode: SQLTextMode
@@ -66,7 +68,8 @@ struct SQLLexer {
     case UInt8(ascii: "\""): return quoted(by: first, as: mode.ansiQuotes ? .quotedName : .string)
     case UInt8(ascii: "`"): return quoted(by: first, as: .quotedName)
     case UInt8(ascii: "0")...UInt8(ascii: "9"): return numberOrWord()
-    case UInt8(ascii: ".") where byte(at: start + 1).map(isDigit) == true: return fraction(from: start)
+    case UInt8(ascii: ".") where byte(at: start + 1).map(isDigit) == true:
+      return fraction(from: start)
     case _ where isWordByte(first): return wordOrPrefixedLiteral()
     default:
       position += 1
@@ -77,7 +80,8 @@ struct SQLLexer {
   private func token(_ kind: SQLToken.Kind, from start: Int) -> SQLToken {
     let hasKeyword = kind == .word || kind == .symbol
     let keyword =
-      hasKeyword ? String(decoding: bytes[start..<position].lazy.map(uppercased), as: UTF8.self) : ""
+      hasKeyword
+      ? String(decoding: bytes[start..<position].lazy.map(uppercased), as: UTF8.self) : ""
     return SQLToken(kind: kind, range: start..<position, keyword: keyword)
   }
 
@@ -93,7 +97,8 @@ struct SQLLexer {
         skipLine()
       } else if current == UInt8(ascii: "/"), following == UInt8(ascii: "*") {
         guard enterOrSkipComment() else { return false }
-      } else if isInExecutableComment, current == UInt8(ascii: "*"), following == UInt8(ascii: "/") {
+      } else if isInExecutableComment, current == UInt8(ascii: "*"), following == UInt8(ascii: "/")
+      {
         isInExecutableComment = false
         position += 2
       } else {

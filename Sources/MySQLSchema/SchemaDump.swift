@@ -11,7 +11,8 @@ public struct SchemaDump: Hashable, Sendable {
 
   /// The tables in the order of their creation.
   public var tables: [TableSchema]
-  /// Statements about tables that were not understood; the tables that they name may differ from ``tables``.
+  /// Statements about tables that were not understood; the tables that they name may differ from
+  /// ``tables``.
   public var problems: [Problem]
 }
 
@@ -120,7 +121,8 @@ private struct StatementSplitter {
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  /// The next statement that ends in `;`. Those that another DELIMITER ends are routines and triggers.
+  /// The next statement that ends in `;`. Those that another DELIMITER ends are routines and
+  /// triggers.
   mutating func next() -> (range: Range<Int>, line: Int)? {
     while true {
       skipSpace()
@@ -179,7 +181,9 @@ private struct StatementSplitter {
       let current = bytes[position]
       step()
       if current == quote { return }
-      if current == UInt8(ascii: "\\"), quote != UInt8(ascii: "`"), position < bytes.count { step() }
+      if current == UInt8(ascii: "\\"), quote != UInt8(ascii: "`"), position < bytes.count {
+        step()
+      }
     }
   }
 

@@ -75,8 +75,8 @@ struct TableDefinition {
     }
   }
 
-  /// The columns of a system-versioned table that no definition names, and the end of a row's life, which MariaDB
-  /// appends to the primary key so that past rows keep theirs.
+  /// The columns of a system-versioned table that no definition names, and the end of a row's life,
+  /// which MariaDB appends to the primary key so that past rows keep theirs.
   private func applyVersioning(to schema: inout TableSchema) {
     guard schema.isSystemVersioned else { return }
     let declared = periods.first { $0.name.lowercased() == "system_time" }

@@ -20,7 +20,8 @@ public struct Column: Hashable, Sendable, Codable {
   public var name: String
   public var type: ColumnType
   public var isNullable: Bool
-  /// Whether the server computes the column (GENERATED ALWAYS AS); it is a column of the copy all the same.
+  /// Whether the server computes the column (GENERATED ALWAYS AS); it is a column of the copy all
+  /// the same.
   public var isGenerated: Bool
   /// Whether `SELECT *` at the source leaves the column out (INVISIBLE).
   public var isInvisible: Bool
@@ -41,15 +42,16 @@ public struct Column: Hashable, Sendable, Codable {
 public struct TableSchema: Hashable, Sendable, Codable {
   public var name: TableName
   public var columns: [Column]
-  /// Indices into ``columns`` of the primary key's columns, in key order; empty without a primary key.
+  /// Indices into ``columns`` of the primary key's columns, in key order; empty without a primary
+  /// key.
   public var primaryKey: [Int]
   /// The storage engine (`InnoDB`, `MyISAM`, …) when the declaration says.
   public var storageEngine: String?
-  /// Whether the primary key holds only the first characters of some column, so that it cannot identify a row by
-  /// whole values.
+  /// Whether the primary key holds only the first characters of some column, so that it cannot
+  /// identify a row by whole values.
   public var primaryKeyHasPrefix: Bool
-  /// Whether the table keeps past rows (MariaDB's WITH SYSTEM VERSIONING), which the binlog inserts beside the living
-  /// ones.
+  /// Whether the table keeps past rows (MariaDB's WITH SYSTEM VERSIONING), which the binlog inserts
+  /// beside the living ones.
   public var isSystemVersioned: Bool
 
   public init(
@@ -70,7 +72,8 @@ public struct TableSchema: Hashable, Sendable, Codable {
     return columns.firstIndex { $0.name == name || $0.name.lowercased() == lowercased }
   }
 
-  /// The same table with the charset of its database in the columns whose declarations leave theirs open.
+  /// The same table with the charset of its database in the columns whose declarations leave theirs
+  /// open.
   public func withDefaultCharset(_ charset: String) -> TableSchema {
     var schema = self
     let name = Charset.canonicalName(charset)

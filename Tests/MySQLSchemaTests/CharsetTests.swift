@@ -19,7 +19,9 @@ private func decode(_ charset: String, _ bytes: [UInt8]) throws -> (text: String
   }
 
   @Test func knowsWhichNumbersAreFree() {
-    for id: UInt64 in [17, 100, 400, 1041, 5000, .max] { #expect(Charset.name(collation: id) == nil) }
+    for id: UInt64 in [17, 100, 400, 1041, 5000, .max] {
+      #expect(Charset.name(collation: id) == nil)
+    }
     #expect(Charset.name(collationName: "utf8_general_ci") == "utf8mb3")
     #expect(Charset.name(collationName: "uca1400_ai_ci") == nil)
   }
@@ -27,11 +29,14 @@ private func decode(_ charset: String, _ bytes: [UInt8]) throws -> (text: String
   // What a MariaDB 10.11 server makes of the same bytes.
   @Test(arguments: [
     ("latin1", [0x41, 0x80, 0x81, 0xE9], "A€\u{81}é"),
-    ("latin2", [0xB1], "ą"), ("cp1251", [0xC6], "Ж"), ("koi8u", [0x95, 0xD6], "•Ж"),
-    ("greek", [0xE1, 0xA1], "αʽ"), ("hebrew", [0xE0, 0xAF], "א‾"), ("armscii8", [0xFF, 0xB2], "'Ա"),
-    ("geostd8", [0x80, 0xC0], "€ა"), ("tis620", [0x80, 0xA1], "\u{80}ก"), ("swe7", [0x5B, 0x40], "ÄÉ"),
+    ("latin2", [0xB1], "ą"), ("cp1251", [0xC6], "Ж"), ("koi8u", [0x95, 0xD6], "•ж"),
+    ("greek", [0xE1, 0xA1], "αʽ"), ("hebrew", [0xE0, 0xAF], "א‾"),
+    ("armscii8", [0xFF, 0xB2], "'Ա"),
+    ("geostd8", [0x80, 0xC0], "€ა"), ("tis620", [0x80, 0xA1], "\u{80}ก"),
+    ("swe7", [0x5B, 0x40], "ÄÉ"),
     ("macroman", [0xC6], "∆"), ("dec8", [0xA0], "\u{A0}"), ("cp866", [0xFC], "ⁿ"),
-    ("gbk", [0xC4, 0xE3, 0x41], "你A"), ("gb2312", [0xC4, 0xE3], "你"), ("big5", [0xA7, 0x41, 0xC6, 0xA7], "你う"),
+    ("gbk", [0xC4, 0xE3, 0x41], "你A"), ("gb2312", [0xC4, 0xE3], "你"),
+    ("big5", [0xA7, 0x41, 0xC6, 0xA7], "你ぃ"),
     ("gb18030", [0x81, 0x30, 0x81, 0x30], "\u{80}"),
     ("sjis", [0x5C, 0x83, 0x5C, 0x81, 0x5F, 0xB1], "\\ソ\\ｱ"), ("cp932", [0x87, 0x40], "①"),
     ("ujis", [0xA1, 0xC1, 0x8F, 0xA2, 0xB7, 0x8E, 0xB1], "〜~ｱ"), ("eucjpms", [0xA1, 0xC1], "～"),
@@ -64,8 +69,9 @@ private func decode(_ charset: String, _ bytes: [UInt8]) throws -> (text: String
   @Test func survivesEveryPairOfBytesInEveryCharset() throws {
     for charset in ["big5", "sjis", "ujis", "gb18030", "utf16", "utf32", "swe7", "euckr"] {
       let decoder = try #require(CharsetDecoder(charset: charset))
-      for first in stride(from: 0, through: 255, by: 3) {
-        let bytes = (0...255).flatMap { [UInt8(first), UInt8($0), 0x30] }
+      for first in stride(from: UInt8(0), through: 252, by: 3) {
+        var bytes: [UInt8] = []
+        for second in UInt8.min...UInt8.max { bytes += [first, second, 0x30] }
         #expect(!decoder.string(from: bytes).isEmpty)
       }
     }

@@ -1,12 +1,15 @@
 import MySQLSchema
 import Testing
 
+struct NoDefinition: Error {
+  var parsed: DDLStatement
+}
+
 /// The schema that a CREATE TABLE statement defines.
 func definition(of statement: String, mode: SQLTextMode = SQLTextMode()) throws -> TableSchema {
   let parsed = parseDDL(statement, defaultDatabase: "shop", mode: mode)
   guard case .createTable(let create) = parsed, case .definition(let schema) = create.source else {
-    Issue.record("\(parsed) for \(statement)")
-    throw SQLSyntaxError(reason: "no definition", offset: 0)
+    throw NoDefinition(parsed: parsed)
   }
   return schema
 }
@@ -76,7 +79,8 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
     ("DATETIME", .datetime(fractionalDigits: 0)), ("YEAR(4)", .year),
     ("CHAR", .string(charset: nil)), ("CHAR(10) BINARY", .string(charset: nil)),
     ("CHARACTER VARYING(20)", .string(charset: nil)),
-    ("NATIONAL CHAR VARYING(3)", .string(charset: "utf8mb3")), ("NCHAR(2)", .string(charset: "utf8mb3")),
+    ("NATIONAL CHAR VARYING(3)", .string(charset: "utf8mb3")),
+    ("NCHAR(2)", .string(charset: "utf8mb3")),
     ("NVARCHAR(2)", .string(charset: "utf8mb3")), ("LONG VARCHAR", .string(charset: nil)),
     ("LONG VARBINARY", .bytes), ("LONG", .string(charset: nil)),
     ("CHAR(4) BYTE", .binary(length: 4)), ("CHAR(4) CHARSET binary", .binary(length: 4)),
@@ -87,13 +91,18 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
     ("BINARY", .binary(length: 1)), ("BINARY(16)", .binary(length: 16)), ("VARBINARY(9)", .bytes),
     ("BLOB(70000)", .bytes), ("LONGBLOB", .bytes),
     ("JSON", .json), ("LONGTEXT CHECK (json_valid(`c`))", .json),
-    ("LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`C`))", .json),
+    (
+      "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`C`))",
+      .json
+    ),
     ("LONGTEXT CHECK (json_valid(`d`))", .string(charset: nil)),
     ("UUID", .uuid), ("INET4", .inet4), ("INET6", .inet6),
     ("VECTOR", .vector(dimensions: 2048)), ("VECTOR(3)", .vector(dimensions: 3)),
     ("POINT SRID 4326 NOT NULL", .geometry), ("GEOMCOLLECTION", .geometry),
-    ("ENUM('a','b ','it''s','c\\'d', \"e\\\\\", x'41', _latin1'f')",
-      .enumeration(["a", "b", "it's", "c'd", "e\\", "A", "f"])),
+    (
+      "ENUM('a','b ','it''s','c\\'d', \"e\\\\\", x'41', _latin1'f')",
+      .enumeration(["a", "b", "it's", "c'd", "e\\", "A", "f"])
+    ),
     ("ENUM('é', 0xE9) CHARACTER SET latin1", .enumeration(["é", "é"])),
     ("SET('x,', '') CHARSET utf8mb4 DEFAULT ''", .set(["x,", ""])),
   ])
@@ -202,7 +211,8 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
   @Test func readsColumnTypesAlone() throws {
     #expect(try parseColumnType("int(10) unsigned zerofill") == .integer(.int, isUnsigned: true))
     #expect(try parseColumnType("varchar(20)", charset: "gbk") == .string(charset: "gbk"))
-    #expect(try parseColumnType("enum('a','b''c')", charset: "latin1") == .enumeration(["a", "b'c"]))
+    #expect(
+      try parseColumnType("enum('a','b''c')", charset: "latin1") == .enumeration(["a", "b'c"]))
     #expect(try parseColumnType("time /* mariadb-5.3 */") == .time(fractionalDigits: 0))
     #expect(throws: SQLSyntaxError.self) { try parseColumnType("int not") }
   }
