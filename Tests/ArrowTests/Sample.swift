@@ -101,7 +101,9 @@ enum Sample {
     add("bytes", textColumn(.binary, [[], nil, [0], [255, 254], [1, 2, 3]]))
     add("large_text", large(.largeUtf8, textColumn(["", nil, "b", "cc", "ddd"])))
     add("large_bytes", large(.largeBinary, textColumn(.binary, [[], nil, [0], [255], [1, 2, 3]])))
-    add("uuid", fixedSize(), metadata: [Field.extensionNameKey: "arrow.uuid"])
+    add(
+      "uuid", fixedSize(),
+      metadata: [Field.extensionNameKey: "arrow.uuid", Field.extensionMetadataKey: ""])
     add("address", fixedSize(), metadata: [Field.extensionNameKey: "magic.ipv6"])
     add("list", lists())
     add("set", sets())
