@@ -116,7 +116,8 @@ struct GrowableBytes: ~Copyable {
 
   @usableFromInline init() { base = Self.placeholder }
 
-  deinit { if capacity > 0 { free(base) } }
+  // Inlinable, or else the optimiser of Swift 6.3 stops at the setters of properties of this type.
+  @inlinable deinit { if capacity > 0 { free(base) } }
 
   /// Makes room for `extra` more bytes.
   @inlinable @inline(__always)

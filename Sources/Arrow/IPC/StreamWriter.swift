@@ -19,7 +19,6 @@ public struct IPCMessage: Sendable {
 
   /// Appends the message as it appears in a stream: marker, length, header and body.
   public func append(to bytes: inout [UInt8]) {
-    bytes.reserveCapacity(bytes.count + 8 + header.count + bodyByteCount)
     bytes.append(contentsOf: repeatElement(0xFF, count: 4))
     let count = UInt32(truncatingIfNeeded: header.count).littleEndian
     withUnsafeBytes(of: count) { bytes.append(contentsOf: $0) }
