@@ -1,5 +1,5 @@
 /// The charset that CHARACTER SET and COLLATE clauses give, in whatever order they come.
-struct CharsetClause {
+struct CharsetClause: Hashable, Sendable {
   /// The charset's name, or nil when no clause gives one.
   private(set) var name: String?
 

@@ -18,8 +18,8 @@ public func parseColumnType(_ text: String, charset: String? = nil) throws(SQLSy
 }
 
 /// A column type whose charset may still depend on the table's default.
-struct DeclaredType {
-  enum Kind {
+struct DeclaredType: Hashable, Sendable {
+  enum Kind: Hashable, Sendable {
     case fixed(ColumnType)
     /// CHAR, VARCHAR, TEXT; the length is that of CHAR, which becomes BINARY in charset `binary`.
     case characters(fixedLength: Int?)
@@ -28,7 +28,7 @@ struct DeclaredType {
   }
 
   /// A member of ENUM or SET as it is written.
-  enum Member {
+  enum Member: Hashable, Sendable {
     case text(String)
     case bytes([UInt8])
   }

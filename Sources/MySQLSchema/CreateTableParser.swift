@@ -27,8 +27,7 @@ extension DDLParser {
 
   // MARK: Elements
 
-  private mutating func tableElement(into definition: inout TableDefinition) throws(SQLSyntaxError)
-  {
+  mutating func tableElement(into definition: inout TableDefinition) throws(SQLSyntaxError) {
     let following = peek().keyword
     let isIndex = ["INDEX", "KEY", "UNIQUE"].contains(following)
     switch token.keyword {
@@ -113,7 +112,7 @@ extension DDLParser {
     let isSerial = token.keyword == "SERIAL"
     var column = TableDefinition.ColumnDefinition(name: name, type: try columnType())
     if isSerial { column.isNullable = false }
-    while token.kind == .word {
+    while token.kind == .word, !Self.wordsAfterColumns.contains(token.keyword) {
       if try acceptTypeAttribute(of: &column.type) { continue }
       try columnAttribute(of: &column)
     }
@@ -296,6 +295,8 @@ extension DDLParser {
   }
 
   private static let queryVerbs: Set<String> = ["SELECT", "WITH", "VALUES", "TABLE"]
+  /// What follows a column's definition in ALTER TABLE.
+  private static let wordsAfterColumns: Set<String> = ["AFTER", "FIRST", "PARTITION", "REMOVE"]
   private static let constraintKinds: Set<String> = [
     "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "KEY", "INDEX",
   ]

@@ -137,10 +137,10 @@ struct DDLParser {
     }
   }
 
-  /// Moves to the `,` or `)` that ends an element of a list.
+  /// Moves to the `,`, the `)` or the end of the text that ends an element of a list.
   mutating func skipToEndOfElement() throws(SQLSyntaxError) {
-    while token.keyword != ",", token.keyword != ")" {
-      guard token.kind != .end, token.kind != .unterminated else { throw error("expected )") }
+    while token.keyword != ",", token.keyword != ")", token.kind != .end {
+      guard token.kind != .unterminated else { throw error("expected )") }
       if token.keyword == "(" { try skipParenthesized() } else { advance() }
     }
   }
@@ -203,7 +203,7 @@ struct DDLParser {
           ifNotExists: ifNotExists, orReplace: orReplace))
     case "INDEX":
       advance()
-      return .createIndex(try indexedTable())
+      return .createIndex(try indexedTable().table)
     case "DATABASE", "SCHEMA":
       advance()
       _ = try acceptIfExists()
@@ -244,7 +244,9 @@ struct DDLParser {
       return .dropDatabase(try name())
     case "INDEX":
       advance()
-      return .dropIndex(try indexedTable())
+      let dropped = try indexedTable()
+      guard dropped.index.lowercased() == "primary" else { return .dropIndex(dropped.table) }
+      return .alterTable(AlterTable(name: dropped.table, changes: [.dropPrimaryKey]))
     default: return try objectWithoutRows()
     }
   }
@@ -271,16 +273,16 @@ struct DDLParser {
     if accept("WAIT") { _ = try unsignedInteger() }
   }
 
-  /// The table after ON in CREATE INDEX and DROP INDEX.
-  private mutating func indexedTable() throws(SQLSyntaxError) -> TableName {
+  /// The index, and the table after ON, in CREATE INDEX and DROP INDEX.
+  private mutating func indexedTable() throws(SQLSyntaxError) -> (index: String, table: TableName) {
     _ = try acceptIfExists()
-    _ = try name()
+    let index = try name()
     while token.keyword != "ON" {
       guard token.kind != .end, token.kind != .unterminated else { throw error("expected ON") }
       advance()
     }
     advance()
-    return try tableName()
+    return (index, try tableName())
   }
 
   /// The default charset among a database's options, or nil without one.

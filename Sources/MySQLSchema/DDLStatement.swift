@@ -53,11 +53,17 @@ public struct AlterTable: Hashable, Sendable {
   /// Whether rows come or go without a row event: partitions dropped, truncated or exchanged,
   /// tablespaces discarded or imported.
   public var changesRows: Bool
+  /// What ``TableSchema/applying(_:)`` applies.
+  var changes: [TableChange]
 
-  public init(name: TableName, newName: TableName? = nil, changesRows: Bool = false) {
+  init(
+    name: TableName, newName: TableName? = nil, changesRows: Bool = false,
+    changes: [TableChange] = []
+  ) {
     self.name = name
     self.newName = newName
     self.changesRows = changesRows
+    self.changes = changes
   }
 }
 

@@ -74,11 +74,12 @@ private struct SchemaDumpReader {
       for name in names { tables[name] = nil }
     case .renameTables(let renames):
       for rename in renames { move(rename) }
+    case .alterTable(let alteration): return apply(alteration)
     case .createDatabase(let name, let charset), .alterDatabase(let name, let charset):
       if let charset { databaseCharsets[name] = charset }
     case .dropDatabase(let name): tables = tables.filter { $0.key.database != name }
     case .unrecognized(let reason): return reason
-    case .alterTable, .dropTables, .truncateTable, .createIndex, .dropIndex, .noEffect, .dataChange:
+    case .dropTables, .truncateTable, .createIndex, .dropIndex, .noEffect, .dataChange:
       break
     }
     return nil
@@ -88,6 +89,19 @@ private struct SchemaDumpReader {
     guard var table = tables.removeValue(forKey: rename.from) else { return }
     table.schema.name = rename.to
     tables[rename.to] = table
+  }
+
+  private mutating func apply(_ alteration: AlterTable) -> String? {
+    guard var table = tables.removeValue(forKey: alteration.name) else {
+      return "no table \(alteration.name)"
+    }
+    do throws(SQLSyntaxError) {
+      table.schema = try table.schema.applying(alteration)
+      tables[table.schema.name] = table
+      return nil
+    } catch {
+      return error.reason
+    }
   }
 
   private mutating func apply(_ create: CreateTable) -> String? {

@@ -1,6 +1,6 @@
 /// A table's definition as it is written, before defaults and implied attributes are applied.
 struct TableDefinition {
-  struct ColumnDefinition {
+  struct ColumnDefinition: Hashable, Sendable {
     var name: String
     var type: DeclaredType
     var isNullable = true
@@ -12,9 +12,15 @@ struct TableDefinition {
       self.name = name
       self.type = type
     }
+
+    func column(defaultCharset: String?) throws(SQLSyntaxError) -> Column {
+      Column(
+        name: name, type: try type.resolved(defaultCharset: defaultCharset),
+        isNullable: isNullable, isGenerated: isGenerated, isInvisible: isInvisible)
+    }
   }
 
-  struct KeyPart {
+  struct KeyPart: Hashable, Sendable {
     var name: String
     /// Only the first characters of the column are in the key.
     var hasPrefix = false
@@ -48,14 +54,11 @@ struct TableDefinition {
       guard names.insert(column.name.lowercased()).inserted else {
         throw SQLSyntaxError(reason: "column \(column.name) is declared twice", offset: 0)
       }
-      schema.columns.append(
-        Column(
-          name: column.name, type: try column.type.resolved(defaultCharset: options.charset.name),
-          isNullable: column.isNullable, isGenerated: column.isGenerated,
-          isInvisible: column.isInvisible))
+      schema.columns.append(try column.column(defaultCharset: options.charset.name))
     }
     try applyPeriods(to: &schema)
-    if options.isSystemVersioned { schema.isSystemVersioned = true }
+    schema.defaultCharset = options.charset.name
+    schema.isSystemVersioned = options.isSystemVersioned
     schema.primaryKey = try primaryKeyIndices(in: schema)
     schema.primaryKeyHasPrefix = primaryKey.contains(where: \.hasPrefix)
     applyVersioning(to: &schema)

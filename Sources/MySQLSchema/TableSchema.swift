@@ -19,6 +19,8 @@ public struct TableName: Hashable, Sendable, Codable, Comparable, CustomStringCo
 public struct Column: Hashable, Sendable, Codable {
   public var name: String
   public var type: ColumnType
+  /// Whether the column may be NULL. A TIMESTAMP that a definition leaves open counts as nullable,
+  /// although a server without `explicit_defaults_for_timestamp` makes it NOT NULL.
   public var isNullable: Bool
   /// Whether the server computes the column (GENERATED ALWAYS AS); it is a column of the copy all
   /// the same.
@@ -47,6 +49,8 @@ public struct TableSchema: Hashable, Sendable, Codable {
   public var primaryKey: [Int]
   /// The storage engine (`InnoDB`, `MyISAM`, …) when the declaration says.
   public var storageEngine: String?
+  /// The charset of text columns that do not declare theirs, when it is known.
+  public var defaultCharset: String?
   /// Whether the primary key holds only the first characters of some column, so that it cannot
   /// identify a row by whole values.
   public var primaryKeyHasPrefix: Bool
@@ -56,12 +60,14 @@ public struct TableSchema: Hashable, Sendable, Codable {
 
   public init(
     name: TableName, columns: [Column], primaryKey: [Int], storageEngine: String? = nil,
-    primaryKeyHasPrefix: Bool = false, isSystemVersioned: Bool = false
+    defaultCharset: String? = nil, primaryKeyHasPrefix: Bool = false,
+    isSystemVersioned: Bool = false
   ) {
     self.name = name
     self.columns = columns
     self.primaryKey = primaryKey
     self.storageEngine = storageEngine
+    self.defaultCharset = defaultCharset
     self.primaryKeyHasPrefix = primaryKeyHasPrefix
     self.isSystemVersioned = isSystemVersioned
   }
@@ -77,6 +83,7 @@ public struct TableSchema: Hashable, Sendable, Codable {
   public func withDefaultCharset(_ charset: String) -> TableSchema {
     var schema = self
     let name = Charset.canonicalName(charset)
+    schema.defaultCharset = defaultCharset ?? name
     for index in columns.indices where columns[index].type == .string(charset: nil) {
       schema.columns[index].type = name == "binary" ? .bytes : .string(charset: name)
     }

@@ -57,7 +57,7 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
               name: "hidden", type: .string(charset: "utf8mb4"), isNullable: true,
               isInvisible: true),
             Column(name: "owner", type: .integer(.int, isUnsigned: false), isNullable: true),
-          ], primaryKey: [1, 0], storageEngine: "InnoDB"))
+          ], primaryKey: [1, 0], storageEngine: "InnoDB", defaultCharset: "utf8mb4"))
   }
 
   @Test(arguments: [

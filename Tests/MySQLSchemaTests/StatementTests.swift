@@ -65,26 +65,6 @@ private func parse(_ statement: String) -> DDLStatement {
     ("CREATE UNIQUE INDEX i USING BTREE ON t (a)", .createIndex(shopT)),
     ("DROP INDEX IF EXISTS i ON t", .dropIndex(shopT)),
     (
-      "ALTER TABLE t ADD COLUMN a int, ALGORITHM=INPLACE",
-      .alterTable(AlterTable(name: shopT))
-    ),
-    (
-      "ALTER ONLINE TABLE t NOWAIT RENAME COLUMN a TO b, RENAME AS u",
-      .alterTable(AlterTable(name: shopT, newName: shopU))
-    ),
-    (
-      "ALTER TABLE t RENAME INDEX a TO b, DROP COLUMN c",
-      .alterTable(AlterTable(name: shopT))
-    ),
-    (
-      "ALTER TABLE t TRUNCATE PARTITION p0",
-      .alterTable(AlterTable(name: shopT, changesRows: true))
-    ),
-    (
-      "ALTER TABLE t DISCARD TABLESPACE",
-      .alterTable(AlterTable(name: shopT, changesRows: true))
-    ),
-    (
       "SET STATEMENT max_statement_time=1, x=(2) FOR DROP TABLE t",
       .dropTables([shopT], isTemporary: false)
     ),
