@@ -92,10 +92,10 @@ class MariaDB:
         name = version.stdout.split(" Ver ")[1].split()[0]
         cache = ROOT / ".deps" / f"mariadb-{name}"
         cache.parent.mkdir(exist_ok=True)
-        with open(cache.with_suffix(".lock"), "w") as lock:
+        with open(cache.parent / f"{cache.name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not cache.exists():
-                unfinished = cache.with_suffix(".new")
+                unfinished = cache.parent / f"{cache.name}.new"
                 shutil.rmtree(unfinished, ignore_errors=True)
                 subprocess.run(
                     [find_program("mariadb-install-db"), "--no-defaults", "--skip-test-db",
