@@ -101,7 +101,8 @@ private final class Owner {
   func refusesArraysThatContradictThemselves(number: Int) throws {
     let mutations: [(inout ArrowArray) -> Void] = [
       { $0.length = -1 }, { $0.offset = -1 }, { $0.length = .max }, { $0.n_buffers = 7 },
-      { $0.n_children = 3 }, { $0.null_count = 9 }, { $0.release = nil },
+      { $0.n_children = 3 }, { $0.null_count = 9 },
+      { if let release = $0.release { release(&$0) } },
     ]
     let batch = try Sample.batch()
     // The last column, of the null type, has neither buffers nor a number of nulls of its own.
@@ -140,7 +141,8 @@ private final class Owner {
         type: .dictionary(index: .int8, values: .utf8), length: 2,
         buffers: [buffer(of: [Int8(0), 2])], dictionary: textColumn(["a", "b"])),
       ArrayData(
-        type: .dictionary(index: .int8, values: .utf8), length: 1, buffers: [buffer(of: [Int8(-1)])],
+        type: .dictionary(index: .int8, values: .utf8), length: 1,
+        buffers: [buffer(of: [Int8(-1)])],
         dictionary: textColumn(["a", "b"])),
     ]
     for (number, array) in cases.enumerated() {

@@ -116,7 +116,8 @@ extension ArrayData {
     return try buffers[0].withUnsafeBytes { bytes throws(Failure) in
       let values = UnsafeRawBufferPointer(rebasing: bytes[(offset &* MemoryLayout<T>.stride)...])
       return try body(
-        UnsafeBufferPointer(start: values.assumingMemoryBound(to: T.self).baseAddress, count: length))
+        UnsafeBufferPointer(
+          start: values.assumingMemoryBound(to: T.self).baseAddress, count: length))
     }
   }
 

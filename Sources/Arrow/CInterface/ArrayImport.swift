@@ -38,10 +38,10 @@ extension ArrayData {
     throws(ArrowError)
   {
     let fields = type.childFields
-    let children = try childStructs(array.children, count: array.n_children)
     guard array.release != nil, array.length >= 0, array.offset >= 0,
-      array.length < Int.max - Int(array.offset), children.count == fields.count
+      array.length < Int.max - Int(array.offset), array.n_children == Int64(fields.count)
     else { throw ArrowError(.malformed, "an array of \(type)") }
+    let children = try childStructs(array.children, count: array.n_children)
     if array.length == 0 {
       // Producers differ in what the buffers of no values are, or whether they are there.
       self.init(emptyOf: type)

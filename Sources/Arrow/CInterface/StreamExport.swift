@@ -28,7 +28,8 @@ public func exportStream(
     stream.pointee.release = nil
     Unmanaged<ExportedStream>.fromOpaque(data).release()
   }
-  stream.private_data = Unmanaged.passRetained(ExportedStream(schema: schema, next: next)).toOpaque()
+  stream.private_data = Unmanaged.passRetained(ExportedStream(schema: schema, next: next))
+    .toOpaque()
   pointer.initialize(to: stream)
 }
 

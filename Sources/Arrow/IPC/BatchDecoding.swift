@@ -70,7 +70,8 @@ struct BatchDecoder {
     return count == 0 ? .empty : body.slice(Int(start)..<Int(start + count))
   }
 
-  private mutating func array(_ type: DataType, _ field: IPCField) throws(DecodeError) -> ArrayData {
+  private mutating func array(_ type: DataType, _ field: IPCField) throws(DecodeError) -> ArrayData
+  {
     guard nextNode < nodes.count else { throw malformed("missing array") }
     let (length, _) = nodes[nextNode]
     nextNode += 1
@@ -99,8 +100,9 @@ struct BatchDecoder {
   }
 
   /// The bitmap, and the nulls counted in it, because the number in the message may be wrong.
-  private mutating func validity(_ length: Int) throws(DecodeError) -> (bits: Buffer?, nullCount: Int)
-  {
+  private mutating func validity(_ length: Int) throws(DecodeError) -> (
+    bits: Buffer?, nullCount: Int
+  ) {
     let bits = try buffer()
     if bits.byteCount == 0 { return (nil, 0) }
     guard bits.byteCount >= bitmapByteCount(length) else { throw malformed("validity bitmap") }

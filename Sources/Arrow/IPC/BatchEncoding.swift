@@ -71,7 +71,8 @@ func paddedByteCount(_ byteCount: Int) -> Int { (byteCount + 7) & ~7 }
 extension Buffer {
   /// The bits in `range`, from the first bit of the first byte on.
   func bits(_ range: Range<Int>) -> Buffer {
-    let bytes = slice((range.lowerBound / 8)..<max(bitmapByteCount(range.upperBound), range.lowerBound / 8))
+    let bytes = slice(
+      (range.lowerBound / 8)..<max(bitmapByteCount(range.upperBound), range.lowerBound / 8))
     let shift = UInt8(range.lowerBound % 8)
     if shift == 0 { return bytes }
     var shifted = GrowableBytes()

@@ -31,7 +31,7 @@ public struct StreamReader: ~Copyable {
   /// - Parameters:
   ///   - headerByteLimit: the greatest size of a message's description.
   ///   - bodyByteLimit: the greatest size of a batch.
-  public init(headerByteLimit: Int = 64 << 20, bodyByteLimit: Int = 4 << 30) {
+  public init(headerByteLimit: Int = 16 << 20, bodyByteLimit: Int = 4 << 30) {
     self.headerByteLimit = headerByteLimit
     self.bodyByteLimit = bodyByteLimit
   }

@@ -54,8 +54,9 @@ public struct StreamWriter: Sendable {
   ///
   /// - Throws: `malformed` when the batch has other types than the stream.
   public mutating func messages(for batch: RecordBatch) throws(ArrowError) -> [IPCMessage] {
-    guard batch.schema.fields == schema.fields
-      || batch.schema.fields.map(\.type) == schema.fields.map(\.type)
+    guard
+      batch.schema.fields == schema.fields
+        || batch.schema.fields.map(\.type) == schema.fields.map(\.type)
     else { throw ArrowError(.malformed, "a record batch whose types are not those of its stream") }
     var messages: [IPCMessage] = []
     for (column, field) in zip(batch.columns, fields) where field.hasDictionary {
@@ -90,7 +91,8 @@ public struct StreamWriter: Sendable {
     of array: ArrayData, _ field: IPCField, to messages: inout [IPCMessage]
   ) {
     guard let id = field.dictionaryID, let dictionary = array.dictionary else {
-      for (child, childField) in zip(array.children, field.children) where childField.hasDictionary {
+      for (child, childField) in zip(array.children, field.children) where childField.hasDictionary
+      {
         appendDictionaries(of: child, childField, to: &messages)
       }
       return
