@@ -141,8 +141,10 @@ public struct BinlogDecoder: Sendable {
     case .xid:
       body = .xid(try reader.read())
     case .tableMap:
-      let length = postHeaderLength(of: type)
-      body = .tableMap(try tableMaps.decode(from: &reader, postHeaderLength: length))
+      body = .tableMap(
+        try tableMaps.decode(
+          from: &reader, postHeaderLength: postHeaderLength(of: type),
+          isMariaDB: formatDescription?.isMariaDB ?? false))
     case .writeRowsV1, .updateRowsV1, .deleteRowsV1, .writeRows, .updateRows, .deleteRows:
       let head = try RowsEventHead(
         type: type, from: &reader, postHeaderLength: postHeaderLength(of: type))

@@ -28,8 +28,8 @@ struct TableMapCache: Sendable {
   ///
   /// Servers repeat the map before each statement; one that is the same as before is not decoded
   /// again.
-  mutating func decode(from reader: inout ByteReader, postHeaderLength: Int) throws(DecodeError)
-    -> TableMap
+  mutating func decode(from reader: inout ByteReader, postHeaderLength: Int, isMariaDB: Bool)
+    throws(DecodeError) -> TableMap
   {
     let tableID = try reader.readTableID(postHeaderLength: postHeaderLength)
     var rest = reader
@@ -39,7 +39,7 @@ struct TableMapCache: Sendable {
       return known.tableMap
     }
     let tableMap = try TableMap(
-      tableID: tableID, from: &reader, postHeaderLength: postHeaderLength)
+      tableID: tableID, from: &reader, postHeaderLength: postHeaderLength, isMariaDB: isMariaDB)
     if young.count >= Self.generationSize {
       old = young
       young.removeAll(keepingCapacity: true)

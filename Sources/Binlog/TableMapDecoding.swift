@@ -5,7 +5,9 @@ extension TableMap {
   static let maximumColumnCount = 4096
 
   /// Decodes a TABLE_MAP event from the byte after the table id.
-  init(tableID: UInt64, from reader: inout ByteReader, postHeaderLength: Int) throws(DecodeError) {
+  init(
+    tableID: UInt64, from reader: inout ByteReader, postHeaderLength: Int, isMariaDB: Bool
+  ) throws(DecodeError) {
     let flags: UInt16 = try reader.read()
     let known = postHeaderLength == 6 ? 6 : 8
     try reader.skipPostHeader(length: postHeaderLength, known: known, "table map event")
@@ -25,7 +27,7 @@ extension TableMap {
     self.init(
       tableID: tableID, flags: flags, database: database, table: table, columnTypes: types,
       nullability: (0..<count).map { nullBits[$0] })
-    try readOptionalMetadata(&reader)
+    try readOptionalMetadata(&reader, isMariaDB: isMariaDB)
   }
 }
 
@@ -67,6 +69,8 @@ extension WireColumnType {
     case 17: self = .timestamp(fractionalDigits: try metadata.readFractionalDigits())
     case 18: self = .datetime(fractionalDigits: try metadata.readFractionalDigits())
     case 19: self = .time(fractionalDigits: try metadata.readFractionalDigits())
+    case 140: self = .compressedBlob(lengthBytes: try metadata.readLengthBytes())
+    case 141: self = .compressedVarchar(maximumLength: Int(try metadata.read(UInt16.self)))
     case 242: self = .vector(lengthBytes: try metadata.readLengthBytes())
     case 245: self = .json(lengthBytes: try metadata.readLengthBytes())
     case 246: self = try .readDecimal(&metadata)

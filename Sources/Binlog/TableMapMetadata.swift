@@ -19,7 +19,9 @@ extension TableMap {
   }
 
   /// Reads the fields of type, length and value that end a TABLE_MAP event.
-  mutating func readOptionalMetadata(_ reader: inout ByteReader) throws(DecodeError) {
+  mutating func readOptionalMetadata(_ reader: inout ByteReader, isMariaDB: Bool)
+    throws(DecodeError)
+  {
     while !reader.isAtEnd {
       let code: UInt8 = try reader.read()
       let start = reader.offset
@@ -27,7 +29,7 @@ extension TableMap {
       do throws(DecodeError) {
         // A later server may say more; each field stands for itself.
         guard let kind = MetadataField(rawValue: code) else { continue }
-        try readMetadataField(kind, &field)
+        try readMetadataField(kind, &field, isMariaDB)
         try field.expectEnd("optional metadata \(code)")
       } catch {
         throw error.located(inFile: nil, at: start)
@@ -35,16 +37,16 @@ extension TableMap {
     }
   }
 
-  private mutating func readMetadataField(_ kind: MetadataField, _ field: inout ByteReader)
-    throws(DecodeError)
-  {
+  private mutating func readMetadataField(
+    _ kind: MetadataField, _ field: inout ByteReader, _ isMariaDB: Bool
+  ) throws(DecodeError) {
     switch kind {
     case .signedness:
-      isUnsigned = try readBits(&field, of: columns(where: \.isNumeric))
+      isUnsigned = try readBits(&field, of: columns { $0.isNumeric(isMariaDB) })
     case .defaultCharset:
-      try readDefaultCharset(&field, of: columns(where: \.isCharacter))
+      try readDefaultCharset(&field, of: columns { $0.isCharacter(isMariaDB) })
     case .columnCharset:
-      try readCharsets(&field, of: columns(where: \.isCharacter))
+      try readCharsets(&field, of: columns { $0.isCharacter(isMariaDB) })
     case .enumAndSetDefaultCharset:
       try readDefaultCharset(&field, of: columns { $0.isEnumeration || $0.isSet })
     case .enumAndSetColumnCharset:
@@ -151,18 +153,22 @@ extension TableMap {
 }
 
 extension WireColumnType {
-  /// Whether the column has a bit in the signedness field.
-  fileprivate var isNumeric: Bool {
+  /// Whether the column has a bit in the signedness field. MariaDB counts YEAR too.
+  fileprivate func isNumeric(_ isMariaDB: Bool) -> Bool {
     switch self {
     case .integer, .float, .double, .decimal, .oldDecimal: true
+    case .year: isMariaDB
     default: false
     }
   }
 
-  /// Whether the column has a collation in the charset fields.
-  fileprivate var isCharacter: Bool {
+  /// Whether the column has a collation in the charset fields. MariaDB counts GEOMETRY as the BLOB that
+  /// it is stored as, MySQL does so with VECTOR.
+  fileprivate func isCharacter(_ isMariaDB: Bool) -> Bool {
     switch self {
-    case .string, .varchar, .blob: true
+    case .string, .varchar, .blob, .compressedVarchar, .compressedBlob: true
+    case .geometry: isMariaDB
+    case .vector: !isMariaDB
     default: false
     }
   }
