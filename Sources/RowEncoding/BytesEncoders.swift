@@ -9,7 +9,8 @@ extension WireColumnType {
     switch self {
     case .string, .varchar, .blob, .geometry, .vector: extent?.prefixByteCount
     case .integer, .float, .double, .decimal, .oldDecimal, .bit, .year, .date, .oldTime,
-      .oldDatetime, .oldTimestamp, .time, .datetime, .timestamp, .json, .enumeration, .set, .null:
+      .oldDatetime, .oldTimestamp, .time, .datetime, .timestamp, .json, .enumeration, .set, .null,
+      .compressedVarchar, .compressedBlob:
       nil
     }
   }

@@ -43,10 +43,11 @@ extension WireColumnType {
     case .time(let digits): .fixed(3 + (digits + 1) / 2)
     case .datetime(let digits): .fixed(5 + (digits + 1) / 2)
     case .timestamp(let digits): .fixed(4 + (digits + 1) / 2)
-    case .string(let maximumLength), .varchar(let maximumLength):
+    case .string(let maximumLength), .varchar(let maximumLength),
+      .compressedVarchar(let maximumLength):
       .prefixed(maximumLength > 255 ? 2 : 1)
     case .blob(let lengthBytes), .geometry(let lengthBytes), .json(let lengthBytes),
-      .vector(let lengthBytes):
+      .vector(let lengthBytes), .compressedBlob(let lengthBytes):
       (1...4).contains(lengthBytes) ? .prefixed(lengthBytes) : nil
     case .enumeration(let byteCount): .fixed(byteCount)
     case .set(let byteCount): .fixed(byteCount)
