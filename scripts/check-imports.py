@@ -17,6 +17,7 @@ LEVELS = {
     "MagicCore": 2, "RowEncoding": 2,
     "ClickHouseEngine": 3, "MySQLSource": 3, "Replication": 3,
     "magic": 5,
+    "TestSupport": 0,
 }  # fmt: skip
 
 TOOLCHAIN = {

@@ -1,0 +1,173 @@
+import Foundation
+
+/// Where a source database is and how to connect to it: `mysql://user:password@host:port/?option=value&…`.
+///
+/// Options: `ssl-mode` (``SSLMode``), `ssl-ca`, `ssl-cert`, `ssl-key` (files in PEM form), `socket` (path of a
+/// Unix socket, used instead of host and port). User, password and values are percent-decoded; an IPv6 host
+/// stands in brackets.
+public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomReflectable {
+  /// How far TLS is insisted on; the raw values are those of the `ssl-mode` option.
+  public enum SSLMode: String, Hashable, Sendable, CaseIterable {
+    /// Never TLS.
+    case disabled
+    /// TLS when the server offers it, without checking its certificate.
+    case preferred
+    /// TLS always, without checking the certificate.
+    case required
+    /// TLS, and the certificate must come from `ssl-ca` (or from an authority that the system trusts).
+    case verifyCA = "verify-ca"
+    /// As ``verifyCA``, and the certificate must be for the host.
+    case verifyIdentity = "verify-identity"
+  }
+
+  public var host: String
+  public var port: Int
+  public var user: String
+  public var password: String?
+  public var socket: String?
+  public var sslMode: SSLMode
+  public var sslCA: String?
+  public var sslCertificate: String?
+  public var sslKey: String?
+
+  /// Parses a URL.
+  ///
+  /// A password in the URL wins over one in `passwordFile` (its first line), which wins over the environment
+  /// variable `MAGIC_SOURCE_PASSWORD`.
+  ///
+  /// - Throws: ``SourceError`` with code `configuration`, which says what is wrong and never shows the password.
+  public init(
+    _ text: String, passwordFile: String? = nil,
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws(SourceError) {
+    guard let (scheme, rest) = text.split(atFirst: "://") else {
+      throw Self.wrong("it does not begin with mysql://")
+    }
+    guard ["mysql", "mariadb"].contains(scheme.lowercased()) else {
+      throw Self.wrong("its scheme is not mysql or mariadb")
+    }
+    let (beforeQuery, query) = rest.split(atFirst: "?") ?? (rest, "")
+    // An unencoded slash may stand in the password, so the authority is cut at the last @ first.
+    let (credentials, afterCredentials) = beforeQuery.split(atLast: "@") ?? ("", beforeQuery)
+    let (address, path) = afterCredentials.split(atFirst: "/") ?? (afterCredentials, "")
+    guard path.isEmpty else {
+      throw Self.wrong(
+        "a database after the port has no meaning here; choose tables with --include")
+    }
+
+    let (userText, passwordText) =
+      credentials.split(atFirst: ":").map { ($0, Optional($1)) } ?? (credentials, nil)
+    user = try Self.decode(userText, "user")
+    password = try passwordText.map { text throws(SourceError) in try Self.decode(text, "password")
+    }
+    (host, port) = try Self.parseAddress(address)
+    sslMode = .preferred
+    try parseOptions(query)
+
+    guard !user.isEmpty else { throw Self.wrong("it names no user") }
+    guard !host.isEmpty || socket != nil else { throw Self.wrong("it names no host") }
+    if password == nil {
+      password = try passwordFile.map(Self.readPassword) ?? environment["MAGIC_SOURCE_PASSWORD"]
+    }
+  }
+
+  private mutating func parseOptions(_ query: Substring) throws(SourceError) {
+    for option in query.split(separator: "&") {
+      guard let (name, encoded) = option.split(atFirst: "=") else {
+        throw Self.wrong("the option \(option) has no value")
+      }
+      let value = try Self.decode(encoded, String(name))
+      switch name {
+      case "ssl-mode":
+        guard let mode = SSLMode(rawValue: value.lowercased().replacing("_", with: "-")) else {
+          let names = SSLMode.allCases.map(\.rawValue).joined(separator: ", ")
+          throw Self.wrong("ssl-mode is one of \(names)")
+        }
+        sslMode = mode
+      case "ssl-ca": sslCA = value
+      case "ssl-cert": sslCertificate = value
+      case "ssl-key": sslKey = value
+      case "socket": socket = value
+      default:
+        throw Self.wrong(
+          "the option \(name) is unknown; known: ssl-mode, ssl-ca, ssl-cert, ssl-key, socket")
+      }
+    }
+  }
+
+  /// Splits `host:port`, `[v6]:port` or a host alone.
+  private static func parseAddress(_ text: Substring) throws(SourceError) -> (String, Int) {
+    var host = text
+    var portText: Substring?
+    if text.first == "[" {
+      guard let (inside, after) = text.dropFirst().split(atFirst: "]") else {
+        throw wrong("the bracket of the IPv6 address is not closed")
+      }
+      host = inside
+      guard after.isEmpty || after.first == ":" else {
+        throw wrong("something other than a port follows the IPv6 address")
+      }
+      portText = after.isEmpty ? nil : after.dropFirst()
+    } else if let (name, number) = text.split(atFirst: ":") {
+      guard !number.contains(":") else {
+        throw wrong("an IPv6 host stands in brackets: [::1]:3306")
+      }
+      host = name
+      portText = number
+    }
+    guard let portText else { return (try decode(host, "host"), 3306) }
+    guard let port = UInt16(portText), port > 0 else {
+      throw wrong("the port is not a number from 1 to 65535")
+    }
+    return (try decode(host, "host"), Int(port))
+  }
+
+  private static func decode(_ text: Substring, _ part: String) throws(SourceError) -> String {
+    guard let decoded = String(text).removingPercentEncoding else {
+      throw wrong("the \(part) is not correctly percent-encoded: write % as %25")
+    }
+    return decoded
+  }
+
+  private static func readPassword(_ path: String) throws(SourceError) -> String {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw SourceError(.configuration, "the password file \(path) cannot be read")
+    }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init)
+      ?? ""
+  }
+
+  private static func wrong(_ reason: String) -> SourceError {
+    SourceError(
+      .configuration, "the source URL is wrong: \(reason)",
+      advice: "its form is mysql://user:password@host:port/")
+  }
+
+  /// The server's address without the user: `host:port` or the socket's path.
+  public var address: String {
+    socket ?? (host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+  }
+
+  /// The URL without the password.
+  public var description: String { "mysql://\(user)@\(address)/" }
+  /// Keeps the password out of debugger output and dumps.
+  public var customMirror: Mirror { Mirror(self, children: ["url": description]) }
+}
+
+extension Substring {
+  fileprivate func split(atFirst separator: String) -> (Substring, Substring)? {
+    range(of: separator).map { (self[..<$0.lowerBound], self[$0.upperBound...]) }
+  }
+
+  fileprivate func split(atLast separator: String) -> (Substring, Substring)? {
+    range(of: separator, options: .backwards).map {
+      (self[..<$0.lowerBound], self[$0.upperBound...])
+    }
+  }
+}
+
+extension String {
+  fileprivate func split(atFirst separator: String) -> (Substring, Substring)? {
+    Substring(self).split(atFirst: separator)
+  }
+}
