@@ -37,6 +37,10 @@ let package = Package(
       name: "Replication",
       dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "WireFormat"],
       swiftSettings: swiftSettings),
+    // L5
+    .executableTarget(
+      name: "magic-bench", dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding"],
+      path: "Benchmarks/magic-bench", swiftSettings: swiftSettings),
     // Tests
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(

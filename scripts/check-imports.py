@@ -16,7 +16,7 @@ LEVELS = {
     "Arrow": 1, "Binlog": 1, "MySQLSchema": 1,
     "MagicCore": 2, "RowEncoding": 2,
     "ClickHouseEngine": 3, "MySQLSource": 3, "Replication": 3,
-    "magic": 5,
+    "magic": 5, "magic-bench": 5,
     "TestSupport": 0,
 }  # fmt: skip
 

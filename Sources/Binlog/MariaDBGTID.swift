@@ -37,6 +37,8 @@ public struct MariaDBGTID: Hashable, Sendable, Codable, CustomStringConvertible 
         MariaDBGTID(
           domain: try reader.read(), server: try reader.read(), sequence: try reader.read()))
     }
+    // An empty list is padded to the length of the dummy event that replaces it for old replicas.
+    if count == 0 { try reader.skip(min(2, reader.remaining)) }
     return list
   }
 }

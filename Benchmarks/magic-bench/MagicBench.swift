@@ -1,0 +1,89 @@
+import Arrow
+import Binlog
+import Foundation
+import MySQLSchema
+import RowEncoding
+
+/// Measures the decoding of binlog files into Arrow batches, with nothing behind it:
+/// `magic-bench decode --schema DUMP FILE…`.
+@main
+struct MagicBench {
+  static func main() {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard arguments.count > 3, arguments.starts(with: ["decode", "--schema"]) else {
+      fail("usage: magic-bench decode --schema DUMP FILE…")
+    }
+    do {
+      let dump = try Data(contentsOf: URL(filePath: arguments[3]))
+      var decoding = try Decoding(tables: parseSchemaDump(Array(dump)).tables)
+      let start = ContinuousClock.now
+      for file in arguments.dropFirst(3) { try decoding.read(file) }
+      try decoding.finish()
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      print(
+        "\(decoding.changes) row changes in \(decoding.batches) batches, "
+          + "\(Int(Double(decoding.changes) / seconds)) rows/s, "
+          + "\(Int(Double(decoding.bytes) / seconds / 1e6)) MB/s")
+    } catch {
+      fail("\(error)")
+    }
+  }
+
+  static func fail(_ message: String) -> Never {
+    FileHandle.standardError.write(Data("magic-bench: \(message)\n".utf8))
+    exit(1)
+  }
+}
+
+/// Row changes on their way from files into batches, which are dropped once they are complete.
+struct Decoding {
+  private static let chunkByteCount = 1 << 20
+  private static let batchRowCount = 65_536
+  private static let batchByteCount = 64 << 20
+
+  private var encoders: [TableName: TableEncoder] = [:]
+  private var nextVersion: UInt64 = 1
+  private(set) var batches = 0
+  private(set) var bytes = 0
+  /// One for each row change, whatever the number of rows that it gives.
+  var changes: UInt64 { nextVersion - 1 }
+
+  init(tables: [TableSchema]) throws {
+    for table in tables { encoders[table.name] = try TableEncoder(schema: table) }
+  }
+
+  mutating func read(_ path: String) throws {
+    let handle = try FileHandle(forReadingFrom: URL(filePath: path))
+    defer { try? handle.close() }
+    var framer = EventFramer(file: path)
+    var decoder = BinlogDecoder(file: path)
+    while let chunk = try handle.read(upToCount: Self.chunkByteCount), !chunk.isEmpty {
+      bytes += chunk.count
+      try framer.push(chunk.bytes) { event, offset in
+        try decoder.decode(event, at: offset) { event, bytes in
+          guard case .rows(let rows) = event.body else { return }
+          try append(rows, in: bytes)
+        }
+      }
+    }
+    try framer.finish()
+  }
+
+  private mutating func append(_ rows: RowsEvent, in bytes: RawSpan) throws {
+    let name = TableName(database: rows.tableMap.database, table: rows.tableMap.table)
+    guard let encoder = encoders[name] else { return }
+    try encoder.append(rows, in: bytes, nextVersion: &nextVersion)
+    if encoder.rowCount >= Self.batchRowCount || encoder.byteCount >= Self.batchByteCount {
+      try finishBatch(of: encoder)
+    }
+  }
+
+  private mutating func finishBatch(of encoder: TableEncoder) throws {
+    _ = try encoder.finish()
+    batches += 1
+  }
+
+  mutating func finish() throws {
+    for encoder in encoders.values where encoder.rowCount > 0 { try finishBatch(of: encoder) }
+  }
+}
