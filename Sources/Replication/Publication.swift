@@ -1,0 +1,53 @@
+import Arrow
+import MagicCore
+
+/// What becomes durable together: changes of the catalog, rows, and the checkpoint after them.
+///
+/// Each step may be repeated: a crash between two of them leads to a replay that gives the same
+/// rows with the same versions.
+struct Publication: Sendable {
+  /// Storage of tables that the source dropped and created anew.
+  var removed: [TableDefinition]
+  var created: [TableDefinition]
+  /// The catalog, when it changed.
+  var catalog: Catalog?
+  var batches: [(table: TableDefinition, batch: RecordBatch)]
+  /// The end of the last transaction among the rows; nil when a transaction is still open.
+  var checkpoint: Checkpoint?
+  /// Tables that have reached a commit point and may be seen.
+  var shown: [TableDefinition]
+}
+
+extension TransactionAssembler {
+  /// Takes everything that waits.
+  func takePublication() -> Publication {
+    var batches: [(table: TableDefinition, batch: RecordBatch)] = []
+    for assembly in tables.values where assembly.encoder.rowCount > 0 {
+      let counters = assembly.encoder.takeCounters()
+      checkpoint.counters.zeroDates += UInt64(counters.zeroDates)
+      checkpoint.counters.invalidTexts += UInt64(counters.invalidTexts)
+      batches.append((assembly.definition, assembly.encoder.finish()))
+    }
+    let publication = Publication(
+      removed: removed, created: created, catalog: catalogChanged ? catalog : nil,
+      batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,
+      shown: isBetweenTransactions ? takeShown() : [])
+    removed = []
+    created = []
+    catalogChanged = false
+    pendingBytes = 0
+    hasPendingChanges = false
+    return publication
+  }
+
+  /// The tables that the stream has just brought to a commit point of the source.
+  private func takeShown() -> [TableDefinition] {
+    var definitions: [TableDefinition] = []
+    for assembly in tables.values where !assembly.isShown {
+      guard let copyPosition = assembly.table.copyPosition, copyPosition <= position else { continue }
+      assembly.isShown = true
+      definitions.append(assembly.definition)
+    }
+    return definitions
+  }
+}

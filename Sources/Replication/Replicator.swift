@@ -1,0 +1,357 @@
+import Arrow
+import Binlog
+import Foundation
+import MagicCore
+import MySQLSchema
+import RowEncoding
+
+/// Keeps a copy: reads events, assembles transactions, publishes them and remembers how far it is.
+public actor Replicator {
+  public struct Configuration: Sendable {
+    public var filter: TableFilter
+    public var encodingOptions: EncodingOptions
+    /// How long a commit waits at most before it is published.
+    public var flushInterval: Duration
+    /// Rows that wait are published once they take this much memory, in bytes.
+    public var batchBytes: Int
+
+    public init(
+      filter: TableFilter = TableFilter(), encodingOptions: EncodingOptions = EncodingOptions(),
+      flushInterval: Duration = .milliseconds(200), batchBytes: Int = 64 << 20
+    ) {
+      self.filter = filter
+      self.encodingOptions = encodingOptions
+      self.flushInterval = flushInterval
+      self.batchBytes = batchBytes
+    }
+  }
+
+  /// What to do with rows of a table that was neither copied nor created in the stream.
+  public enum UnknownTables: Sendable {
+    /// Record the table as stopped.
+    case stop
+    /// Define it by one of these declarations, or else by the table map.
+    case define([TableName: TableSchema])
+  }
+
+  private let sink: any ChangeSink
+  private let store: StateStore
+  private let configuration: Configuration
+  private let unknownTables: UnknownTables
+  private let report: @Sendable (String) -> Void
+  private let clock = ContinuousClock()
+
+  private var catalog: Catalog
+  private var checkpoint: Checkpoint?
+  private var assembler: TransactionAssembler?
+  private var phase = ReplicationStatus.Phase.starting
+  private var copyProgress: ReplicationStatus.CopyProgress?
+  private var sourcePosition: BinlogPosition?
+  private var applying: Task<Void, any Error>?
+  private var isApplying = false
+  private var lastPublication: ContinuousClock.Instant
+  private var eventSource: (any BinlogEventSource)?
+  private var isStopping = false
+
+  /// - Parameter report: is given one line about everything that an operator should know.
+  /// - Throws: ``ReplicationError`` when the data folder's state cannot be read.
+  public init(
+    sink: any ChangeSink, store: StateStore, configuration: Configuration,
+    unknownTables: UnknownTables = .stop, report: @escaping @Sendable (String) -> Void
+  ) throws {
+    self.sink = sink
+    self.store = store
+    self.configuration = configuration
+    self.unknownTables = unknownTables
+    self.report = report
+    catalog = try store.loadCatalog() ?? Catalog()
+    checkpoint = try store.loadCheckpoint()
+    lastPublication = clock.now
+  }
+
+  /// How far the copy is stored; nil before the first copy was finished.
+  public var storedCheckpoint: Checkpoint? { checkpoint }
+
+  // MARK: Following a server
+
+  /// Copies the tables that are not in the copy yet.
+  public func copyTables(of source: any ReplicationSource) async throws {
+    let identity = try await source.identity()
+    if let known = catalog.sourceIdentity, known != identity {
+      throw ReplicationError(
+        .otherSource,
+        "this data folder holds a copy of another server (\(known)), not of \(identity): "
+          + "use another --data folder for this source")
+    }
+    catalog.sourceIdentity = identity
+    phase = .copying
+    defer { copyProgress = nil }
+    let snapshot = try await source.snapshot()
+    do {
+      try await copy(snapshot)
+    } catch {
+      await snapshot.close()
+      throw error
+    }
+    await snapshot.close()
+  }
+
+  private func copy(_ snapshot: any SourceSnapshot) async throws {
+    let version = checkpoint?.nextVersion ?? 1
+    var counters = checkpoint?.counters ?? Counters()
+    let pending = try await tablesToCopy(in: snapshot)
+    try store.save(catalog)
+    copyProgress = .init(
+      tablesTotal: pending.count, rowsEstimated: pending.reduce(0) { $0 + ($1.estimatedRows ?? 0) })
+    for (table, _) in pending {
+      if isStopping { return }
+      try await copy(table, of: snapshot, version: version, counters: &counters)
+    }
+    if var checkpoint {
+      checkpoint.nextVersion = max(checkpoint.nextVersion, version + 1)
+      checkpoint.counters = counters
+      try save(checkpoint)
+    } else {
+      let start = catalog.tables.filter { $0.state == .live }.compactMap(\.copyPosition).min()
+      try save(
+        Checkpoint(
+          position: start ?? snapshot.position, gtid: snapshot.gtid, nextVersion: version + 1,
+          counters: counters))
+    }
+  }
+
+  /// Adds what is new at the source to the catalog, and returns what has to be copied.
+  private func tablesToCopy(in snapshot: any SourceSnapshot) async throws
+    -> [(table: ReplicatedTable, estimatedRows: UInt64?)]
+  {
+    var pending: [(table: ReplicatedTable, estimatedRows: UInt64?)] = []
+    for found in try await snapshot.tables(configuration.filter) {
+      switch found {
+      case .refused(let name, let reason):
+        guard catalog[name] == nil else { continue }
+        refuse(TableSchema(name: name, columns: [], primaryKey: []), reason, snapshot)
+      case .table(let schema, let estimatedRows):
+        if let known = catalog[schema.name] {
+          guard known.state == .copying else { continue }
+          // The copy did not finish; the declaration may have changed since.
+          catalog.remove(id: known.id)
+        }
+        if let reason = schema.reasonNotToReplicate ?? encodingProblem(schema) {
+          refuse(schema, reason, snapshot)
+        } else {
+          pending.append((catalog.add(schema, state: .copying), estimatedRows))
+        }
+      }
+    }
+    return pending
+  }
+
+  private func refuse(_ schema: TableSchema, _ reason: String, _ snapshot: any SourceSnapshot) {
+    catalog.add(
+      schema, state: .stopped(reason: reason, at: snapshot.position),
+      copyPosition: snapshot.position)
+    report("table \(schema.name) is not replicated: \(reason)")
+  }
+
+  private func encodingProblem(_ schema: TableSchema) -> String? {
+    do {
+      _ = try TableEncoder(schema: schema, options: configuration.encodingOptions)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  private func copy(
+    _ table: ReplicatedTable, of snapshot: any SourceSnapshot, version: UInt64,
+    counters: inout Counters
+  ) async throws {
+    copyProgress?.table = "\(table.schema.name)"
+    let definition = try table.definition()
+    try await sink.create(definition)
+    var table = table
+    do {
+      let rows = try await snapshot.rows(
+        of: table.schema, version: version, options: configuration.encodingOptions,
+        isOrdered: false)
+      // One batch is fetched while the one before it is stored.
+      var storing: Task<Void, any Error>?
+      while let batch = try await rows.next(), !isStopping {
+        try await storing?.value
+        let sink = self.sink
+        storing = Task { try await sink.write([(definition, batch.rows)]) }
+        counters.copiedRows += UInt64(batch.rows.rowCount)
+        counters.zeroDates += UInt64(batch.counters.zeroDates)
+        counters.invalidTexts += UInt64(batch.counters.invalidTexts)
+        copyProgress?.rows += UInt64(batch.rows.rowCount)
+      }
+      try await storing?.value
+      if isStopping { return }
+      table.state = .live
+    } catch let error as EncodingError {
+      table.state = .stopped(reason: "\(error)", at: snapshot.position)
+      report("table \(table.schema.name) is not replicated: \(error)")
+    }
+    table.copyPosition = snapshot.position
+    catalog.update(table)
+    try store.save(catalog)
+    copyProgress?.tables += 1
+  }
+
+  /// Applies events until the source ends, ``stop()`` is called or `target` is stored.
+  ///
+  /// - Returns: whether to open the source again at the checkpoint and call once more.
+  public func follow(_ source: any BinlogEventSource, until target: BinlogPosition? = nil)
+    async throws -> Bool
+  {
+    eventSource = source
+    defer { eventSource = nil }
+    guard !isStopping else { return false }
+    if assembler == nil { try beginAtCheckpoint(skipping: []) }
+    phase = .streaming
+    do {
+      try await read(source, until: target)
+      return false
+    } catch let rewind as Rewind {
+      await settle()
+      reportStopped(rewind.catalog)
+      catalog = rewind.catalog
+      try store.save(catalog)
+      try beginAtCheckpoint(skipping: rewind.skippedTransactions)
+      return true
+    } catch {
+      await settle()
+      assembler = nil
+      throw error
+    }
+  }
+
+  private func beginAtCheckpoint(skipping skipped: Set<BinlogPosition>) throws {
+    guard let checkpoint else {
+      throw ReplicationError(.dataFolder, "there is no checkpoint to go on from")
+    }
+    let unknown: TransactionAssembler.UnknownTables =
+      switch unknownTables {
+      case .stop: .stop
+      case .define(let declared): .define(declared)
+      }
+    assembler = try TransactionAssembler(
+      catalog: catalog, checkpoint: checkpoint, filter: configuration.filter,
+      unknownTables: unknown, encodingOptions: configuration.encodingOptions,
+      skippedTransactions: skipped)
+  }
+
+  /// Begins a copy that has no snapshot: its tables start empty before `position`.
+  public func begin(at position: BinlogPosition) throws {
+    guard checkpoint == nil else { return }
+    try store.save(catalog)
+    try save(Checkpoint(position: position))
+  }
+
+  private func read(_ source: any BinlogEventSource, until target: BinlogPosition?) async throws {
+    guard let assembler else { return }
+    try await publish(assembler)
+    while true {
+      if let target, assembler.isBetweenTransactions, assembler.position >= target { break }
+      guard let batch = try await source.next(within: waitLimit(assembler)), !isStopping else {
+        break
+      }
+      if let (name, offset) = batch.beginsFile { assembler.beginFile(name, at: offset) }
+      for event in batch.events {
+        try assembler.consume(event.span.bytes)
+        if assembler.pendingBytes >= configuration.batchBytes {
+          if assembler.isBetweenTransactions || assembler.pendingBytes >= 4 * configuration.batchBytes
+          {
+            try await publish(assembler)
+          }
+        }
+      }
+      if isPublicationDue(assembler) { try await publish(assembler) }
+    }
+    if assembler.isBetweenTransactions { try await publish(assembler) }
+    try await applying?.value
+    applying = nil
+  }
+
+  private func waitLimit(_ assembler: TransactionAssembler) -> Duration? {
+    guard assembler.hasPendingChanges || assembler.position != checkpoint?.position else {
+      return nil
+    }
+    return max(.zero, lastPublication + configuration.flushInterval - clock.now)
+  }
+
+  /// While rows are being stored, later ones gather into a larger batch.
+  private func isPublicationDue(_ assembler: TransactionAssembler) -> Bool {
+    guard assembler.isBetweenTransactions, !isApplying else { return false }
+    let waited = clock.now - lastPublication
+    if assembler.hasPendingChanges { return waited >= configuration.flushInterval }
+    // Events that change nothing still move the checkpoint, but not at every one.
+    return assembler.position != checkpoint?.position && waited >= .seconds(1)
+  }
+
+  /// Starts storing what waits, after what was being stored before.
+  private func publish(_ assembler: TransactionAssembler) async throws {
+    try await applying?.value
+    let publication = assembler.takePublication()
+    if let changed = publication.catalog { reportStopped(changed) }
+    catalog = assembler.catalog
+    lastPublication = clock.now
+    isApplying = true
+    applying = Task { try await self.apply(publication) }
+  }
+
+  private func apply(_ publication: Publication) async throws {
+    defer { isApplying = false }
+    for table in publication.removed { try await sink.drop(table) }
+    for table in publication.created { try await sink.create(table) }
+    if let changed = publication.catalog { try store.save(changed) }
+    if !publication.batches.isEmpty { try await sink.write(publication.batches) }
+    if let checkpoint = publication.checkpoint, checkpoint != self.checkpoint {
+      try save(checkpoint)
+    }
+    for table in publication.shown { try await sink.show(table) }
+  }
+
+  /// Waits for what is being stored, whatever comes of it.
+  private func settle() async {
+    _ = try? await applying?.value
+    applying = nil
+  }
+
+  private func reportStopped(_ changed: Catalog) {
+    let before = Dictionary(uniqueKeysWithValues: catalog.tables.map { ($0.id, $0.state) })
+    for table in changed.tables where before[table.id] != table.state {
+      switch table.state {
+      case .stopped(let reason, _): report("table \(table.schema.name) stopped: \(reason)")
+      case .live: report("table \(table.schema.name) was created at the source")
+      case .copying: break
+      }
+    }
+  }
+
+  private func save(_ checkpoint: Checkpoint) throws {
+    try store.save(checkpoint)
+    self.checkpoint = checkpoint
+  }
+
+  // MARK: Control
+
+  /// Publishes what is whole and ends ``follow(_:until:)``; what is not whole is read again later.
+  public func stop() async {
+    isStopping = true
+    await eventSource?.close()
+  }
+
+  /// Tells how far the source is, for the lag in ``status()``.
+  public func setSourcePosition(_ position: BinlogPosition) { sourcePosition = position }
+
+  /// Notes that the source cannot be reached and will be tried again.
+  public func setReconnecting() { phase = .reconnecting }
+
+  public func status() -> ReplicationStatus {
+    ReplicationStatus(
+      phase: isStopping ? .stopping : phase, catalog: catalog, checkpoint: checkpoint,
+      sourcePosition: sourcePosition, copy: copyProgress,
+      pendingBytes: assembler?.pendingBytes ?? 0)
+  }
+}

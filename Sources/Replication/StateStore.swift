@@ -1,0 +1,90 @@
+import Foundation
+
+/// Keeps the catalog and the checkpoint as files of a data folder.
+///
+/// A write replaces the file whole and is on disk when it returns: after a crash the file is
+/// either the old or the new one.
+public struct StateStore: Sendable {
+  private let folder: URL
+
+  public init(folder: URL) { self.folder = folder }
+
+  /// - Throws: ``ReplicationError`` when the file is damaged or of a newer version.
+  public func loadCatalog() throws -> Catalog? {
+    guard let catalog = try load(Catalog.self, from: "catalog.json") else { return nil }
+    guard catalog.formatVersion <= Catalog.currentFormatVersion else {
+      throw ReplicationError(
+        .dataFolder,
+        "the data folder \(folder.path) has format version \(catalog.formatVersion); this program "
+          + "reads versions up to \(Catalog.currentFormatVersion): use a newer one")
+    }
+    return catalog
+  }
+
+  public func save(_ catalog: Catalog) throws { try save(catalog, to: "catalog.json") }
+
+  public func loadCheckpoint() throws -> Checkpoint? {
+    try load(Checkpoint.self, from: "checkpoint.json")
+  }
+
+  public func save(_ checkpoint: Checkpoint) throws { try save(checkpoint, to: "checkpoint.json") }
+
+  private func load<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value? {
+    let file = folder.appending(path: name)
+    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    do {
+      return try JSONDecoder().decode(type, from: Data(contentsOf: file))
+    } catch {
+      throw ReplicationError(
+        .dataFolder,
+        "\(file.path) is damaged (\(error)): restore the data folder from a backup or start with "
+          + "an empty one")
+    }
+  }
+
+  private func save(_ value: some Encodable, to name: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    try replaceFile(named: name, with: encoder.encode(value))
+  }
+
+  /// Writes beside the old file, syncs, renames over it and syncs the folder.
+  private func replaceFile(named name: String, with data: Data) throws {
+    let target = folder.appending(path: name).path
+    let temporary = target + ".new"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw Self.failure("create", temporary) }
+    do {
+      try Self.write(data, to: descriptor, temporary)
+      guard fsync(descriptor) == 0 else { throw Self.failure("sync", temporary) }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    close(descriptor)
+    guard rename(temporary, target) == 0 else { throw Self.failure("rename", temporary) }
+    let directory = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw Self.failure("open", folder.path) }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw Self.failure("sync", folder.path) }
+  }
+
+  private static func write(_ data: Data, to descriptor: Int32, _ path: String) throws {
+    try data.withUnsafeBytes { bytes in
+      var written = 0
+      while written < bytes.count {
+        let count = Foundation.write(
+          descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+        if count < 0 {
+          if errno == EINTR { continue }
+          throw failure("write", path)
+        }
+        written += count
+      }
+    }
+  }
+
+  private static func failure(_ action: String, _ path: String) -> ReplicationError {
+    ReplicationError(.dataFolder, "cannot \(action) \(path): \(String(cString: strerror(errno)))")
+  }
+}

@@ -1,0 +1,54 @@
+import Arrow
+import Binlog
+import MagicCore
+import MySQLSchema
+import RowEncoding
+
+/// A live table while the stream is read: its rows that wait for publication.
+final class TableAssembly {
+  var table: ReplicatedTable
+  let definition: TableDefinition
+  let encoder: TableEncoder
+  /// Whether it is visible under its name.
+  var isShown = false
+  /// Row changes since the program started.
+  var rowChanges: UInt64 = 0
+
+  /// - Throws: `EncodingError` when a column cannot be encoded.
+  init(_ table: ReplicatedTable, _ options: EncodingOptions) throws {
+    self.table = table
+    encoder = try TableEncoder(schema: table.schema, options: options)
+    definition = try table.definition()
+  }
+
+  func accepts(changeAt position: BinlogPosition) -> Bool {
+    table.accepts(changeAt: position)
+  }
+}
+
+extension TableSchema {
+  /// The table's name in the engine.
+  var reference: TableReference { TableReference(database: name.database, table: name.table) }
+
+  /// Why the table cannot be replicated, or nil when it can.
+  public var reasonNotToReplicate: String? {
+    if primaryKey.isEmpty {
+      return "it has no primary key: add one at the source, then copy the table anew"
+    }
+    if primaryKeyHasPrefix {
+      return "its primary key covers only a prefix of a column"
+    }
+    return nil
+  }
+}
+
+extension ReplicatedTable {
+  /// The table in the engine's terms.
+  ///
+  /// - Throws: `EncodingError` when a column cannot be encoded.
+  public func definition() throws -> TableDefinition {
+    TableDefinition(
+      id: id, name: schema.reference, schema: try TableEncoder.arrowSchema(for: schema),
+      primaryKey: schema.primaryKey)
+  }
+}

@@ -1,0 +1,413 @@
+import Arrow
+import Binlog
+import MagicCore
+import MySQLSchema
+import RowEncoding
+import WireFormat
+
+/// Turns binlog events into versioned columns, table by table, and knows where transactions end.
+///
+/// It performs no I/O: what has to be stored comes out as a ``Publication``. The same events from
+/// the same checkpoint always give the same rows and versions.
+final class TransactionAssembler {
+  /// What to do about rows of a table that the catalog does not know.
+  enum UnknownTables: Sendable {
+    /// A table cannot appear unseen: record it as stopped.
+    case stop
+    /// Files may start in the middle of a table's life: take its definition from these
+    /// declarations, or else from the table map.
+    case define([TableName: TableSchema])
+  }
+
+  /// How far a group of events, which is a transaction or one statement, has been read.
+  private enum EventGroup {
+    case none
+    /// Its GTID was read: a BEGIN or a single statement follows.
+    case announced
+    /// It lasts until its XID, COMMIT or ROLLBACK.
+    case begun
+  }
+
+  private(set) var catalog: Catalog
+  /// The end of the last event that was consumed.
+  private(set) var position: BinlogPosition
+  /// Whether everything consumed so far belongs to whole transactions.
+  var isBetweenTransactions: Bool { group == .none }
+
+  private let filter: TableFilter
+  private let unknownTables: UnknownTables
+  private let encodingOptions: EncodingOptions
+  private var decoder: BinlogDecoder
+  var checkpoint: Checkpoint
+  /// Where the transaction that is being read starts.
+  private var transactionStart: BinlogPosition
+  private var transactionHasRows = false
+  private var transactionGTID: String?
+  /// Transactions that turned out to be rolled back, by their start.
+  private var skippedTransactions: Set<BinlogPosition>
+
+  private(set) var tables: [TableName: TableAssembly] = [:]
+  private var group = EventGroup.none
+  var catalogChanged = false
+  var created: [TableDefinition] = []
+  var removed: [TableDefinition] = []
+  /// Rows that wait for publication and what they take in memory.
+  var pendingBytes = 0
+  var hasPendingChanges = false
+
+  init(
+    catalog: Catalog, checkpoint: Checkpoint, filter: TableFilter, unknownTables: UnknownTables,
+    encodingOptions: EncodingOptions, skippedTransactions: Set<BinlogPosition> = []
+  ) throws {
+    self.catalog = catalog
+    self.checkpoint = checkpoint
+    self.filter = filter
+    self.unknownTables = unknownTables
+    self.encodingOptions = encodingOptions
+    self.skippedTransactions = skippedTransactions
+    position = checkpoint.position
+    transactionStart = checkpoint.position
+    decoder = BinlogDecoder(file: checkpoint.position.file)
+    for table in catalog.tables where table.state != .copying && !table.isDropped {
+      tables[table.schema.name] = try TableAssembly(table, encodingOptions)
+    }
+  }
+
+  /// Starts reading `file`, whose first event lies `offset` bytes into it.
+  func beginFile(_ file: String, at offset: UInt64) {
+    position = BinlogPosition(file: file, offset: offset)
+    decoder = BinlogDecoder(file: file)
+    if isBetweenTransactions { transactionStart = position }
+  }
+
+  /// Consumes one event as the source wrote it, header included.
+  ///
+  /// - Throws: `DecodeError`, ``ReplicationError``, or ``Rewind`` when the caller has to store the
+  ///   catalog and begin again at the checkpoint.
+  func consume(_ event: RawSpan) throws {
+    var header = ByteReader(event)
+    try header.skip(9)
+    let length = UInt64(try header.read(UInt32.self))
+    let nextPosition = try header.read(UInt32.self)
+    let flags = try header.read(UInt16.self)
+    // Artificial events and heartbeats are not part of the file; they carry no place of their own.
+    let isArtificial = nextPosition == 0 || flags & 0x20 != 0
+    let end = isArtificial ? position.offset : widened(nextPosition)
+    let start = BinlogPosition(
+      file: position.file,
+      offset: isArtificial ? position.offset : end >= length ? end - length : 0)
+    var isHeartbeat = false
+    var rotation: BinlogPosition?
+    try decoder.decode(event, at: start.offset) { event, bytes in
+      switch event.body {
+      case .heartbeat: isHeartbeat = true
+      case .rotate(let target): rotation = target
+      default: break
+      }
+      try apply(event, bytes, from: start, to: end)
+    }
+    if let rotation {
+      position = rotation
+    } else if !isArtificial && !isHeartbeat {
+      position.offset = end
+    }
+    if isBetweenTransactions {
+      checkpoint.position = position
+      transactionStart = position
+    }
+  }
+
+  /// End positions have 32 bits in the header; files can be longer.
+  private func widened(_ nextPosition: UInt32) -> UInt64 {
+    let candidate = position.offset & ~0xFFFF_FFFF | UInt64(nextPosition)
+    return candidate < position.offset && position.offset - candidate > 1 << 31
+      ? candidate + 1 << 32 : candidate
+  }
+
+  private func apply(
+    _ event: Event, _ bytes: RawSpan, from start: BinlogPosition, to end: UInt64
+  ) throws {
+    switch event.body {
+    case .rows(let rows):
+      try append(rows, bytes, from: start)
+    case .query(let query):
+      try apply(query, header: event.header, from: start, to: end)
+    case .xid, .xaPrepare:
+      endTransaction(header: event.header)
+    case .gtid(let gtid):
+      begin(.announced, at: start, gtid: gtid.description)
+    case .mariadbGTID(let gtid):
+      begin(gtid.isStandalone ? .announced : .begun, at: start, gtid: gtid.description)
+    case .incident(let incident):
+      throw ReplicationError(
+        .incident,
+        "the source reports a gap in its binlog at \(start) (\(incident.message)): copy the tables anew into an "
+          + "empty data folder")
+    case .formatDescription, .rotate, .tableMap, .previousGTIDs, .gtidList, .heartbeat, .rowsQuery,
+      .stop, .statementContext, .ignorable, .binlogCheckpoint:
+      break
+    }
+  }
+
+  private func begin(_ state: EventGroup, at start: BinlogPosition, gtid: String? = nil) {
+    if group == .none {
+      transactionStart = start
+      transactionHasRows = false
+      transactionGTID = gtid
+    }
+    group = state
+  }
+
+  private func endTransaction(header: EventHeader) {
+    group = .none
+    checkpoint.gtid = transactionGTID ?? checkpoint.gtid
+    checkpoint.timestamp = header.timestamp
+    checkpoint.counters.transactions += 1
+    transactionGTID = nil
+  }
+}
+
+/// The copy has to begin again at the checkpoint: a table was stopped, or a transaction turned out
+/// to be rolled back, after rows of it were taken in.
+struct Rewind: Error {
+  var catalog: Catalog
+  var skippedTransactions: Set<BinlogPosition>
+}
+
+// MARK: - Rows
+
+extension TransactionAssembler {
+  private func append(_ rows: RowsEvent, _ bytes: RawSpan, from start: BinlogPosition) throws {
+    // A version for every byte of the images: unique for each row, and the same in a replay
+    // whatever tables are selected or stopped by then.
+    let firstVersion = checkpoint.nextVersion
+    checkpoint.nextVersion += UInt64(rows.images.count)
+    begin(.begun, at: start)
+    transactionHasRows = true
+    guard !skippedTransactions.contains(transactionStart) else { return }
+    let name = TableName(database: rows.tableMap.database, table: rows.tableMap.table)
+    guard let table = try tables[name] ?? define(name, rows.tableMap, at: start) else { return }
+    guard table.accepts(changeAt: start) else { return }
+    let before = table.encoder.byteCount
+    do {
+      let changes = try table.encoder.append(rows, in: bytes, firstVersion: firstVersion)
+      checkpoint.counters.rowChanges += UInt64(changes)
+      table.rowChanges += UInt64(changes)
+    } catch let error as EncodingError {
+      throw stopped(table.table, "\(error)")
+    }
+    pendingBytes += table.encoder.byteCount - before
+    hasPendingChanges = true
+  }
+
+  /// A table that the catalog does not know appeared in the stream.
+  private func define(_ name: TableName, _ tableMap: TableMap, at start: BinlogPosition) throws
+    -> TableAssembly?
+  {
+    guard filter.selects(name), catalog[name] == nil else { return nil }
+    switch unknownTables {
+    case .stop:
+      let empty = TableSchema(name: name, columns: [], primaryKey: [])
+      catalog.add(
+        empty,
+        state: .stopped(
+          reason: "its rows appear in the binlog, but it was neither copied nor created there",
+          at: start), copyPosition: start)
+      catalogChanged = true
+      return nil
+    case .define(let declared):
+      let schema: TableSchema
+      do {
+        schema = try declared[name] ?? TableSchema(tableMap: tableMap)
+      } catch {
+        throw ReplicationError(.unsupportedEvent, "\(error)")
+      }
+      return try add(schema, copyPosition: start)
+    }
+  }
+
+  /// Stops the table before the transaction that is being read, and asks to begin again.
+  private func stopped(_ table: ReplicatedTable, _ reason: String) -> Rewind {
+    var changed = table
+    changed.state = .stopped(reason: reason, at: transactionStart)
+    catalog.update(changed)
+    return Rewind(catalog: catalog, skippedTransactions: skippedTransactions)
+  }
+
+  /// Adds a table that begins empty at `copyPosition`, or records why it cannot be replicated.
+  private func add(_ schema: TableSchema, copyPosition: BinlogPosition) throws -> TableAssembly? {
+    for id in catalog.removeDropped(schema.name) {
+      removed.append(TableDefinition(id: id, name: schema.reference, schema: Schema(), primaryKey: []))
+    }
+    var table = catalog.add(schema, state: .live, copyPosition: copyPosition)
+    catalogChanged = true
+    hasPendingChanges = true
+    do {
+      let assembly = try TableAssembly(table, encodingOptions)
+      created.append(assembly.definition)
+      tables[schema.name] = assembly
+      return assembly
+    } catch {
+      table.state = .stopped(reason: "\(error)", at: copyPosition)
+      catalog.update(table)
+      return nil
+    }
+  }
+}
+
+// MARK: - Statements
+
+extension TransactionAssembler {
+  private func apply(
+    _ query: QueryEvent, header: EventHeader, from start: BinlogPosition, to end: UInt64
+  ) throws {
+    switch query.transactionControl {
+    case .begin:
+      begin(.begun, at: start)
+      return
+    case .commit:
+      endTransaction(header: header)
+      return
+    case .rollback:
+      if transactionHasRows && !skippedTransactions.contains(transactionStart) {
+        throw Rewind(
+          catalog: catalog,
+          skippedTransactions: skippedTransactions.union([transactionStart]))
+      }
+      endTransaction(header: header)
+      return
+    case .savepoint:
+      return
+    case .rollbackToSavepoint:
+      throw ReplicationError(
+        .unsupportedEvent,
+        "a transaction at \(start) was rolled back in part (ROLLBACK TO SAVEPOINT in the binlog), "
+          + "which this version does not apply")
+    case nil:
+      break
+    }
+    try applyDDL(query, from: start, after: BinlogPosition(file: start.file, offset: end))
+    // A statement outside BEGIN … COMMIT is a transaction of its own. CREATE TABLE … SELECT is
+    // logged inside of one, which MySQL announces at the end of the statement.
+    if group != .begun {
+      if query.statement.hasSuffix("START TRANSACTION") {
+        begin(.begun, at: start)
+      } else {
+        endTransaction(header: header)
+      }
+    }
+  }
+
+  private func applyDDL(
+    _ query: QueryEvent, from start: BinlogPosition, after end: BinlogPosition
+  ) throws {
+    let statement = parseDDL(
+      query.statement, defaultDatabase: query.database, ansiQuotes: query.hasANSIQuotes)
+    switch statement {
+    case .createTable(let create) where create.isTemporary:
+      break
+    case .createTable(let create):
+      try createTable(create, from: start, after: end)
+    case .alterTable(let name):
+      stop(name, "ALTER TABLE", at: start)
+    case .createIndex, .dropIndex, .noEffect, .createDatabase, .alterDatabase:
+      break
+    case .renameTables(let pairs):
+      for (old, new) in pairs {
+        stop(old, "RENAME TABLE to \(new)", at: start)
+      }
+    case .truncateTable(let name):
+      stop(name, "TRUNCATE TABLE", at: start)
+    case .dropTables(_, isTemporary: true):
+      break
+    case .dropTables(let names, isTemporary: false):
+      for name in names { drop(name, at: start) }
+    case .dropDatabase(let database):
+      for table in catalog.tables where table.schema.name.database == database {
+        drop(table.schema.name, at: start)
+      }
+    case .dataChange:
+      throw ReplicationError(
+        .settings,
+        "the source logged a row change as a statement at \(start): set binlog_format=ROW at the "
+          + "source for every session, and copy the tables anew into an empty data folder")
+    case .unrecognized(let reason):
+      throw ReplicationError(
+        .unsupportedEvent,
+        "the statement at \(start) is not understood (\(reason)), so whether it changes a table "
+          + "is unknown")
+    }
+  }
+
+  private func createTable(
+    _ create: CreateTable, from start: BinlogPosition, after end: BinlogPosition
+  ) throws {
+    guard filter.selects(create.name) else { return }
+    if let known = catalog[create.name] {
+      // A replay, or a table that was copied after it was created.
+      if let copyPosition = known.copyPosition, copyPosition >= end { return }
+      if create.ifNotExists { return }
+      if create.orReplace {
+        drop(create.name, at: start)
+      } else {
+        stop(create.name, "a second CREATE TABLE", at: start)
+        return
+      }
+    }
+    switch create.source {
+    case .definition(let schema):
+      try addCreated(schema, after: end)
+    case .like(let other):
+      if var schema = catalog[other]?.schema, !schema.columns.isEmpty {
+        schema.name = create.name
+        try addCreated(schema, after: end)
+      } else {
+        addStopped(create.name, "created LIKE \(other), which is not replicated", at: end)
+      }
+    case .select:
+      addStopped(create.name, "created from a SELECT without a full definition", at: end)
+    }
+  }
+
+  private func addCreated(_ schema: TableSchema, after end: BinlogPosition) throws {
+    if let reason = schema.reasonNotToReplicate {
+      addStopped(schema.name, reason, at: end)
+    } else {
+      _ = try add(schema, copyPosition: end)
+    }
+  }
+
+  private func addStopped(_ name: TableName, _ reason: String, at end: BinlogPosition) {
+    catalog.add(
+      TableSchema(name: name, columns: [], primaryKey: []), state: .stopped(reason: reason, at: end),
+      copyPosition: end)
+    catalogChanged = true
+    hasPendingChanges = true
+  }
+
+  private func stop(_ name: TableName, _ statement: String, at start: BinlogPosition) {
+    guard var table = catalog[name], table.accepts(changeAt: start) else { return }
+    table.state = .stopped(
+      reason: "\(statement) at \(start) is not applied by this version; the copy shows the table as it was before",
+      at: start)
+    update(table)
+  }
+
+  private func drop(_ name: TableName, at start: BinlogPosition) {
+    guard var table = catalog[name], table.copyPosition.map({ $0 <= start }) ?? true else { return }
+    table.isDropped = true
+    if case .stopped = table.state {
+    } else {
+      table.state = .stopped(
+        reason: "DROP TABLE at \(start); the copy keeps the rows that it had", at: start)
+    }
+    update(table)
+  }
+
+  private func update(_ table: ReplicatedTable) {
+    catalog.update(table)
+    tables[table.schema.name]?.table = table
+    catalogChanged = true
+    hasPendingChanges = true
+  }
+}
