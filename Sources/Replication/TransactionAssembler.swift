@@ -132,19 +132,28 @@ final class TransactionAssembler {
       try append(rows, bytes, from: start)
     case .query(let query):
       try apply(query, header: event.header, from: start, to: end)
-    case .xid, .xaPrepare:
+    case .xid:
+      endTransaction(header: event.header)
+    case .xaPrepare(let prepare):
+      guard prepare.isOnePhase else {
+        throw ReplicationError(
+          .unsupportedEvent,
+          "the source prepared a distributed transaction (XA PREPARE) at \(start), which this version does not apply")
+      }
       endTransaction(header: event.header)
     case .gtid(let gtid):
-      begin(.announced, at: start, gtid: gtid.description)
+      begin(.announced, at: start, gtid: gtid.gtid?.description)
     case .mariadbGTID(let gtid):
-      begin(gtid.isStandalone ? .announced : .begun, at: start, gtid: gtid.description)
+      begin(
+        gtid.flags.contains(.standalone) ? .announced : .begun, at: start,
+        gtid: gtid.gtid.description)
     case .incident(let incident):
       throw ReplicationError(
         .incident,
         "the source reports a gap in its binlog at \(start) (\(incident.message)): copy the tables anew into an "
           + "empty data folder")
     case .formatDescription, .rotate, .tableMap, .previousGTIDs, .gtidList, .heartbeat, .rowsQuery,
-      .stop, .statementContext, .ignorable, .binlogCheckpoint:
+      .stop, .statementContext, .transactionPayload, .ignorable:
       break
     }
   }
@@ -261,7 +270,7 @@ extension TransactionAssembler {
   private func apply(
     _ query: QueryEvent, header: EventHeader, from start: BinlogPosition, to end: UInt64
   ) throws {
-    switch query.transactionControl {
+    switch TransactionControl(query.statement) {
     case .begin:
       begin(.begun, at: start)
       return
@@ -308,14 +317,12 @@ extension TransactionAssembler {
       break
     case .createTable(let create):
       try createTable(create, from: start, after: end)
-    case .alterTable(let name):
-      stop(name, "ALTER TABLE", at: start)
+    case .alterTable(let alter):
+      stop(alter.name, "ALTER TABLE", at: start)
     case .createIndex, .dropIndex, .noEffect, .createDatabase, .alterDatabase:
       break
     case .renameTables(let pairs):
-      for (old, new) in pairs {
-        stop(old, "RENAME TABLE to \(new)", at: start)
-      }
+      for pair in pairs { stop(pair.from, "RENAME TABLE to \(pair.to)", at: start) }
     case .truncateTable(let name):
       stop(name, "TRUNCATE TABLE", at: start)
     case .dropTables(_, isTemporary: true):
