@@ -11,6 +11,7 @@ let package = Package(
   targets: [
     // L0
     .target(name: "WireFormat", dependencies: ["CZlib"], swiftSettings: swiftSettings),
+    .target(name: "Threads", swiftSettings: swiftSettings),
     .target(name: "CArrowABI"),
     .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb"),
     .systemLibrary(name: "CZlib"),
@@ -27,11 +28,13 @@ let package = Package(
     .target(name: "MagicCore", dependencies: ["Arrow"], swiftSettings: swiftSettings),
     // L3
     .target(
-      name: "ClickHouseEngine", dependencies: ["Arrow", "CArrowABI", "MagicCore"],
+      name: "ClickHouseEngine", dependencies: ["Arrow", "CArrowABI", "MagicCore", "Threads"],
       swiftSettings: swiftSettings),
     .target(
       name: "MySQLSource",
-      dependencies: ["Arrow", "Binlog", "CMariaDB", "MySQLSchema", "RowEncoding", "WireFormat"],
+      dependencies: [
+        "Arrow", "Binlog", "CMariaDB", "CZlib", "MySQLSchema", "RowEncoding", "Threads", "WireFormat",
+      ],
       swiftSettings: swiftSettings),
     .target(
       name: "Replication",
@@ -53,6 +56,9 @@ let package = Package(
       dependencies: [
         "Arrow", "Binlog", "MySQLSchema", "MySQLSource", "RowEncoding", "TestSupport", "WireFormat",
       ], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ReplicationTests", dependencies: ["Arrow", "Binlog", "MySQLSchema", "Replication"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
