@@ -246,7 +246,7 @@ extension TransactionAssembler {
   /// Adds a table that begins empty at `copyPosition`, or records why it cannot be replicated.
   private func add(_ schema: TableSchema, copyPosition: BinlogPosition) throws -> TableAssembly? {
     for id in catalog.removeDropped(schema.name) {
-      removed.append(TableDefinition(id: id, name: schema.reference, schema: Schema(), primaryKey: []))
+      removed.append(TableDefinition(id: id, name: schema.reference, schema: Schema(fields: []), primaryKey: []))
     }
     var table = catalog.add(schema, state: .live, copyPosition: copyPosition)
     catalogChanged = true
@@ -311,7 +311,7 @@ extension TransactionAssembler {
     _ query: QueryEvent, from start: BinlogPosition, after end: BinlogPosition
   ) throws {
     let statement = parseDDL(
-      query.statement, defaultDatabase: query.database, ansiQuotes: query.hasANSIQuotes)
+      query.statement, defaultDatabase: query.database, mode: query.textMode)
     switch statement {
     case .createTable(let create) where create.isTemporary:
       break

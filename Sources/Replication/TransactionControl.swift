@@ -1,4 +1,5 @@
 import Binlog
+import MySQLSchema
 
 /// The statements in a binlog that begin and end transactions.
 enum TransactionControl {
@@ -12,9 +13,7 @@ enum TransactionControl {
     switch (words.first, words.dropFirst().first) {
     case ("BEGIN", nil), ("BEGIN", "WORK"): self = .begin
     case ("COMMIT", nil), ("COMMIT", "WORK"): self = .commit
-    case ("ROLLBACK", "TO"), ("ROLLBACK", "WORK") where words.contains("TO"):
-      self = .rollbackToSavepoint
-    case ("ROLLBACK", nil), ("ROLLBACK", "WORK"): self = .rollback
+    case ("ROLLBACK", _): self = words.contains("TO") ? .rollbackToSavepoint : .rollback
     case ("SAVEPOINT", _), ("RELEASE", "SAVEPOINT"): self = .savepoint
     default: return nil
     }
@@ -22,7 +21,10 @@ enum TransactionControl {
 }
 
 extension QueryEvent {
-  /// The bits of the session's sql_mode that change how the statement is read.
-  var hasANSIQuotes: Bool { (status.sqlMode ?? 0) & 0x4 != 0 }
-  var hasNoBackslashEscapes: Bool { (status.sqlMode ?? 0) & 0x10_0000 != 0 }
+  /// The parts of the session's sql_mode that change how the statement is read.
+  var textMode: SQLTextMode {
+    let sqlMode = status.sqlMode ?? 0
+    return SQLTextMode(
+      ansiQuotes: sqlMode & 0x4 != 0, noBackslashEscapes: sqlMode & 0x10_0000 != 0)
+  }
 }
