@@ -90,9 +90,11 @@ final class TransactionAssembler {
     let length = UInt64(try header.read(UInt32.self))
     let nextPosition = try header.read(UInt32.self)
     let flags = try header.read(UInt16.self)
-    // Artificial events and heartbeats are not part of the file; they carry no place of their own.
-    let isArtificial = nextPosition == 0 || flags & 0x20 != 0
-    let end = isArtificial ? position.offset : widened(nextPosition)
+    // Artificial events have no place in the file. The format description that a reader is given
+    // before it goes on in the middle of a file lies before that place.
+    let widened = widened(nextPosition)
+    let isArtificial = nextPosition == 0 || flags & 0x20 != 0 || widened < position.offset
+    let end = isArtificial ? position.offset : widened
     let start = BinlogPosition(
       file: position.file,
       offset: isArtificial ? position.offset : end >= length ? end - length : 0)
