@@ -20,13 +20,15 @@ struct Publication: Sendable {
 
 extension TransactionAssembler {
   /// Takes everything that waits.
-  func takePublication() -> Publication {
+  ///
+  /// - Throws: `EncodingError` when a table's rows are more than one batch can hold.
+  func takePublication() throws -> Publication {
     var batches: [(table: TableDefinition, batch: RecordBatch)] = []
     for assembly in tables.values where assembly.encoder.rowCount > 0 {
       let counters = assembly.encoder.takeCounters()
       checkpoint.counters.zeroDates += UInt64(counters.zeroDates)
       checkpoint.counters.invalidTexts += UInt64(counters.invalidTexts)
-      batches.append((assembly.definition, assembly.encoder.finish()))
+      batches.append((assembly.definition, try assembly.encoder.finish()))
     }
     let publication = Publication(
       removed: removed, created: created, catalog: catalogChanged ? catalog : nil,

@@ -167,7 +167,7 @@ public actor Replicator {
     counters: inout Counters
   ) async throws {
     copyProgress?.table = "\(table.schema.name)"
-    let definition = try table.definition()
+    let definition = table.definition
     try await sink.create(definition)
     var table = table
     do {
@@ -292,7 +292,7 @@ public actor Replicator {
   /// Starts storing what waits, after what was being stored before.
   private func publish(_ assembler: TransactionAssembler) async throws {
     try await applying?.value
-    let publication = assembler.takePublication()
+    let publication = try assembler.takePublication()
     if let changed = publication.catalog { reportStopped(changed) }
     catalog = assembler.catalog
     lastPublication = clock.now

@@ -11,14 +11,12 @@ final class TableAssembly {
   let encoder: TableEncoder
   /// Whether it is visible under its name.
   var isShown = false
-  /// Row changes since the program started.
-  var rowChanges: UInt64 = 0
 
   /// - Throws: `EncodingError` when a column cannot be encoded.
   init(_ table: ReplicatedTable, _ options: EncodingOptions) throws {
     self.table = table
     encoder = try TableEncoder(schema: table.schema, options: options)
-    definition = try table.definition()
+    definition = table.definition
   }
 
   func accepts(changeAt position: BinlogPosition) -> Bool {
@@ -44,11 +42,9 @@ extension TableSchema {
 
 extension ReplicatedTable {
   /// The table in the engine's terms.
-  ///
-  /// - Throws: `EncodingError` when a column cannot be encoded.
-  public func definition() throws -> TableDefinition {
+  var definition: TableDefinition {
     TableDefinition(
-      id: id, name: schema.reference, schema: try TableEncoder.arrowSchema(for: schema),
+      id: id, name: schema.reference, schema: TableEncoder.arrowSchema(for: schema),
       primaryKey: schema.primaryKey)
   }
 }

@@ -201,9 +201,9 @@ extension TransactionAssembler {
     guard table.accepts(changeAt: start) else { return }
     let before = table.encoder.byteCount
     do {
-      let changes = try table.encoder.append(rows, in: bytes, firstVersion: firstVersion)
-      checkpoint.counters.rowChanges += UInt64(changes)
-      table.rowChanges += UInt64(changes)
+      var nextVersion = firstVersion
+      try table.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
+      checkpoint.counters.rowChanges += nextVersion - firstVersion
     } catch let error as EncodingError {
       throw stopped(table.table, "\(error)")
     }
