@@ -57,7 +57,8 @@ let package = Package(
         "Arrow", "Binlog", "MySQLSchema", "MySQLSource", "RowEncoding", "TestSupport", "WireFormat",
       ], swiftSettings: swiftSettings),
     .testTarget(
-      name: "ReplicationTests", dependencies: ["Arrow", "Binlog", "MySQLSchema", "Replication"],
+      name: "ReplicationTests",
+      dependencies: ["Arrow", "Binlog", "MySQLSchema", "Replication", "RowEncoding"],
       swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],

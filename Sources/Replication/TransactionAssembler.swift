@@ -204,7 +204,7 @@ extension TransactionAssembler {
       var nextVersion = firstVersion
       try table.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
       checkpoint.counters.rowChanges += nextVersion - firstVersion
-    } catch let error as EncodingError {
+    } catch {
       throw stopped(table.table, "\(error)")
     }
     pendingBytes += table.encoder.byteCount - before
