@@ -1,4 +1,5 @@
 import Synchronization
+import Threads
 
 /// A connection to the source for statements with small results; they run one after another on a thread of
 /// its own.

@@ -16,6 +16,8 @@ public struct SourceError: Error, Hashable, Sendable, CustomStringConvertible {
     case schema
     /// The server answered in a way that this client does not understand.
     case `protocol`
+    /// A binlog file cannot be read.
+    case file
     /// An established connection broke; connecting again may help.
     case lostConnection
     /// The user lacks a privilege.
