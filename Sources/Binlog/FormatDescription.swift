@@ -3,7 +3,9 @@ import WireFormat
 /// A FORMAT_DESCRIPTION event: how the events that follow are laid out.
 public struct FormatDescription: Hashable, Sendable {
   /// The version of the server that wrote the events, such as `8.0.36` or `10.11.6-MariaDB-log`.
-  public var serverVersion: String
+  public let serverVersion: String
+  /// Whether a MariaDB server wrote the events. Kept, because every table map asks.
+  public let isMariaDB: Bool
   /// When the server started, in seconds since 1970; 0 in a file that was not begun by a start.
   public var createdAt: UInt32
   /// The size in bytes of every event's header, 19 or more.
@@ -18,14 +20,14 @@ public struct FormatDescription: Hashable, Sendable {
     checksum: ChecksumAlgorithm
   ) {
     self.serverVersion = serverVersion
+    isMariaDB = Self.isMariaDB(serverVersion)
     self.createdAt = createdAt
     self.headerLength = headerLength
     self.postHeaderLengths = postHeaderLengths
     self.checksum = checksum
   }
 
-  /// Whether a MariaDB server wrote the events.
-  public var isMariaDB: Bool { serverVersion.contains("MariaDB") }
+  private static func isMariaDB(_ version: String) -> Bool { version.contains("MariaDB") }
 
   func postHeaderLength(of type: EventType) -> Int {
     let index = Int(type.rawValue) - 1
@@ -40,6 +42,7 @@ public struct FormatDescription: Hashable, Sendable {
       throw DecodeError(.unsupported, "binlog version other than 4", at: EventHeader.byteCount)
     }
     serverVersion = try reader.readPaddedString(50)
+    isMariaDB = Self.isMariaDB(serverVersion)
     createdAt = try reader.read()
     headerLength = Int(try reader.read(UInt8.self))
     guard headerLength >= EventHeader.byteCount else {
@@ -82,7 +85,7 @@ public struct FormatDescription: Hashable, Sendable {
       Int(part.prefix { $0.isASCII && $0.isNumber }) ?? 0
     }
     let numbers = (parts + [0, 0, 0])[..<3]
-    let first = version.contains("MariaDB") ? [5, 3, 0] : [5, 6, 1]
+    let first = isMariaDB(version) ? [5, 3, 0] : [5, 6, 1]
     return !numbers.lexicographicallyPrecedes(first)
   }
 }
