@@ -8,6 +8,16 @@ let swiftSettings: [SwiftSetting] = [
 
 let package = Package(
   name: "magic",
+  products: [.executable(name: "magic", targets: ["magic"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
   targets: [
     // L0
     .target(name: "WireFormat", dependencies: ["CZlib"], swiftSettings: swiftSettings),
@@ -17,6 +27,7 @@ let package = Package(
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CZstd"),
     .systemLibrary(name: "CEdit"),
+    .target(name: "UnixSocket", swiftSettings: swiftSettings),
     // L1
     .target(name: "Arrow", dependencies: ["CArrowABI", "WireFormat"], swiftSettings: swiftSettings),
     .target(name: "Binlog", dependencies: ["WireFormat", "CZstd", "CZlib"], swiftSettings: swiftSettings),
@@ -40,7 +51,39 @@ let package = Package(
       name: "Replication",
       dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "WireFormat"],
       swiftSettings: swiftSettings),
+    // L4
+    .target(
+      name: "HTTPServer",
+      dependencies: [
+        "MagicCore", "UnixSocket",
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "MagicClient",
+      dependencies: [
+        "MagicCore", "UnixSocket",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: swiftSettings),
     // L5
+    .executableTarget(
+      name: "magic",
+      dependencies: [
+        "CEdit", "ClickHouseEngine", "HTTPServer", "MagicClient", "MagicCore", "UnixSocket",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: swiftSettings),
     .executableTarget(
       name: "magic-bench", dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding"],
       path: "Benchmarks/magic-bench", swiftSettings: swiftSettings),
@@ -50,6 +93,14 @@ let package = Package(
       name: "ArrowTests", dependencies: ["Arrow", "CArrowABI", "WireFormat"],
       exclude: ["sample.py"], swiftSettings: swiftSettings),
     .testTarget(name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "HTTPServerTests",
+      dependencies: [
+        "HTTPServer", "MagicClient", "MagicCore", "UnixSocket",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: swiftSettings),
     .testTarget(name: "MySQLSchemaTests", dependencies: ["MySQLSchema"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MySQLSourceTests",

@@ -1,0 +1,90 @@
+import ArgumentParser
+import Foundation
+import MagicCore
+
+/// `magic sql`: runs statements, from the arguments, a file, stdin or a prompt.
+struct SQLCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sql",
+    abstract: "Run SQL on a data folder or a server.",
+    discussion: """
+      Statements come from -e, from --file, from stdin, or from a prompt when stdin is a terminal. \
+      Several are separated by ';' and run in order.
+
+      While a process serves the data folder, statements run in that process; otherwise the \
+      engine is opened here.
+      """)
+
+  @Option(name: .customLong("data"), help: "The data folder.", completion: .directory)
+  var dataFolder: String?
+
+  @Option(help: "A server, such as http://127.0.0.1:8123.")
+  var connect: String?
+
+  @Option(name: .customShort("e"), help: "Statements to run.")
+  var sql: String?
+
+  @Option(help: "A file of statements to run.", completion: .file())
+  var file: String?
+
+  @Option(
+    help: """
+      table, tsv, csv, json, arrow, arrowstream, parquet, or any output format of ClickHouse \
+      (default: table on a terminal, else tsv).
+      """)
+  var format: OutputFormat?
+
+  @Flag(help: "Go on with the next statement after an error; the exit status still tells of it.")
+  var continueOnError = false
+
+  func validate() throws {
+    guard (dataFolder == nil) != (connect == nil) else {
+      throw ValidationError("Give either --data DIR or --connect URL.")
+    }
+    guard sql == nil || file == nil else {
+      throw ValidationError("Give either -e SQL or --file FILE.")
+    }
+  }
+
+  func run() async throws {
+    let source = try await openSource()
+    do {
+      try await run(on: source.statements)
+    } catch {
+      await source.close()
+      throw error
+    }
+    await source.close()
+  }
+
+  private func openSource() async throws -> StatementSource {
+    if let connect { return try .remote(url: connect) }
+    return try await .local(try DataFolder(existing: dataFolder ?? ""))
+  }
+
+  private func run(on statements: any StatementService) async throws {
+    let onTerminal = isatty(STDOUT_FILENO) == 1
+    let printer = StatementPrinter(
+      statements: statements, format: format ?? (onTerminal ? .table : .tsv))
+    let script = try script()
+    try await printer.run(script)
+  }
+
+  private func script() throws -> String {
+    if let sql { return sql }
+    let bytes: Data
+    if let file {
+      do {
+        bytes = try Data(contentsOf: URL(filePath: file))
+      } catch {
+        throw Failure("'\(file)' cannot be read: \(error.localizedDescription)")
+      }
+    } else {
+      bytes = try FileHandle.standardInput.readToEnd() ?? Data()
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw Failure("the statements are not valid UTF-8")
+    }
+    return text
+  }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Foundation
+import MagicClient
+
+/// `magic status`: what a data folder holds and how fresh it is.
+struct StatusCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Show what a data folder holds and how fresh it is.")
+
+  @OptionGroup var data: DataFolderOptions
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func run() async throws {
+    let folder = try DataFolder(existing: data.path)
+    let status = try await liveStatus(folder) ?? offlineStatus(dataFolder: folder)
+    if json {
+      try writeToStandardOutput(Array(status) + [UInt8(ascii: "\n")])
+    } else {
+      try writeToStandardOutput(Array(try StatusText.lines(json: status).utf8))
+    }
+  }
+
+  /// The status as the process that serves the folder tells it; nil when there is none.
+  private func liveStatus(_ folder: DataFolder) async throws -> Data? {
+    let client = try MagicClient(unixSocket: folder.socketPath)
+    guard await client.isAnswering() else { return nil }
+    return Data(try await client.get("/magic/v1/status"))
+  }
+}
+
+/// The status of a folder that no process serves, from its files, as JSON.
+func offlineStatus(dataFolder: DataFolder) throws -> Data {
+  throw Failure("no process serves '\(dataFolder.path)'")
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Glibc
+import MagicCore
+
+/// The command line: `magic COMMAND …`.
+@main
+struct Magic: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "magic",
+    abstract: "A live, columnar copy of a MySQL or MariaDB database.",
+    version: "0.1.0",
+    subcommands: [SQLCommand.self, StatusCommand.self])
+
+  /// Runs the command that the arguments name. Every error is one line on stderr.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch let error where exitCode(for: error) == .failure {
+      printError(error)
+      Glibc.exit(ExitCode.failure.rawValue)
+    } catch {
+      // Help, the version and wrong arguments: the parser knows how to print those.
+      exit(withError: error)
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import MagicClient
+import MagicCore
+
+/// Something that runs statements, and how to let go of it.
+struct StatementSource {
+  let statements: any StatementService
+  let close: @Sendable () async -> Void
+
+  /// Reaches a server by URL.
+  static func remote(url: String) throws -> StatementSource {
+    let client = try MagicClient(url: url)
+    return StatementSource(statements: client, close: {})
+  }
+
+  /// Reaches the process that owns a data folder; without one, opens its engine in this process.
+  static func local(_ folder: DataFolder) async throws -> StatementSource {
+    let client = try MagicClient(unixSocket: folder.socketPath)
+    if await client.isAnswering() {
+      return StatementSource(statements: client, close: {})
+    }
+    throw Failure("no process serves '\(folder.path)'")
+  }
+}
