@@ -111,6 +111,10 @@ let package = Package(
       name: "ReplicationTests",
       dependencies: ["Arrow", "Binlog", "MySQLSchema", "Replication", "RowEncoding"],
       swiftSettings: swiftSettings),
+    .testTarget(
+      name: "RowEncodingTests",
+      dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "TestSupport", "WireFormat"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

@@ -3,15 +3,17 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-// MariaDB's UUID, INET6 and INET4 travel as BINARY(16) and BINARY(4) in the order of their text, without the
-// zero bytes at the end.
+// MariaDB's UUID, INET6 and INET4 travel as BINARY(16) and BINARY(4) in the order of their text,
+// without the zero bytes at the end.
 
 extension ByteReader {
   /// Reads a cell of up to 16 bytes and fills it up with zero bytes, as two big-endian numbers.
   fileprivate mutating func readPadded() throws(DecodeError) -> (high: UInt64, low: UInt64) {
     let start = offset
     let length = Int(try read(UInt8.self))
-    guard length <= 16 else { throw DecodeError(.malformed, "more bytes than the column has", at: start) }
+    guard length <= 16 else {
+      throw DecodeError(.malformed, "more bytes than the column has", at: start)
+    }
     var value: (high: UInt64, low: UInt64) = (0, 0)
     if length > 0 {
       let count = min(length, 8)
@@ -127,8 +129,8 @@ final class IPv6Encoder: ColumnEncoder {
     values.append(cell)
   }
 
-  /// Writes the form of RFC 5952, except that, as the server does, a single zero group is shortened too and
-  /// an address of which only the last 32 bits are set ends in dotted form.
+  /// Writes the form of RFC 5952, except that, as the server does, a single zero group is shortened
+  /// too and an address of which only the last 32 bits are set ends in dotted form.
   private func writeAddress(_ value: (high: UInt64, low: UInt64)) {
     func group(_ index: Int) -> UInt16 {
       let half = index < 4 ? value.high : value.low

@@ -7,12 +7,29 @@ extension WireColumnType {
   /// The size of the length in front of cells that are byte strings; nil for other cells.
   var bytesPrefixByteCount: Int? {
     switch self {
-    case .string, .varchar, .blob, .geometry, .vector: extent?.prefixByteCount
+    case .string, .varchar, .blob, .geometry, .vector, .compressedVarchar, .compressedBlob:
+      extent?.prefixByteCount
     case .integer, .float, .double, .decimal, .oldDecimal, .bit, .year, .date, .oldTime,
-      .oldDatetime, .oldTimestamp, .time, .datetime, .timestamp, .json, .enumeration, .set, .null,
-      .compressedVarchar, .compressedBlob:
+      .oldDatetime, .oldTimestamp, .time, .datetime, .timestamp, .json, .enumeration, .set, .null:
       nil
     }
+  }
+
+  /// Whether cells hold compressed values.
+  var isCompressed: Bool {
+    switch self {
+    case .compressedVarchar, .compressedBlob: true
+    default: false
+    }
+  }
+}
+
+/// Decompresses a cell that ends at `end`.
+func decompress(_ cell: RawSpan, endingAt end: Int) throws(DecodeError) -> [UInt8] {
+  do throws(DecodeError) {
+    return try decompressColumnValue(cell)
+  } catch {
+    throw error.located(inFile: nil, at: end - cell.byteCount)
   }
 }
 
@@ -22,6 +39,7 @@ final class BytesEncoder: ColumnEncoder {
   /// How many bytes in front of the value are dropped.
   private let droppedByteCount: Int
   private var prefixByteCount = 1
+  private var isCompressed = false
 
   init(_ column: Column, _ field: Field, _ context: ColumnContext, droppedByteCount: Int = 0) {
     values = BinaryBuilder(type: .binary)
@@ -32,10 +50,16 @@ final class BytesEncoder: ColumnEncoder {
   override func accept(_ wire: WireColumnType) -> Bool {
     guard let prefixByteCount = wire.bytesPrefixByteCount else { return false }
     self.prefixByteCount = prefixByteCount
+    isCompressed = wire.isCompressed
     return true
   }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
+    if isCompressed {
+      let cell = try reader.readCell(prefixByteCount: prefixByteCount)
+      let bytes = try decompress(cell, endingAt: reader.offset)
+      return bytes.withUnsafeBytes { values.append($0) }
+    }
     let length = try reader.readCellLength(prefixByteCount: prefixByteCount)
     guard length >= droppedByteCount else {
       throw DecodeError(.malformed, "SRID of a geometry", at: reader.offset)

@@ -7,11 +7,12 @@ struct CalendarDate: Equatable {
   var month: Int
   var day: Int
 
-  /// Days since 1970-01-01 in the proleptic Gregorian calendar, which has a year 0; `nil` when there is no
-  /// such day.
+  /// Days since 1970-01-01 in the proleptic Gregorian calendar, which has a year 0; `nil` when
+  /// there is no such day.
   var daysSince1970: Int? {
     guard (1...12).contains(month), day >= 1, day <= daysInMonth else { return nil }
-    // Years are counted from March, so that the leap day is the last of its year. 400 years have 146,097 days.
+    // Years are counted from March, so that the leap day is the last of its year. 400 years have
+    // 146,097 days.
     let marchYear = month > 2 ? year : year - 1
     let cycle = (marchYear >= 0 ? marchYear : marchYear - 399) / 400
     let yearOfCycle = marchYear - cycle * 400
@@ -46,7 +47,8 @@ struct ClockTime: Equatable {
   var seconds: Int { (hour * 60 + minute) * 60 + second }
 }
 
-/// The unit in which a DATETIME or TIMESTAMP is stored: the coarsest that holds its fractional digits.
+/// The unit in which a DATETIME or TIMESTAMP is stored: the coarsest that holds its fractional
+/// digits.
 enum SubsecondUnit {
   case second, millisecond, microsecond
 
@@ -97,12 +99,14 @@ extension TextCursor {
   }
 
   /// Consumes `:MM:SS` and a fraction if there is one.
-  mutating func clockTime(afterHour hour: Int) throws(DecodeError) -> ClockTime {
+  mutating func clockTime(afterHour hour: Int, fractionalDigits: Int) throws(DecodeError)
+    -> ClockTime
+  {
     try expect(UInt8(ascii: ":"), "time")
     let minute = try number(digits: 2, "time")
     try expect(UInt8(ascii: ":"), "time")
     let second = try number(digits: 2, "time")
-    return ClockTime(
-      hour: hour, minute: minute, second: second, microsecond: try microseconds("time"))
+    let microsecond = try microseconds(maximumDigits: fractionalDigits)
+    return ClockTime(hour: hour, minute: minute, second: second, microsecond: microsecond)
   }
 }

@@ -3,11 +3,11 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// Turns the cells of one column into an Arrow array, from row images and from text alike, so that the copy
-/// and the stream cannot differ.
+/// Turns the cells of one column into an Arrow array, from row images and from text alike, so that
+/// the copy and the stream cannot differ.
 ///
-/// There is one subclass for each kind of column. It is asked once per layout of the table whether it can
-/// read it, and afterwards decodes cell by cell without looking at types again.
+/// There is one subclass for each kind of column. It is asked once per layout of the table whether
+/// it can read it, and afterwards decodes cell by cell without looking at types again.
 class ColumnEncoder {
   let column: Column
   let field: Field
@@ -34,12 +34,14 @@ class ColumnEncoder {
     preconditionFailure("implemented by subclasses")
   }
 
-  /// Prepares for text in the charset that a table map gives instead of the schema's; false when it is not
-  /// known or the column cannot have one.
+  /// Prepares for text in the charset that a table map gives instead of the schema's; false when it
+  /// is not known or the column cannot have one.
   func accept(charset: String) -> Bool { true }
 
   final func appendNull() throws(DecodeError) {
-    guard field.isNullable else { throw DecodeError(.malformed, "NULL in a NOT NULL column", at: 0) }
+    guard field.isNullable else {
+      throw DecodeError(.malformed, "NULL in a NOT NULL column", at: 0)
+    }
     builder.appendNull()
   }
 }
@@ -55,8 +57,8 @@ final class EncodingState {
 /// What an encoder knows besides its column.
 struct ColumnContext {
   let state: EncodingState
-  /// Whether the column is part of the primary key, where a value may not be replaced: two different keys
-  /// could become one.
+  /// Whether the column is part of the primary key, where a value may not be replaced: two
+  /// different keys could become one.
   let isKey: Bool
 
   /// Counts a date that becomes NULL.
@@ -71,7 +73,8 @@ struct ColumnContext {
   /// Counts a text in which U+FFFD stands for bytes that are not in the column's charset.
   func countInvalidText(at offset: Int) throws(DecodeError) {
     if isKey {
-      throw DecodeError(.unsupported, "text that is invalid in its charset in a key column", at: offset)
+      throw DecodeError(
+        .unsupported, "text that is invalid in its charset in a key column", at: offset)
     }
     state.counters.invalidTexts += 1
   }

@@ -49,7 +49,8 @@ extension TableSchema {
     case .inet4: return IPv4Encoder(column, field, context)
     case .inet6: return IPv6Encoder(column, field, context)
     case .uuid: return UUIDEncoder(column, field, context)
-    case .vector(let dimensions): return VectorEncoder(column, field, context, dimensions: dimensions)
+    case .vector(let dimensions):
+      return VectorEncoder(column, field, context, dimensions: dimensions)
     }
   }
 

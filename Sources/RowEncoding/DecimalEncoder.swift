@@ -3,8 +3,9 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// How many bytes a DECIMAL takes in a row image: nine digits in four bytes on either side of the point, and
-/// the digits left over, first before the point and last after it, in as few bytes as they need.
+/// How many bytes a DECIMAL takes in a row image: nine digits in four bytes on either side of the
+/// point, and the digits left over, first before the point and last after it, in as few bytes as
+/// they need.
 ///
 /// <https://dev.mysql.com/doc/refman/8.4/en/precision-math-decimal-characteristics.html>
 struct DecimalLayout: Equatable {
@@ -98,7 +99,8 @@ final class DecimalEncoder: ColumnEncoder {
       var group = UInt32(truncatingIfNeeded: try reader.readBigEndianUInt(byteCount: byteCount))
       let sign = UInt32(1) &<< UInt32(byteCount * 8 - 1)
       if isFirst {
-        // The first bit of all is 1 for numbers from 0 on; the bits of negative numbers are inverted.
+        // The first bit of all is 1 for numbers from 0 on; the bits of negative numbers are
+        // inverted.
         isNegative = group & sign == 0
         group ^= sign
         isFirst = false
@@ -136,7 +138,9 @@ final class DecimalEncoder: ColumnEncoder {
       if fractionCount == 0 { throw cursor.error("digits of a decimal") }
     }
     try cursor.expectEnd("digits of a decimal")
-    guard fractionCount <= scale else { throw cursor.error("more fractional digits than the column has") }
+    guard fractionCount <= scale else {
+      throw cursor.error("more fractional digits than the column has")
+    }
     for _ in fractionCount..<scale { append(0) }
     values.append(magnitude: magnitude.limbs, isNegative: isNegative)
   }

@@ -30,8 +30,8 @@ public struct EncodingError: Error, Hashable, Sendable, CustomStringConvertible 
   public var column: String?
   /// What was wrong, and what to do when something can be done.
   public var message: String
-  /// The decoder's own error, when bytes were at fault. Its offset counts from the start of the event, or of
-  /// the cell for text.
+  /// The decoder's own error, when bytes were at fault. Its offset counts from the start of the
+  /// event, or of the cell for text.
   public var cause: DecodeError?
 
   public init(

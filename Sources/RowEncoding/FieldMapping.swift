@@ -2,7 +2,8 @@ import Arrow
 import MySQLSchema
 
 extension Field {
-  /// The metadata key under which DATETIME and TIMESTAMP columns keep their number of fractional digits.
+  /// The metadata key under which DATETIME and TIMESTAMP columns keep their number of fractional
+  /// digits.
   public static let precisionKey = "magic.precision"
   /// The extension name of IPv6 addresses as text.
   public static let ipv6ExtensionName = "magic.ipv6"

@@ -3,9 +3,9 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-// Integers of a row image have the same bits as those of the Arrow array, signed or not, so that there is one
-// encoder for each width. (One generic class would be shorter, but methods of generic classes are dispatched
-// to code that is not specialised for the type.)
+// Integers of a row image have the same bits as those of the Arrow array, signed or not, so that
+// there is one encoder for each width. (One generic class would be shorter, but methods of generic
+// classes are dispatched to code that is not specialised for the type.)
 
 extension Column {
   /// Whether the column holds signed integers.
@@ -15,8 +15,8 @@ extension Column {
 }
 
 extension WireColumnType {
-  /// Whether cells are whole numbers of `byteCount` bytes. ENUM and SET are, when their members are not known
-  /// and the column is taken for an unsigned integer.
+  /// Whether cells are whole numbers of `byteCount` bytes. ENUM and SET are, when their members are
+  /// not known and the column is taken for an unsigned integer.
   fileprivate func isInteger(byteCount: Int, isSigned: Bool) -> Bool {
     switch self {
     case .integer(let actual): actual == byteCount

@@ -3,7 +3,8 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// The texts of an ENUM: the empty one, which is the server's value 0 for what is no member, then the members.
+/// The texts of an ENUM: the empty one, which is the server's value 0 for what is no member, then
+/// the members.
 struct EnumerationMembers {
   let texts: [[UInt8]]
   /// The number of the member that is itself empty, which shares the first text; nil without one.
@@ -38,11 +39,14 @@ final class EnumerationEncoder: ColumnEncoder {
     super.init(column, field, values, context)
   }
 
-  override func accept(_ wire: WireColumnType) -> Bool { wire == .enumeration(byteCount: byteCount) }
+  override func accept(_ wire: WireColumnType) -> Bool {
+    wire == .enumeration(byteCount: byteCount)
+  }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
     let start = reader.offset
-    let number = byteCount == 1 ? Int(try reader.read(UInt8.self)) : Int(try reader.read(UInt16.self))
+    let number =
+      byteCount == 1 ? Int(try reader.read(UInt8.self)) : Int(try reader.read(UInt16.self))
     try append(number, at: start)
   }
 

@@ -3,7 +3,8 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// Turns rows of one table into Arrow columns: row images of the binlog, and rows of the text protocol.
+/// Turns rows of one table into Arrow columns: row images of the binlog, and rows of the text
+/// protocol.
 ///
 /// Each column of the table is a column of the batch. ``TableEncoder`` adds versions and marks.
 public final class RowImageDecoder {
@@ -59,8 +60,8 @@ public final class RowImageDecoder {
     return layout
   }
 
-  /// Appends the row image at the reader. Columns that are not in it become NULL, even where the schema has
-  /// NOT NULL: look at `present` before the value.
+  /// Appends the row image at the reader. Columns that are not in it become NULL, even where the
+  /// schema has NOT NULL: look at `present` before the value.
   ///
   /// - Precondition: ``prepare(for:)`` was called for the table map of the image.
   public func appendImage(_ reader: inout ByteReader, present: ColumnBitmap) throws(EncodingError) {
@@ -110,7 +111,8 @@ public final class RowImageDecoder {
     rowCount += 1
   }
 
-  /// Appends the full image at the reader, without counting the row. `index` tells the column in case of an error.
+  /// Appends the full image at the reader, without counting the row. `index` tells the column in
+  /// case of an error.
   @inline(__always)
   func decodeFullImage(_ reader: inout ByteReader, nullByteCount: Int, column index: inout Int)
     throws(DecodeError)
@@ -148,7 +150,8 @@ public final class RowImageDecoder {
     if let failure { throw failure }
   }
 
-  /// Gives the rows and becomes empty. After an error these are the rows before the one that failed.
+  /// Gives the rows and becomes empty. After an error these are the rows before the one that
+  /// failed.
   ///
   /// - Throws: ``EncodingError`` with code `batchTooLarge` when a column had 2 GiB or more; the rows are lost.
   public func finish() throws(EncodingError) -> RecordBatch {
@@ -156,7 +159,9 @@ public final class RowImageDecoder {
   }
 
   /// The same with further columns, which `schema` has at its end.
-  func finish(schema: Schema, adding builders: [any ArrayBuilder]) throws(EncodingError) -> RecordBatch {
+  func finish(schema: Schema, adding builders: [any ArrayBuilder]) throws(EncodingError)
+    -> RecordBatch
+  {
     let rows = 0..<rowCount
     let all = columns.map(\.builder) + builders
     let isTooLarge = all.contains { $0.hasRejectedValue }

@@ -2,7 +2,8 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// How the row images of a table lie in memory, worked out once for each table map that differs from the last.
+/// How the row images of a table lie in memory, worked out once for each table map that differs
+/// from the last.
 struct RowLayout {
   private let tableMap: TableMap
   private let extents: [CellExtent]
@@ -12,7 +13,9 @@ struct RowLayout {
   /// Prepares the columns for the table's cells.
   ///
   /// - Throws: ``EncodingError`` when the table map is not of this schema.
-  init(_ tableMap: TableMap, _ schema: TableSchema, _ columns: [ColumnEncoder]) throws(EncodingError) {
+  init(_ tableMap: TableMap, _ schema: TableSchema, _ columns: [ColumnEncoder])
+    throws(EncodingError)
+  {
     self.tableMap = tableMap
     nullByteCount = (columns.count + 7) / 8
     guard tableMap.columnTypes.count == columns.count else {
@@ -34,8 +37,8 @@ struct RowLayout {
     self.extents = extents
   }
 
-  /// Whether rows that follow `other` lie in the same way. Comparing arrays is a comparison of pointers while
-  /// the decoder hands out the same table map.
+  /// Whether rows that follow `other` lie in the same way. Comparing arrays is a comparison of
+  /// pointers while the decoder hands out the same table map.
   func isOf(_ other: TableMap) -> Bool {
     tableMap.columnTypes == other.columnTypes && tableMap.collations == other.collations
       && tableMap.isUnsigned == other.isUnsigned && tableMap.columnNames == other.columnNames
@@ -50,10 +53,13 @@ struct RowLayout {
       EncodingError(.schemaMismatch, table: schema.name, column: encoder.column.name, message)
     }
     // Column names do not depend on case.
-    if let name = tableMap.columnNames?[index], name.lowercased() != encoder.column.name.lowercased() {
+    if let name = tableMap.columnNames?[index],
+      name.lowercased() != encoder.column.name.lowercased()
+    {
       throw mismatch("the binlog calls the column \(name)")
     }
-    if case .integer(_, let isUnsigned) = encoder.column.type, let actual = tableMap.isUnsigned?[index],
+    if case .integer(_, let isUnsigned) = encoder.column.type,
+      let actual = tableMap.isUnsigned?[index],
       case .integer = tableMap.columnTypes[index], actual != isUnsigned
     {
       throw mismatch("the column is \(actual ? "unsigned" : "signed") in the binlog only")

@@ -3,8 +3,8 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// Turns the row changes of one table into batches for storage: the columns of the table, the version of each
-/// row and its delete mark.
+/// Turns the row changes of one table into batches for storage: the columns of the table, the
+/// version of each row and its delete mark.
 ///
 /// One encoder serves one version of the table's schema. It belongs to one task at a time.
 public final class TableEncoder {
@@ -43,7 +43,8 @@ public final class TableEncoder {
   public var table: TableSchema { rows.table }
   /// The number of rows collected.
   public var rowCount: Int { rows.rowCount }
-  /// The number of bytes that they take. A column holds less than 2 GiB: finish the batch well before.
+  /// The number of bytes that they take. A column holds less than 2 GiB: finish the batch well
+  /// before.
   public var byteCount: Int { rows.byteCount + versions.byteCount + marks.byteCount }
   /// What was counted since the last ``takeCounters()``.
   public var counters: EncodingCounters { rows.counters }
@@ -53,8 +54,8 @@ public final class TableEncoder {
 
   /// Appends the row changes of an event.
   ///
-  /// A write gives the row, a delete the row with its mark set. An update gives the new row and, when it changes
-  /// the key, before it the old row with its mark set.
+  /// A write gives the row, a delete the row with its mark set. An update gives the new row and,
+  /// when it changes the key, before it the old row with its mark set.
   ///
   /// - Parameters:
   ///   - event: the bytes that the event's ranges refer to.
@@ -136,7 +137,8 @@ public final class TableEncoder {
     marks.append(0)
   }
 
-  /// Gives the rows and becomes empty. After an error these are the rows before the change that failed.
+  /// Gives the rows and becomes empty. After an error these are the rows before the change that
+  /// failed.
   ///
   /// - Throws: ``EncodingError`` with code `batchTooLarge` when a column had 2 GiB or more; the rows are lost.
   public func finish() throws(EncodingError) -> RecordBatch {

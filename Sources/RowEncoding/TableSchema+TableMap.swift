@@ -4,17 +4,19 @@ import MySQLSchema
 extension TableSchema {
   /// The schema that a table map describes by itself, which `binlog_row_metadata=FULL` makes it do.
   ///
-  /// What table maps do not tell stays open: MariaDB's UUID and INET columns are BINARY, its JSON columns are
-  /// text, and no column is known to be generated.
+  /// What table maps do not tell stays open: MariaDB's UUID and INET columns are BINARY, its JSON
+  /// columns are text, and no column is known to be generated.
   ///
   /// - Throws: ``EncodingError`` with code `missingMetadata` when the server wrote less.
   public init(tableMap: TableMap) throws(EncodingError) {
     let name = TableName(database: tableMap.database, table: tableMap.table)
-    guard let names = tableMap.columnNames, let isUnsigned = tableMap.isUnsigned ?? Self.noIntegers(tableMap)
+    guard let names = tableMap.columnNames,
+      let isUnsigned = tableMap.isUnsigned ?? Self.noIntegers(tableMap)
     else {
       throw EncodingError(
         .missingMetadata, table: name,
-        "the binlog does not name the columns: set binlog_row_metadata=FULL at the source, or give --schema")
+        "the binlog does not name the columns: set binlog_row_metadata=FULL at the source, or give --schema"
+      )
     }
     var columns: [Column] = []
     for (index, wire) in tableMap.columnTypes.enumerated() {
@@ -29,8 +31,9 @@ extension TableSchema {
     primaryKeyHasPrefix = tableMap.primaryKeyPrefixes?.contains { $0 != 0 } ?? false
   }
 
-  /// A schema for a table map that does not describe its columns: they are called `@1`, `@2`, …, integers are
-  /// signed, texts are bytes, ENUM and SET are numbers. For looking at a binlog, never for a copy.
+  /// A schema for a table map that does not describe its columns: they are called `@1`, `@2`, …,
+  /// integers are signed, texts are bytes, ENUM and SET are numbers. For looking at a binlog, never
+  /// for a copy.
   public init(positional tableMap: TableMap) throws(EncodingError) {
     let name = TableName(database: tableMap.database, table: tableMap.table)
     var columns: [Column] = []
@@ -38,7 +41,7 @@ extension TableSchema {
       let column = "@\(index + 1)"
       let type: ColumnType
       switch wire {
-      case .string, .varchar, .blob: type = .bytes
+      case .string, .varchar, .blob, .compressedVarchar, .compressedBlob: type = .bytes
       case .enumeration(let byteCount):
         type = .integer(byteCount == 1 ? .tiny : .small, isUnsigned: true)
       case .set: type = .integer(.big, isUnsigned: true)
@@ -54,7 +57,9 @@ extension TableSchema {
 
   /// Signedness for a table that has no numeric column, about which servers then write nothing.
   private static func noIntegers(_ tableMap: TableMap) -> [Bool]? {
-    let hasIntegers = tableMap.columnTypes.contains { if case .integer = $0 { true } else { false } }
+    let hasIntegers = tableMap.columnTypes.contains {
+      if case .integer = $0 { true } else { false }
+    }
     return hasIntegers ? nil : Array(repeating: false, count: tableMap.columnTypes.count)
   }
 
@@ -65,21 +70,26 @@ extension TableSchema {
     func missing(_ what: String) -> EncodingError {
       EncodingError(
         .missingMetadata, table: table, column: column,
-        "the binlog does not give the \(what): set binlog_row_metadata=FULL at the source, or give --schema")
+        "the binlog does not give the \(what): set binlog_row_metadata=FULL at the source, or give --schema"
+      )
     }
     func charset() throws(EncodingError) -> String {
       guard let collation = tableMap.collations?[index] else { throw missing("charset") }
       guard let charset = Charset.name(collation: collation) else {
         throw EncodingError(
-          .unknownCharset, table: table, column: column, "collation number \(collation) is not known")
+          .unknownCharset, table: table, column: column,
+          "collation number \(collation) is not known")
       }
       return charset
     }
     func members() throws(EncodingError) -> [String] {
-      guard let members = tableMap.members?[index], !members.isEmpty else { throw missing("members") }
+      guard let members = tableMap.members?[index], !members.isEmpty else {
+        throw missing("members")
+      }
       guard let decoder = CharsetDecoder(charset: try charset()) else {
         throw EncodingError(
-          .unknownCharset, table: table, column: column, "members in a charset that cannot be converted")
+          .unknownCharset, table: table, column: column,
+          "members in a charset that cannot be converted")
       }
       return members.map { decoder.string(from: $0) }
     }

@@ -58,7 +58,7 @@ class InstantEncoder: ColumnEncoder {
     let date = try cursor.date()
     try cursor.expect(UInt8(ascii: " "), "time")
     let hour = try cursor.number(digits: 2, "time")
-    let time = try cursor.clockTime(afterHour: hour)
+    let time = try cursor.clockTime(afterHour: hour, fractionalDigits: fractionalDigits)
     try cursor.expectEnd("time")
     try append(date, time, at: 0)
   }
@@ -67,7 +67,9 @@ class InstantEncoder: ColumnEncoder {
   fileprivate final func append(_ date: CalendarDate, _ time: ClockTime, at offset: Int)
     throws(DecodeError)
   {
-    guard time.isValid(maximumHour: 23) else { throw DecodeError(.malformed, "time of day", at: offset) }
+    guard time.isValid(maximumHour: 23) else {
+      throw DecodeError(.malformed, "time of day", at: offset)
+    }
     if let days = date.daysSince1970 {
       let seconds = days &* 86_400 &+ time.seconds
       values.append(unit.value(seconds: seconds, microseconds: time.microsecond))
@@ -86,8 +88,10 @@ class InstantEncoder: ColumnEncoder {
 final class DatetimeEncoder: InstantEncoder {
   override func accept(_ wire: WireColumnType) -> Bool {
     isOldFormat = wire == .oldDatetime
-    // MariaDB's own format for fractions before 10.1 has the old type code too, but does not say its size.
-    return isOldFormat ? fractionalDigits == 0 : wire == .datetime(fractionalDigits: fractionalDigits)
+    // MariaDB's own format for fractions before 10.1 has the old type code too, but does not say
+    // its size.
+    return isOldFormat
+      ? fractionalDigits == 0 : wire == .datetime(fractionalDigits: fractionalDigits)
   }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
@@ -95,8 +99,8 @@ final class DatetimeEncoder: InstantEncoder {
     let start = reader.offset
     let packed = Int(try reader.readBigEndianUInt(byteCount: 5))
     let microsecond = try reader.readMicroseconds(digits: fractionalDigits)
-    // 1 bit that is set unless negative, which no date is, 17 bits of year * 13 + month, then 5 bits of day,
-    // 5 of hour, 6 of minute, 6 of second.
+    // 1 bit that is set unless negative, which no date is, 17 bits of year * 13 + month, then 5
+    // bits of day, 5 of hour, 6 of minute, 6 of second.
     guard packed >> 39 == 1 else { throw DecodeError(.malformed, "negative date", at: start) }
     let yearMonth = packed >> 22 & 0x1_FFFF
     let date = CalendarDate(year: yearMonth / 13, month: yearMonth % 13, day: packed >> 17 & 31)
@@ -123,7 +127,8 @@ final class DatetimeEncoder: InstantEncoder {
 final class TimestampEncoder: InstantEncoder {
   override func accept(_ wire: WireColumnType) -> Bool {
     isOldFormat = wire == .oldTimestamp
-    return isOldFormat ? fractionalDigits == 0 : wire == .timestamp(fractionalDigits: fractionalDigits)
+    return isOldFormat
+      ? fractionalDigits == 0 : wire == .timestamp(fractionalDigits: fractionalDigits)
   }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
@@ -159,8 +164,8 @@ final class TimeEncoder: ColumnEncoder {
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
     if isOldFormat { return try decodeOld(&reader) }
     let start = reader.offset
-    // Hours, minutes and seconds in three bytes and the fraction behind them are one big-endian number,
-    // shifted so that it is not negative.
+    // Hours, minutes and seconds in three bytes and the fraction behind them are one big-endian
+    // number, shifted so that it is not negative.
     let fractionBytes = (fractionalDigits + 1) / 2
     let shift = UInt64(fractionBytes * 8)
     let packed = Int(try reader.readBigEndianUInt(byteCount: 3 + fractionBytes))
@@ -196,7 +201,7 @@ final class TimeEncoder: ColumnEncoder {
     let isNegative = cursor.accept(UInt8(ascii: "-"))
     let hour = try cursor.number("time")
     guard hour <= 838 else { throw cursor.error("time") }
-    let time = try cursor.clockTime(afterHour: Int(hour))
+    let time = try cursor.clockTime(afterHour: Int(hour), fractionalDigits: fractionalDigits)
     try cursor.expectEnd("time")
     try append(time, isNegative: isNegative, at: 0)
   }

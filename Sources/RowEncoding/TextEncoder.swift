@@ -10,6 +10,7 @@ final class TextEncoder: ColumnEncoder {
   private var decoder: CharsetDecoder?
   private var charset = ""
   private var prefixByteCount = 1
+  private var isCompressed = false
 
   /// - Parameter charset: the schema's; without one a table map has to tell.
   /// - Returns: nil when `charset` is unknown.
@@ -29,17 +30,23 @@ final class TextEncoder: ColumnEncoder {
 
   override func accept(_ wire: WireColumnType) -> Bool {
     switch wire {
-    case .string, .varchar, .blob:
-      prefixByteCount = wire.extent?.prefixByteCount ?? 1
-      return true
+    case .string, .varchar, .blob, .compressedVarchar, .compressedBlob: break
     default: return false
     }
+    isCompressed = wire.isCompressed
+    prefixByteCount = wire.extent?.prefixByteCount ?? 1
+    return true
   }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
     let start = reader.offset
     let cell = try reader.readCell(prefixByteCount: prefixByteCount)
-    if decoder == nil && cell.isASCII {
+    if isCompressed {
+      let bytes = try decompress(cell, endingAt: reader.offset)
+      try bytes.span.bytes.withUnsafeBytes { bytes throws(DecodeError) in
+        try append(bytes, at: start)
+      }
+    } else if decoder == nil && cell.isASCII {
       values.append(cell)
     } else {
       try cell.withUnsafeBytes { bytes throws(DecodeError) in try append(bytes, at: start) }

@@ -1,8 +1,9 @@
 import Glibc
 import WireFormat
 
-// Numbers of the text protocol, parsed from bytes without a String. They are strict: the server prints them
-// in one form only, so anything else means that the bytes are not what they are taken for.
+// Numbers of the text protocol, parsed from bytes without a String. They are strict: the server
+// prints them in one form only, so anything else means that the bytes are not what they are taken
+// for.
 
 /// A run of text bytes that is consumed from the front.
 struct TextCursor {
@@ -76,10 +77,12 @@ struct TextCursor {
     return value
   }
 
-  /// Consumes a fraction of a second of up to six digits, with its point, as microseconds; 0 without one.
-  mutating func microseconds(_ what: String) throws(DecodeError) -> Int {
+  /// Consumes a fraction of a second of at most `maximumDigits` digits, with its point, as
+  /// microseconds; 0 without one.
+  mutating func microseconds(maximumDigits: Int) throws(DecodeError) -> Int {
     guard accept(UInt8(ascii: ".")) else { return 0 }
-    let count = min(remaining, 6)
+    let what = "fraction of a second"
+    let count = min(remaining, maximumDigits)
     if count == 0 { throw error(what) }
     var value = try number(digits: count, what)
     for _ in count..<6 { value *= 10 }
@@ -87,7 +90,8 @@ struct TextCursor {
   }
 }
 
-/// Parses a whole number as a 64-bit pattern, two's complement when `isSigned`, that fits `byteCount` bytes.
+/// Parses a whole number as a 64-bit pattern, two's complement when `isSigned`, that fits
+/// `byteCount` bytes.
 func parseInteger(_ cell: UnsafeRawBufferPointer, byteCount: Int, isSigned: Bool)
   throws(DecodeError) -> UInt64
 {
@@ -112,7 +116,8 @@ func parseDouble(_ cell: UnsafeRawBufferPointer) throws(DecodeError) -> Double {
   guard cell.count > 0, cell.count < 512, cell.allSatisfy(isNumberByte) else {
     throw DecodeError(.malformed, "floating-point number", at: 0)
   }
-  let parsed: Double? = withUnsafeTemporaryAllocation(of: CChar.self, capacity: cell.count + 1) { text in
+  let parsed: Double? = withUnsafeTemporaryAllocation(of: CChar.self, capacity: cell.count + 1) {
+    text in
     for index in 0..<cell.count { text[index] = CChar(bitPattern: cell[index]) }
     text[cell.count] = 0
     guard let start = text.baseAddress else { return nil }
