@@ -31,20 +31,24 @@ extension TableSchema {
     primaryKeyHasPrefix = tableMap.primaryKeyPrefixes?.contains { $0 != 0 } ?? false
   }
 
-  /// A schema for a table map that does not describe its columns: they are called `@1`, `@2`, …,
-  /// integers are signed, texts are bytes, ENUM and SET are numbers. For looking at a binlog, never
-  /// for a copy.
+  /// A schema for a table map that does not fully describe its columns, for looking at a binlog,
+  /// never for a copy: they are called `@1`, `@2`, … and, as far as the table map does not say more,
+  /// integers are signed, texts are bytes, ENUM and SET are numbers.
   public init(positional tableMap: TableMap) throws(EncodingError) {
     let name = TableName(database: tableMap.database, table: tableMap.table)
     var columns: [Column] = []
     for (index, wire) in tableMap.columnTypes.enumerated() {
       let column = "@\(index + 1)"
+      let hasCharset = tableMap.collations?[index] != nil
+      let hasMembers = tableMap.members?[index].isEmpty == false
       let type: ColumnType
       switch wire {
-      case .string, .varchar, .blob, .compressedVarchar, .compressedBlob: type = .bytes
-      case .enumeration(let byteCount):
+      case .string where !hasCharset, .varchar where !hasCharset, .blob where !hasCharset,
+        .compressedVarchar where !hasCharset, .compressedBlob where !hasCharset:
+        type = .bytes
+      case .enumeration(let byteCount) where !hasMembers:
         type = .integer(byteCount == 1 ? .tiny : .small, isUnsigned: true)
-      case .set: type = .integer(.big, isUnsigned: true)
+      case .set where !hasMembers: type = .integer(.big, isUnsigned: true)
       default:
         type = try Self.columnType(
           wire, at: index, tableMap, isUnsigned: tableMap.isUnsigned?[index] ?? false, table: name,
@@ -82,7 +86,7 @@ extension TableSchema {
       }
       return charset
     }
-    func members() throws(EncodingError) -> [String] {
+    func memberTexts() throws(EncodingError) -> [String] {
       guard let members = tableMap.members?[index], !members.isEmpty else {
         throw missing("members")
       }
@@ -120,8 +124,8 @@ extension TableSchema {
     case .vector:
       // 16,383 is the most that a server allows.
       return .vector(dimensions: tableMap.vectorDimensions?[index] ?? 16_383)
-    case .enumeration: return .enumeration(try members())
-    case .set: return .set(try members())
+    case .enumeration: return .enumeration(try memberTexts())
+    case .set: return .set(try memberTexts())
     case .oldDecimal, .null: break
     }
     throw EncodingError(
