@@ -5,7 +5,9 @@ enum StatusText {
   /// One aligned line per value. Nested values get dotted names; the elements of a list get a line
   /// each, with their values side by side.
   static func lines(json: Data) throws -> String {
-    let status = try JSONDecoder().decode(JSONValue.self, from: json)
+    guard let status = try? JSONDecoder().decode(JSONValue.self, from: json) else {
+      throw Failure("the status is not valid JSON")
+    }
     var rows: [(name: String, value: String)] = []
     append(status, name: "", to: &rows)
     let width = rows.map(\.name.count).max() ?? 0

@@ -66,8 +66,29 @@ struct SQLCommand: AsyncParsableCommand {
     let onTerminal = isatty(STDOUT_FILENO) == 1
     let printer = StatementPrinter(
       statements: statements, format: format ?? (onTerminal ? .table : .tsv))
-    let script = try script()
-    try await printer.run(script)
+    if sql == nil, file == nil, isatty(STDIN_FILENO) == 1 {
+      await Prompt(printer: printer).run()
+    } else {
+      try await runScript(try script(), with: printer)
+    }
+  }
+
+  private func runScript(_ script: String, with printer: StatementPrinter) async throws {
+    let splitter = StatementSplitter(script)
+    let statements = splitter.statements + (splitter.isRestBlank ? [] : [splitter.rest])
+    guard !statements.isEmpty else { throw Failure("there is no statement to run") }
+    var failureCount = 0
+    for statement in statements {
+      do {
+        try await printer.run(statement)
+      } catch where continueOnError {
+        printError(error)
+        failureCount += 1
+      }
+    }
+    guard failureCount == 0 else {
+      throw Failure("\(failureCount) of \(statements.count) statements failed")
+    }
   }
 
   private func script() throws -> String {
