@@ -115,8 +115,8 @@ let package = Package(
       name: "RowEncodingTests",
       dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "TestSupport", "WireFormat"],
       swiftSettings: swiftSettings),
-    .testTarget(name: "magicTests", dependencies: ["magic"], swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
+    .testTarget(name: "magicTests", dependencies: ["magic"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -62,32 +62,43 @@ struct Router: Sendable {
         .clickHouseExceptionTag: tag,
       ],
       body: ResponseBody { writer in
-        do {
-          var chunk = first
-          while let bytes = chunk {
-            // Waits while the client has not taken what was written before.
-            try await writer.write(ByteBuffer(bytes: bytes))
-            chunk = try await result.pull()
+        try await withTaskCancellationHandler {
+          do {
+            try await send(result, from: first, to: channel)
+          } catch {
+            logger.info("A statement ended early", metadata: ["error": "\(error)"])
+            let block = ExceptionBlock.bytes(message: "\(error)", tag: tag)
+            try await write(block, to: channel).get()
+            // Leaving by an error closes the connection without the terminating chunk.
+            throw error
           }
-        } catch {
-          logger.info("A statement ended early", metadata: ["error": "\(error)"])
-          try await sendException(error, tag: tag, channel: channel)
-          // Leaving by an error closes the connection without the terminating chunk.
-          throw error
+        } onCancel: {
+          // Ends the wait for a client that does not read.
+          channel.close(promise: nil)
         }
         try await writer.finish(nil)
       })
     return Reply(response: response, result: result)
   }
 
-  /// Writes the error's text and waits until it has left, or the client has.
-  private func sendException(_ error: any Error, tag: String, channel: any Channel) async throws {
-    let block = ExceptionBlock.bytes(message: "\(error)", tag: tag)
-    try await withTaskCancellationHandler {
-      try await channel.writeAndFlush(HTTPResponsePart.body(ByteBuffer(bytes: block)))
-    } onCancel: {
-      channel.close(promise: nil)
+  /// Sends a result. One chunk is on its way to the client while the next one is made, and no more.
+  private func send(
+    _ result: StatementResult, from first: [UInt8]?, to channel: any Channel
+  ) async throws {
+    var chunk = first
+    var sent = channel.eventLoop.makeSucceededVoidFuture()
+    while let bytes = chunk {
+      try await sent.get()
+      sent = write(bytes, to: channel)
+      chunk = try await result.pull()
     }
+    try await sent.get()
+  }
+
+  /// Completes when the bytes are in the socket, unlike the response's own writer, which completes
+  /// when they are in a queue.
+  private func write(_ bytes: [UInt8], to channel: any Channel) -> EventLoopFuture<Void> {
+    channel.writeAndFlush(HTTPResponsePart.body(ByteBuffer(bytes: bytes)))
   }
 
   /// A request's whole body. One that is too long is read to its end all the same: a client that

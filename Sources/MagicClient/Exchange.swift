@@ -99,8 +99,9 @@ private final class ResponseHandler: ChannelInboundHandler {
     let part = unwrapInboundIn(data)
     if case .end = part {
       ended = true
-      context.close(promise: nil)
+      // Before closing, which fails whoever waits.
       waiter.take()?.succeed(nil)
+      context.close(promise: nil)
     } else if let waiter = waiter.take() {
       waiter.succeed(part)
     } else {

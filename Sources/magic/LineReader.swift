@@ -23,9 +23,6 @@ final class LineReader: Sendable {
   /// Takes the terminal over, and Ctrl-C: from now on it sets ``Interrupt/received``.
   init(historyPath: String) {
     self.historyPath = historyPath
-    setlocale(LC_CTYPE, "")
-    // libedit writes characters in the locale's encoding; statements are UTF-8 everywhere.
-    if MB_CUR_MAX == 1 { setlocale(LC_CTYPE, "C.UTF-8") }
     Interrupt.trap()
     edit_configure { _ in nextCharacter() }
     using_history()
