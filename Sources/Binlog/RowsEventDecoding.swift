@@ -31,7 +31,7 @@ struct RowsEventHead {
     if hasExtraData { try Self.skipExtraData(&reader) }
     try reader.skipPostHeader(length: postHeaderLength, known: known, "rows event")
     let count = try reader.readLengthEncodedCount(
-      atMost: TableMap.maximumColumnCount, "column count")
+      atMost: TableMap.Content.maximumColumnCount, "column count")
     let byteCount = (count + 7) / 8
     columnsPresent = ColumnBitmap(count: count, bytes: try reader.readArray(byteCount))
     columnsPresentAfter =

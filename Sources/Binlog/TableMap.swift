@@ -1,50 +1,120 @@
 /// A table map event: which table the following row images belong to and how their cells are laid
 /// out.
 ///
-/// Everything after ``nullability`` is optional metadata, of which a server writes as much as
-/// `binlog_row_metadata` says.
+/// Servers repeat a map before each statement; its copies share what it says. Everything after
+/// ``nullability`` is optional metadata, of which a server writes as much as `binlog_row_metadata`
+/// says.
 public struct TableMap: Hashable, Sendable {
-  public var tableID: UInt64
-  public var flags: UInt16
-  public var database: String
-  public var table: String
-  /// One entry for each column, in the table's order.
-  public var columnTypes: [WireColumnType]
-  /// One entry for each column: whether it may be NULL.
-  public var nullability: [Bool]
+  /// What a table map says; the properties of the map explain it.
+  struct Content: Hashable, Sendable {
+    var tableID: UInt64
+    var flags: UInt16
+    var database: String
+    var table: String
+    var columnTypes: [WireColumnType]
+    var nullability: [Bool]
+    var isUnsigned: [Bool]?
+    var collations: [UInt64?]?
+    var columnNames: [String]?
+    var members: [[[UInt8]]]?
+    var geometryTypes: [UInt64?]?
+    var primaryKey: [Int]?
+    var primaryKeyPrefixes: [Int]?
+    var isInvisible: [Bool]?
+    var vectorDimensions: [Int?]?
+  }
 
-  /// For each column whether it is unsigned; `nil` when the server did not say. Non-numeric columns
-  /// are false.
-  public var isUnsigned: [Bool]?
-  /// For each column its collation number (a character column, ENUM or SET), or `nil`; the array is
-  /// nil when the server did not say.
-  public var collations: [UInt64?]?
-  public var columnNames: [String]?
-  /// For each column the members of its ENUM or SET as raw bytes in the column's charset; empty for
-  /// other columns.
-  public var members: [[[UInt8]]]?
-  /// For each column the geometry type, or nil.
-  public var geometryTypes: [UInt64?]?
-  /// Indices of the primary key's columns, in key order.
-  public var primaryKey: [Int]?
-  /// For each key column, parallel to ``primaryKey``, the prefix length in characters (0: the whole
-  /// column).
-  public var primaryKeyPrefixes: [Int]?
-  public var isInvisible: [Bool]?
-  /// For each column the dimensions of its VECTOR, or nil.
-  public var vectorDimensions: [Int?]?
+  private final class Box: Sendable {
+    let content: Content
+    init(_ content: Content) { self.content = content }
+  }
 
+  private var box: Box
+
+  init(_ content: Content) { box = Box(content) }
+
+  /// A map without optional metadata.
   public init(
     tableID: UInt64, flags: UInt16, database: String, table: String,
     columnTypes: [WireColumnType], nullability: [Bool]
   ) {
-    self.tableID = tableID
-    self.flags = flags
-    self.database = database
-    self.table = table
-    self.columnTypes = columnTypes
-    self.nullability = nullability
+    self.init(
+      Content(
+        tableID: tableID, flags: flags, database: database, table: table,
+        columnTypes: columnTypes, nullability: nullability))
   }
+
+  private mutating func edit(_ change: (inout Content) -> Void) {
+    var content = box.content
+    change(&content)
+    box = Box(content)
+  }
+
+  public var tableID: UInt64 { box.content.tableID }
+  public var flags: UInt16 { box.content.flags }
+  public var database: String { box.content.database }
+  public var table: String { box.content.table }
+  /// One entry for each column, in the table's order.
+  public var columnTypes: [WireColumnType] {
+    get { box.content.columnTypes }
+    set { edit { $0.columnTypes = newValue } }
+  }
+  /// One entry for each column: whether it may be NULL.
+  public var nullability: [Bool] { box.content.nullability }
+
+  /// For each column whether it is unsigned; `nil` when the server did not say. Non-numeric columns
+  /// are false.
+  public var isUnsigned: [Bool]? {
+    get { box.content.isUnsigned }
+    set { edit { $0.isUnsigned = newValue } }
+  }
+  /// For each column its collation number (a character column, ENUM or SET), or `nil`; the array is
+  /// nil when the server did not say.
+  public var collations: [UInt64?]? {
+    get { box.content.collations }
+    set { edit { $0.collations = newValue } }
+  }
+  public var columnNames: [String]? {
+    get { box.content.columnNames }
+    set { edit { $0.columnNames = newValue } }
+  }
+  /// For each column the members of its ENUM or SET as raw bytes in the column's charset; empty for
+  /// other columns.
+  public var members: [[[UInt8]]]? {
+    get { box.content.members }
+    set { edit { $0.members = newValue } }
+  }
+  /// For each column the geometry type, or nil.
+  public var geometryTypes: [UInt64?]? {
+    get { box.content.geometryTypes }
+    set { edit { $0.geometryTypes = newValue } }
+  }
+  /// Indices of the primary key's columns, in key order.
+  public var primaryKey: [Int]? {
+    get { box.content.primaryKey }
+    set { edit { $0.primaryKey = newValue } }
+  }
+  /// For each key column, parallel to ``primaryKey``, the prefix length in characters (0: the whole
+  /// column).
+  public var primaryKeyPrefixes: [Int]? {
+    get { box.content.primaryKeyPrefixes }
+    set { edit { $0.primaryKeyPrefixes = newValue } }
+  }
+  public var isInvisible: [Bool]? {
+    get { box.content.isInvisible }
+    set { edit { $0.isInvisible = newValue } }
+  }
+  /// For each column the dimensions of its VECTOR, or nil.
+  public var vectorDimensions: [Int?]? {
+    get { box.content.vectorDimensions }
+    set { edit { $0.vectorDimensions = newValue } }
+  }
+
+  public static func == (left: TableMap, right: TableMap) -> Bool {
+    left.box === right.box || left.box.content == right.box.content
+  }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(box.content) }
 }
 
 /// How the cells of a column are laid out in a row image: the type code and its metadata, resolved.

@@ -1,3 +1,4 @@
+import Glibc
 import WireFormat
 
 /// The table maps that rows events refer to by table id.
@@ -38,8 +39,9 @@ struct TableMapCache: Sendable {
       try reader.skip(reader.remaining)
       return known.tableMap
     }
-    let tableMap = try TableMap(
-      tableID: tableID, from: &reader, postHeaderLength: postHeaderLength, isMariaDB: isMariaDB)
+    let tableMap = TableMap(
+      try TableMap.Content(
+        tableID: tableID, from: &reader, postHeaderLength: postHeaderLength, isMariaDB: isMariaDB))
     if young.count >= Self.generationSize {
       old = young
       young.removeAll(keepingCapacity: true)
@@ -60,6 +62,11 @@ extension RawSpan {
   /// Whether another span has the same bytes.
   fileprivate func isEqual(to other: RawSpan) -> Bool {
     guard byteCount == other.byteCount else { return false }
-    return withUnsafeBytes { own in other.withUnsafeBytes { own.elementsEqual($0) } }
+    return withUnsafeBytes { own in
+      other.withUnsafeBytes { other in
+        guard let own = own.baseAddress, let start = other.baseAddress else { return true }
+        return memcmp(own, start, other.count) == 0
+      }
+    }
   }
 }

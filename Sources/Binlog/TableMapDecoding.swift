@@ -1,6 +1,6 @@
 import WireFormat
 
-extension TableMap {
+extension TableMap.Content {
   /// The number of columns that a table may have in MySQL and MariaDB.
   static let maximumColumnCount = 4096
 

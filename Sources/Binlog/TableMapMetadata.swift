@@ -1,6 +1,6 @@
 import WireFormat
 
-extension TableMap {
+extension TableMap.Content {
   /// The kinds of optional metadata, which MySQL 8, MySQL 9 and MariaDB 10.5 number alike.
   private enum MetadataField: UInt8 {
     case signedness = 1

@@ -37,10 +37,11 @@ struct RowLayout {
     self.extents = extents
   }
 
-  /// Whether rows that follow `other` lie in the same way. Comparing arrays is a comparison of
-  /// pointers while the decoder hands out the same table map.
+  /// Whether rows that follow `other` lie in the same way; quick while the decoder hands out the
+  /// same map.
   func isOf(_ other: TableMap) -> Bool {
-    tableMap.columnTypes == other.columnTypes && tableMap.collations == other.collations
+    if tableMap == other { return true }
+    return tableMap.columnTypes == other.columnTypes && tableMap.collations == other.collations
       && tableMap.isUnsigned == other.isUnsigned && tableMap.columnNames == other.columnNames
       && tableMap.members == other.members
   }
