@@ -32,13 +32,13 @@ extension TableSchema {
   }
 
   /// A schema for a table map that does not fully describe its columns, for looking at a binlog,
-  /// never for a copy: they are called `@1`, `@2`, … and, as far as the table map does not say more,
+  /// never for a copy. As far as the table map does not say more, columns are called `@1`, `@2`, …,
   /// integers are signed, texts are bytes, ENUM and SET are numbers.
   public init(positional tableMap: TableMap) throws(EncodingError) {
     let name = TableName(database: tableMap.database, table: tableMap.table)
     var columns: [Column] = []
     for (index, wire) in tableMap.columnTypes.enumerated() {
-      let column = "@\(index + 1)"
+      let column = tableMap.columnNames?[index] ?? "@\(index + 1)"
       let hasCharset = tableMap.collations?[index] != nil
       let hasMembers = tableMap.members?[index].isEmpty == false
       let type: ColumnType

@@ -28,6 +28,10 @@ private enum Fixtures {
     "osheroff/mysql-bin.compressed",
   ]
 
+  static func bytes(_ path: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: folder.appending(path: path)))
+  }
+
   /// The paths of all files that begin with the magic number, and the one that is packed.
   static let binlogs: [String] = {
     guard areUsable, let paths = FileManager.default.enumerator(atPath: folder.path) else {
@@ -98,6 +102,29 @@ private enum Fixtures {
       }
     }
     return cells
+  }
+
+  @Test func decodesMySQLJSON() throws {
+    #expect(
+      try decodedCells(Fixtures.bytes("blackbeam/json-opaque.binlog")) == [
+        #"{"a": "base64:type15:VQ=="}"#, #"{"b": "2012-03-18"}"#,
+        #"{"c": "2012-03-18 11:30:45.000000"}"#, #"{"c": "87:31:46.654321"}"#,
+        #"{"d": 123.456}"#, #"{"e": 9.00}"#, #"{"e": [0, 1, true, false]}"#, #"{"e": null}"#,
+      ])
+  }
+
+  @Test func decodesTaggedAndCompressedTransactions() throws {
+    #expect(
+      try decodedCells(Fixtures.bytes("blackbeam/binlog_transaction_with_GTID_TAG.000001"))
+        == ["3", "100", "250.00"])
+    let films = try decodedCells(Fixtures.bytes("osheroff/mysql-bin.compressed"))
+    try #require(films.count == 22)
+    #expect(
+      Array(films[0..<5]) == [
+        "1", hex("Once Upon a Time in the West".utf8), "1968",
+        hex("Italy".utf8), hex("Western".utf8),
+      ])
+    #expect(films[15] == hex("Western|Action".utf8))
   }
 
   private struct PrintedCell {
