@@ -30,7 +30,7 @@ struct RowLayout {
       guard encoder.accept(wire), let extent = wire.extent else {
         throw EncodingError(
           .schemaMismatch, table: schema.name, column: encoder.column.name,
-          "the schema has \(encoder.column.type), the binlog \(wire)")
+          "the schema has \(encoder.column.type.summary), the binlog \(wire)")
       }
       extents.append(extent)
     }
@@ -180,5 +180,18 @@ extension RawSpan {
       return false
     }
     return true
+  }
+}
+
+extension ColumnType {
+  /// The type without the members of an ENUM or SET, of which there can be thousands.
+  fileprivate var summary: String {
+    switch self {
+    case .enumeration(let members): "enumeration of \(members.count) members"
+    case .set(let members): "set of \(members.count) members"
+    case .integer, .float, .double, .decimal, .bit, .date, .datetime, .timestamp, .time, .year,
+      .string, .binary, .bytes, .json, .geometry, .inet4, .inet6, .uuid, .vector:
+      "\(self)"
+    }
   }
 }

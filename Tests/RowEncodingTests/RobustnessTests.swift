@@ -6,18 +6,6 @@ import WireFormat
 
 @testable import RowEncoding
 
-/// A small generator whose sequence depends on the seed only, so that a failure can be repeated.
-private struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
-  }
-}
-
 /// Every kind of column with a layout that it accepts.
 private let everyKind: [(ColumnType, WireColumnType)] = [
   (.integer(.tiny, isUnsigned: false), .integer(byteCount: 1)),

@@ -109,3 +109,15 @@ func appendText(_ encoder: TableEncoder, _ row: [[UInt8]?], version: UInt64 = 1)
       copies[index].map { UnsafeRawBufferPointer(rebasing: $0[..<(cells[index]?.count ?? 0)]) }
     }, version: version)
 }
+
+/// A small generator whose sequence depends on the seed only, so that a failure can be repeated.
+struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+    return value ^ (value >> 31)
+  }
+}
