@@ -94,6 +94,9 @@ let package = Package(
       exclude: ["sample.py"], swiftSettings: swiftSettings),
     .testTarget(name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
     .testTarget(
+      name: "ClickHouseEngineTests", dependencies: ["Arrow", "ClickHouseEngine", "MagicCore"],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "HTTPServerTests",
       dependencies: [
         "HTTPServer", "MagicClient", "MagicCore", "UnixSocket",

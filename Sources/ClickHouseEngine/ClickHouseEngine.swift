@@ -1,1 +1,103 @@
+import CArrowABI
+import Glibc
+import MagicCore
+import Threads
 
+/// The embedded ClickHouse over one data folder, which one process owns at a time.
+///
+/// The library is loaded when the first engine is opened; see `docs/engine.md` for where it is
+/// looked for.
+public final class ClickHouseEngine: Engine {
+  private struct State {
+    var isClosing = false
+    var connectionCount = 0
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  /// The data folder's absolute path.
+  public let dataFolder: String
+  private let database: DatabaseHandle
+  private let killer: QueryKiller
+  private let state = Monitor(State())
+
+  private init(dataFolder: String, database: DatabaseHandle) {
+    self.dataFolder = dataFolder
+    self.database = database
+    self.killer = QueryKiller(database: database)
+  }
+
+  /// Opens a data folder, which is made if it does not exist.
+  ///
+  /// - Parameters:
+  ///   - dataFolder: its path.
+  ///   - library: the engine library's path; nil to look for it.
+  /// - Throws: ``EngineError`` when the library cannot be found or loaded, or when the folder
+  ///   cannot be used or belongs to another process.
+  public static func open(
+    dataFolder: String, library: String? = nil
+  ) async throws -> ClickHouseEngine {
+    try await onOwnThread("magic-open") {
+      // A reader of a result that goes away must not end the process.
+      signal(SIGPIPE, SIG_IGN)
+      let library = try EngineLibrary.load(explicit: library)
+      let folder = try makeFolder(dataFolder)
+      return ClickHouseEngine(
+        dataFolder: folder, database: try DatabaseHandle(library: library, dataFolder: folder))
+    }
+  }
+
+  /// The engine needs an absolute path: it opens folders from threads and after `chdir`.
+  private static func makeFolder(_ path: String) throws -> String {
+    var prefix = path.hasPrefix("/") ? "" : "."
+    for part in path.split(separator: "/") {
+      prefix += "/" + part
+      if mkdir(prefix, 0o700) != 0, errno != EEXIST {
+        throw EngineError(
+          message: "the data folder \(path) cannot be made: \(String(cString: strerror(errno)))")
+      }
+    }
+    guard let folder = absolutePath(path) else {
+      throw EngineError(
+        message: "the data folder \(path) cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    return folder
+  }
+
+  public func connect() async throws -> any EngineConnection {
+    let isOpen = state.withLock { state in
+      if state.isClosing { return false }
+      state.connectionCount += 1
+      return true
+    }
+    guard isOpen else { throw EngineError(message: "the engine is shut down") }
+    let connection = ClickHouseConnection(database: database, killer: killer) { [self] in
+      connectionClosed()
+    }
+    try await connection.open()
+    return connection
+  }
+
+  public func shutdown() async {
+    await withCheckedContinuation { continuation in
+      let isIdle = state.withLock { state in
+        state.isClosing = true
+        if state.connectionCount > 0 { state.waiters.append(continuation) }
+        return state.connectionCount == 0
+      }
+      if isIdle { continuation.resume() }
+    }
+    await killer.close()
+    // Without a thread there is nothing better to do than to leave the folder open.
+    try? await onOwnThread("magic-close") { [database] in database.close() }
+  }
+
+  private func connectionClosed() {
+    let waiters = state.withLock { state in
+      state.connectionCount -= 1
+      guard state.connectionCount == 0 else { return [CheckedContinuation<Void, Never>]() }
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+}
