@@ -25,7 +25,7 @@ fuzz: ## every decoder on random input, one minute each
 	scripts/fuzz
 
 fmt: ## formats all Swift sources
-	swift format --in-place --recursive Package.swift Sources Tests
+	swift format --in-place --recursive Package.swift Sources Tests Benchmarks Fuzz/Package.swift Fuzz/Sources
 
 check: ## formatting, and that every target imports only what it declares
 	scripts/check

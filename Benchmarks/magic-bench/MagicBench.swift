@@ -38,11 +38,12 @@ struct MagicBench {
 /// Row changes on their way from files into batches, which are dropped once they are complete.
 struct Decoding {
   private static let chunkByteCount = 1 << 20
-  private static let batchRowCount = 65_536
-  private static let batchByteCount = 64 << 20
+  /// How many bytes of row images go into the batches before they are completed.
+  private static let batchByteCount = 32 << 20
 
   private var encoders: [TableName: TableEncoder] = [:]
   private var nextVersion: UInt64 = 1
+  private var pendingByteCount = 0
   private(set) var batches = 0
   private(set) var bytes = 0
   /// One for each row change, whatever the number of rows that it gives.
@@ -73,17 +74,16 @@ struct Decoding {
     let name = TableName(database: rows.tableMap.database, table: rows.tableMap.table)
     guard let encoder = encoders[name] else { return }
     try encoder.append(rows, in: bytes, nextVersion: &nextVersion)
-    if encoder.rowCount >= Self.batchRowCount || encoder.byteCount >= Self.batchByteCount {
-      try finishBatch(of: encoder)
-    }
+    pendingByteCount += rows.images.count
+    if pendingByteCount >= Self.batchByteCount { try finish() }
   }
 
-  private mutating func finishBatch(of encoder: TableEncoder) throws {
-    _ = try encoder.finish()
-    batches += 1
-  }
-
+  /// Completes the batch of every table.
   mutating func finish() throws {
-    for encoder in encoders.values where encoder.rowCount > 0 { try finishBatch(of: encoder) }
+    for encoder in encoders.values where encoder.rowCount > 0 {
+      _ = try encoder.finish()
+      batches += 1
+    }
+    pendingByteCount = 0
   }
 }
