@@ -8,7 +8,12 @@ let swiftSettings: [SwiftSetting] = [
 
 let package = Package(
   name: "magic",
-  products: [.executable(name: "magic", targets: ["magic"])],
+  products: [
+    .executable(name: "magic", targets: ["magic"]),
+    // For the fuzz targets, which are a package of their own.
+    .library(
+      name: "Decoders", targets: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "WireFormat"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

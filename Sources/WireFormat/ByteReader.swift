@@ -131,8 +131,11 @@ public struct ByteReader: ~Escapable {
     guard let value = try readLengthEncodedInteger() else {
       throw DecodeError(.malformed, what, at: start)
     }
-    guard value <= UInt64(limit) else { throw DecodeError(.limitExceeded, what, at: start) }
-    return Int(value)
+    // A limit below zero, which a count of other things minus one may be, allows no value.
+    guard let count = Int(exactly: value), count <= limit else {
+      throw DecodeError(.limitExceeded, what, at: start)
+    }
+    return count
   }
 
   /// Throws `trailingBytes` unless every byte was read.

@@ -31,4 +31,18 @@ import WireFormat
     let bytes = Array("123456789".utf8)
     #expect(crc32(bytes.span.bytes) == 0xCBF4_3926)
   }
+
+  @Test func refusesCountsAboveALimit() throws {
+    for (limit, bytes) in [(-1, [0]), (1, [2]), (.max, [0xFE] + [UInt8](repeating: 0xFF, count: 8))]
+    {
+      let input: [UInt8] = bytes
+      var reader = ByteReader(input.span.bytes)
+      do {
+        _ = try reader.readLengthEncodedCount(atMost: limit, "count")
+        Issue.record("no error for \(limit)")
+      } catch {
+        #expect(error.code == .limitExceeded)
+      }
+    }
+  }
 }
