@@ -83,7 +83,8 @@ let package = Package(
     .executableTarget(
       name: "magic",
       dependencies: [
-        "CEdit", "ClickHouseEngine", "HTTPServer", "MagicClient", "MagicCore", "UnixSocket",
+        "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "HTTPServer", "MagicClient",
+        "MagicCore", "MySQLSchema", "RowEncoding", "UnixSocket", "WireFormat",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -124,7 +125,9 @@ let package = Package(
       dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "TestSupport", "WireFormat"],
       swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
-    .testTarget(name: "magicTests", dependencies: ["magic"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "magicTests", dependencies: ["Binlog", "MySQLSchema", "WireFormat", "magic"],
+      swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -9,7 +9,7 @@ struct Magic: AsyncParsableCommand {
     commandName: "magic",
     abstract: "A live, columnar copy of a MySQL or MariaDB database.",
     version: "0.1.0",
-    subcommands: [SQLCommand.self, StatusCommand.self])
+    subcommands: [SQLCommand.self, StatusCommand.self, BinlogCommand.self])
 
   /// Runs the command that the arguments name. Every error is one line on stderr.
   static func main() async {

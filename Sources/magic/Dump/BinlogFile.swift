@@ -1,0 +1,64 @@
+import Binlog
+import CZlib
+import Glibc
+import WireFormat
+
+/// A binlog file, plain or compressed with gzip. It belongs to one task, whose reads block.
+final class BinlogFile {
+  /// The file's path, which errors name.
+  let path: String
+  /// The file's name as its server knows it: without folder and `.gz`.
+  let name: String
+  private let handle: gzFile
+  private var framer: EventFramer
+  private var chunk: [UInt8]
+
+  /// Opens a file.
+  ///
+  /// - Throws: ``Failure`` when it cannot be opened.
+  init(path: String, chunkByteCount: Int = 1 << 20) throws {
+    // zlib reads a file that is not compressed as it is.
+    guard let handle = gzopen(path, "rbe") else {
+      throw Failure("'\(path)' cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    gzbuffer(handle, 256 << 10)
+    let last = path.split(separator: "/").last.map(String.init) ?? path
+    self.path = path
+    name = last.hasSuffix(".gz") ? String(last.dropLast(3)) : last
+    self.handle = handle
+    framer = EventFramer(file: path)
+    chunk = [UInt8](repeating: 0, count: chunkByteCount)
+  }
+
+  deinit { gzclose(handle) }
+
+  /// Reads on, and visits the events that are complete by then with their offsets in the
+  /// uncompressed file.
+  ///
+  /// - Returns: whether there is more to read.
+  /// - Throws: `DecodeError` when the file is not a binlog or ends within an event; ``Failure``
+  ///   when it cannot be read; what `visit` throws.
+  func read(_ visit: (RawSpan, UInt64) throws -> Void) throws -> Bool {
+    errno = 0
+    let count = gzread(handle, &chunk, UInt32(clamping: chunk.count))
+    guard count > 0 else {
+      try checkEnd()
+      try framer.finish()
+      return false
+    }
+    let bytes = chunk
+    try framer.push(bytes.span.bytes.extracting(first: Int(count)), visit: visit)
+    return true
+  }
+
+  /// Tells the end of the file from an error: a compressed file can be cut or damaged.
+  private func checkEnd() throws {
+    var code: CInt = Z_OK
+    let message = gzerror(handle, &code).map { String(cString: $0) } ?? ""
+    // zlib puts the path in front.
+    let detail = message.trimmingPrefix(path + ": ")
+    guard code != Z_OK, code != Z_STREAM_END else { return }
+    let reason = code == Z_ERRNO ? String(cString: strerror(errno)) : String(detail)
+    throw Failure("'\(path)' cannot be read after byte \(framer.offset) of its content: \(reason)")
+  }
+}
