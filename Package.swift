@@ -84,7 +84,7 @@ let package = Package(
       name: "magic",
       dependencies: [
         "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "HTTPServer", "MagicClient",
-        "MagicCore", "MySQLSchema", "RowEncoding", "UnixSocket", "WireFormat",
+        "MagicCore", "MySQLSchema", "Replication", "RowEncoding", "UnixSocket", "WireFormat",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -126,7 +126,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "magicTests", dependencies: ["Binlog", "MySQLSchema", "WireFormat", "magic"],
+      name: "magicTests", dependencies: ["Binlog", "MySQLSchema", "Replication", "WireFormat", "magic"],
       swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

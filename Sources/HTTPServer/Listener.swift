@@ -17,21 +17,20 @@ public final class Listener: Sendable {
   /// A socket file that a dead process left is replaced.
   ///
   /// - Throws: ``SystemError`` with `EADDRINUSE` when a process still listens there.
-  public static func unixSocket(path: String) throws -> Listener {
+  public convenience init(unixSocket path: String) throws {
     let socketPath = try SocketPath(path)
     let address = try SocketAddress(unixDomainSocketPath: socketPath.connectable)
     try removeStaleFile(socketPath, address: address)
     // The mode of an unbound socket becomes the mode of the file that `bind` makes, so there is no
     // moment at which someone else could connect.
     let descriptor = try listen(address, name: path) { fchmod($0, 0o600) }
-    return Listener(
-      descriptor: descriptor, description: path, port: nil, socketPath: socketPath)
+    self.init(descriptor: descriptor, description: path, port: nil, socketPath: socketPath)
   }
 
   /// Listens on a TCP port; 0 takes a free one.
   ///
   /// - Throws: ``SystemError``, or the resolver's error for an unknown host.
-  public static func tcp(host: String, port: Int) throws -> Listener {
+  public convenience init(host: String, port: Int) throws {
     let address = try SocketAddress.makeAddressResolvingHost(host, port: port)
     let name = "\(host):\(port)"
     let descriptor = try listen(address, name: name) {
@@ -40,7 +39,7 @@ public final class Listener: Sendable {
         $0, SOL_SOCKET, SO_REUSEADDR, &enabled, socklen_t(MemoryLayout<CInt>.size))
     }
     let bound = boundPort(descriptor) ?? port
-    return Listener(
+    self.init(
       descriptor: descriptor, description: "\(host):\(bound)", port: bound, socketPath: nil)
   }
 

@@ -65,7 +65,7 @@ import UnixSocket
 
   @Test func socketOfALivingProcessIsNotReplaced() async throws {
     try await withServer(FakeStatements(.chunks([]))) { client, path in
-      let thrown = #expect(throws: SystemError.self) { try Listener.unixSocket(path: path) }
+      let thrown = #expect(throws: SystemError.self) { try Listener(unixSocket: path) }
       #expect(thrown?.code == EADDRINUSE)
       #expect(await client.isAnswering())
     }
@@ -88,10 +88,10 @@ import UnixSocket
     #expect(bound == 0)
     close(stale)
     #expect(FileManager.default.fileExists(atPath: path))
-    _ = try Listener.unixSocket(path: path)
+    _ = try Listener(unixSocket: path)
 
     try Data("precious".utf8).write(to: URL(filePath: path))
-    let thrown = #expect(throws: SystemError.self) { try Listener.unixSocket(path: path) }
+    let thrown = #expect(throws: SystemError.self) { try Listener(unixSocket: path) }
     #expect(thrown?.code == EEXIST)
     #expect(try Data(contentsOf: URL(filePath: path)) == Data("precious".utf8))
   }
@@ -103,7 +103,7 @@ import UnixSocket
   }
 
   @Test func tcpServesToo() async throws {
-    let listener = try Listener.tcp(host: "127.0.0.1", port: 0)
+    let listener = try Listener(host: "127.0.0.1", port: 0)
     let server = HTTPServer(
       listeners: [listener], statements: FakeStatements(.chunks([[5]])), status: { [] },
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -123,7 +123,7 @@ import UnixSocket
     limits.shutdownGrace = .milliseconds(300)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let server = HTTPServer(
-      listeners: [try .unixSocket(path: path)], statements: statements, status: { [] },
+      listeners: [try Listener(unixSocket: path)], statements: statements, status: { [] },
       limits: limits, logger: logger)
     let group = ServiceGroup(services: [server], logger: logger)
     let running = Task { try await group.run() }

@@ -18,7 +18,7 @@ func withServer<Result>(
     try? FileManager.default.removeItem(atPath: String(root))
   }
   let path = folder.appending(path: "magic.sock").path(percentEncoded: false)
-  let listener = try Listener.unixSocket(path: path)
+  let listener = try Listener(unixSocket: path)
   let server = HTTPServer(
     listeners: [listener], statements: statements,
     status: { Array(#"{"state":"streaming"}"#.utf8) }, routes: routes, limits: limits,

@@ -45,23 +45,3 @@ import Testing
     try body(url.path(percentEncoded: false))
   }
 }
-
-@Suite struct StatusTextTests {
-  @Test func valuesAreAligned() throws {
-    let json = """
-      {"state": "streaming", "lag": {"seconds": 1.5, "events": 0}, "ok": true, "error": null,
-       "tables": [{"name": "a.b", "rows": 9223372036854775807}, {"name": "c", "rows": 1}]}
-      """
-    #expect(
-      try StatusText.lines(json: Data(json.utf8)) == """
-        error        -
-        lag.events   0
-        lag.seconds  1.5
-        ok           yes
-        state        streaming
-        tables       name=a.b  rows=9223372036854775807
-                     name=c  rows=1
-
-        """)
-  }
-}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MagicClient
+import Replication
 
 /// `magic status`: what a data folder holds and how fresh it is.
 struct StatusCommand: AsyncParsableCommand {
@@ -19,7 +20,10 @@ struct StatusCommand: AsyncParsableCommand {
     if json {
       try writeToStandardOutput(Array(status) + [UInt8(ascii: "\n")])
     } else {
-      try writeToStandardOutput(Array(try StatusText.lines(json: status).utf8))
+      guard let status = try? JSONDecoder().decode(ReplicationStatus.self, from: status) else {
+        throw Failure("the process that serves the folder is of another version: use --json")
+      }
+      try writeToStandardOutput(Array(StatusText.lines(status).utf8))
     }
   }
 
@@ -33,5 +37,6 @@ struct StatusCommand: AsyncParsableCommand {
 
 /// The status of a folder that no process serves, from its files, as JSON.
 func offlineStatus(dataFolder: DataFolder) throws -> Data {
-  throw Failure("no process serves '\(dataFolder.path)'")
+  let store = StateStore(folder: URL(filePath: dataFolder.path))
+  return try JSONEncoder().encode(ReplicationStatus(offline: store))
 }
