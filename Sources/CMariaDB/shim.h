@@ -3,7 +3,7 @@
 #include <mariadb/errmsg.h>
 
 /* Exported by libmariadb but declared in none of its public headers: reads one whole packet, joined from as
-   many network packets as it took, into mysql->net.read_pos. Returns its length, or (unsigned long)-1. */
+   many network packets as it took, into mysql->net.read_pos. Returns its length, or (unsigned int)-1. */
 unsigned long mysql_net_read_packet(MYSQL *mysql);
 
 /* Swift cannot call functions with variable arguments. */

@@ -229,6 +229,9 @@ struct TextRow {
     guard index < count, let start = values[index] else { return nil }
     return UnsafeRawBufferPointer(start: start, count: Int(lengths[index]))
   }
+
+  /// The bytes of all values.
+  var byteCount: Int { (0..<count).reduce(0) { $0 &+ Int(truncatingIfNeeded: lengths[$1]) } }
 }
 
 /// Ends the blocking calls of a connection from another thread by shutting its socket down.

@@ -6,7 +6,11 @@ import Threads
 public actor SourceConnection {
   private let executor: ThreadExecutor
   /// Nil once closed.
-  var handle: ClientHandle?
+  private var handle: ClientHandle?
+  /// The table whose rows are being read; nothing else can be asked of the server meanwhile.
+  var reading: TableReading?
+  /// How many readings were started, which numbers them.
+  var readingCount = 0
   /// Nil until connected; lets ``close()`` and cancellation end a call that blocks the actor's thread.
   private nonisolated let interrupter = Mutex<Interrupter?>(nil)
   public nonisolated let url: SourceURL
@@ -35,9 +39,12 @@ public actor SourceConnection {
     interrupter.withLock { $0 = handle.interrupter }
   }
 
-  /// The open connection.
+  /// The connection, ready for a statement.
   func openHandle() throws(SourceError) -> ClientHandle {
     guard let handle else { throw SourceError(.closed, "the connection is closed") }
+    guard reading == nil else {
+      throw SourceError(.closed, "a table is being read on this connection: read it to its end")
+    }
     return handle
   }
 
@@ -69,6 +76,7 @@ public actor SourceConnection {
   }
 
   private func dropHandle() {
+    reading = nil
     handle = nil
   }
 }

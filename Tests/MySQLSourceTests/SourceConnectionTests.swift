@@ -2,16 +2,7 @@ import MySQLSource
 import TestSupport
 import Testing
 
-/// The URL of a test server, without what the environment may hold.
-func sourceURL(_ text: String) throws(SourceError) -> SourceURL {
-  try SourceURL(text, environment: [:])
-}
-
-func text(_ rows: [[[UInt8]?]]) -> [[String?]] {
-  rows.map { row in row.map { field in field.map { String(decoding: $0, as: UTF8.self) } } }
-}
-
-@Suite(.enabled(if: MariaDBServer.isAvailable))
+@Suite(.enabled(if: MariaDBServer.isAvailable), .serialized, .timeLimit(.minutes(2)))
 struct SourceConnectionTests {
   @Test func queryAndSession() async throws {
     let server = try await MariaDBServer.start()

@@ -38,7 +38,7 @@ private func runProgramBlocking(_ path: String, _ arguments: [String], input: UR
   let output = Pipe()
   process.standardOutput = output
   try process.run()
-  let data = output.fileHandleForReading.readDataToEndOfFile()
+  let data = readToEnd(output.fileHandleForReading.fileDescriptor)
   process.waitUntilExit()
   guard process.terminationStatus == 0 else {
     let text = (try? String(contentsOf: errors, encoding: .utf8)) ?? ""
@@ -47,6 +47,20 @@ private func runProgramBlocking(_ path: String, _ arguments: [String], input: UR
       description: "\(name) ended with status \(process.terminationStatus): \(text)")
   }
   return data
+}
+
+/// Reads everything; Foundation's own way ends the process when a signal interrupts it.
+private func readToEnd(_ descriptor: Int32) -> Data {
+  var data = Data()
+  var chunk = [UInt8](repeating: 0, count: 65536)
+  while true {
+    let count = read(descriptor, &chunk, chunk.count)
+    if count > 0 {
+      data.append(contentsOf: chunk[..<count])
+    } else if count == 0 || errno != EINTR {
+      return data
+    }
+  }
 }
 
 /// Where a program lies: in PATH or in the folders where distributions put servers.

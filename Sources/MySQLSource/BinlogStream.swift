@@ -1,0 +1,90 @@
+import Binlog
+import Foundation
+import Synchronization
+
+/// How the binlog is asked for.
+public struct BinlogStreamOptions: Hashable, Sendable {
+  /// The server id that this replica shows; no other replica of the source may have it.
+  public var serverID: UInt32
+  /// How long the source stays silent before it sends a heartbeat event, in milliseconds.
+  public var heartbeatMilliseconds: Int
+  /// How long silence lasts until the connection counts as lost, in seconds.
+  public var silenceLimitSeconds: Int
+  /// The bytes that are read ahead of the consumer.
+  public var maximumQueuedBytes: Int
+
+  public init(
+    serverID: UInt32 = .random(in: 0xE000_0000...0xEFFF_FFFF), heartbeatMilliseconds: Int = 1000,
+    silenceLimitSeconds: Int = 30, maximumQueuedBytes: Int = 64 << 20
+  ) {
+    self.serverID = serverID
+    self.heartbeatMilliseconds = heartbeatMilliseconds
+    self.silenceLimitSeconds = silenceLimitSeconds
+    self.maximumQueuedBytes = maximumQueuedBytes
+  }
+}
+
+/// The events of the source's binlog from a place on, as the source writes them.
+///
+/// A connection and a thread of its own read ahead of the consumer, up to a bound. Heartbeat events come along,
+/// so a consumer hears from the stream at least once in each period.
+public final class BinlogStream: Sendable {
+  private let queue: EventQueue
+  private let interrupter: Interrupter
+
+  private init(queue: EventQueue, interrupter: Interrupter) {
+    self.queue = queue
+    self.interrupter = interrupter
+  }
+
+  deinit { stop() }
+
+  /// Connects and asks for the events after `position`.
+  ///
+  /// The source looks for the position only afterwards: that it is gone is told by ``next()``.
+  ///
+  /// - Throws: ``SourceError``.
+  public static func open(
+    _ url: SourceURL, from position: BinlogPosition,
+    options: BinlogStreamOptions = BinlogStreamOptions()
+  ) async throws(SourceError) -> BinlogStream {
+    let queue = EventQueue(maximumByteCount: options.maximumQueuedBytes)
+    let result: Result<BinlogStream, SourceError> = await withCheckedContinuation { continuation in
+      let thread = Thread {
+        let reader: BinlogReader
+        do throws(SourceError) {
+          reader = try BinlogReader(url: url, position: position, options: options)
+        } catch {
+          continuation.resume(returning: .failure(error))
+          return
+        }
+        continuation.resume(
+          returning: .success(BinlogStream(queue: queue, interrupter: reader.interrupter)))
+        reader.run(into: queue)
+      }
+      thread.name = "binlog"
+      thread.start()
+    }
+    return try result.get()
+  }
+
+  /// All events that have arrived, at least one: waits for it. Each begins with the event header of 19 bytes
+  /// and ends with its checksum if the source writes checksums.
+  ///
+  /// - Throws: ``SourceError`` with code `lostConnection` (open a new stream), `purged`, `closed` or another,
+  ///   after the events that came before; `CancellationError`.
+  public func next() async throws -> [[UInt8]] {
+    try await queue.next()
+  }
+
+  /// The bytes that were read ahead.
+  public var queuedByteCount: Int { queue.byteCount }
+
+  /// Ends the stream; ``next()`` then throws `closed`. Idempotent.
+  public func close() { stop() }
+
+  private func stop() {
+    queue.end(SourceError(.closed, "the binlog stream was closed"))
+    interrupter.interrupt()
+  }
+}
