@@ -77,10 +77,10 @@ func column(_ name: String, _ type: ColumnType, isNullable: Bool = true) -> Colu
 }
 
 /// A table map that says no more than the types.
-func tableMap(_ types: [WireColumnType]) -> TableMap {
+func tableMap(_ types: [WireColumnType], nullability: [Bool]? = nil) -> TableMap {
   TableMap(
     tableID: 1, flags: 0, database: "d", table: "t", columnTypes: types,
-    nullability: types.map { _ in true })
+    nullability: nullability ?? types.map { _ in true })
 }
 
 /// An event of full images.

@@ -6,12 +6,12 @@ import Testing
 
 @Suite struct TableMapSchemaTests {
   private func described() -> TableMap {
-    var map = tableMap([
-      .integer(byteCount: 3), .varchar(maximumLength: 40), .blob(lengthBytes: 2),
-      .string(maximumLength: 8), .enumeration(byteCount: 1), .set(byteCount: 1),
-      .vector(lengthBytes: 4), .json(lengthBytes: 4),
-    ])
-    map.nullability[0] = false
+    var map = tableMap(
+      [
+        .integer(byteCount: 3), .varchar(maximumLength: 40), .blob(lengthBytes: 2),
+        .string(maximumLength: 8), .enumeration(byteCount: 1), .set(byteCount: 1),
+        .vector(lengthBytes: 4), .json(lengthBytes: 4),
+      ], nullability: [false, true, true, true, true, true, true, true])
     map.columnNames = ["id", "name", "data", "code", "kind", "tags", "place", "doc"]
     map.isUnsigned = [true, false, false, false, false, false, false, false]
     map.collations = [nil, 8, 63, 63, 8, 45, nil, nil]
