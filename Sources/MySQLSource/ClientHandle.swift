@@ -38,7 +38,7 @@ final class ClientHandle {
     do throws(SourceError) {
       return try connect(url, timeouts, tls: url.sslMode != .disabled)
     } catch {
-      guard url.sslMode == .preferred, error.number == tlsErrorNumber else {
+      guard url.sslMode == .preferred, url.sslCA == nil, error.number == tlsErrorNumber else {
         throw error
       }
       return try connect(url, timeouts, tls: false)
@@ -94,7 +94,8 @@ final class ClientHandle {
     let transport = url.socket == nil ? MYSQL_PROTOCOL_TCP : MYSQL_PROTOCOL_SOCKET
     set(MYSQL_OPT_PROTOCOL, transport.rawValue)
 
-    let verifies = url.sslMode == .verifyCA || url.sslMode == .verifyIdentity
+    // The library checks the authority whenever it has its certificate; this option adds the name.
+    let verifies = url.sslMode == .verifyIdentity
     set(MYSQL_OPT_SSL_ENFORCE, CChar(tls ? 1 : 0))
     set(MYSQL_OPT_SSL_VERIFY_SERVER_CERT, CChar(tls && verifies ? 1 : 0))
     if tls {

@@ -77,9 +77,8 @@ extension SourceConnection {
       try execute("ROLLBACK")
       return nil
     }
-    let gtid = try query("SELECT BINLOG_GTID_POS(\(quoteText(file)), \(offset))")
-    return SourcePosition(
-      binlog: BinlogPosition(file: file, offset: offset), gtid: gtid.first?.first?.map(Self.text))
+    let place = BinlogPosition(file: file, offset: offset)
+    return SourcePosition(binlog: place, gtid: try mariadbGTID(at: place))
   }
 
   /// Other servers need all writers to stand still while the snapshot is taken and the position is read.

@@ -50,11 +50,15 @@ extension SourceConnection {
   /// - Throws: ``SourceError`` with code `permission`, or `settings` when the server writes no binlog.
   public func position() throws(SourceError) -> SourcePosition {
     let status = try binlogStatus()
-    guard let gtid = status.gtid else {
-      let rows = try query("SELECT @@GLOBAL.gtid_binlog_pos")
-      return SourcePosition(binlog: status.binlog, gtid: rows.first?.first?.map(Self.text))
-    }
+    var gtid = status.gtid
+    if gtid == nil { gtid = try mariadbGTID(at: status.binlog) }
     return SourcePosition(binlog: status.binlog, gtid: gtid)
+  }
+
+  /// MariaDB's GTID position at a place in the binlog.
+  func mariadbGTID(at place: BinlogPosition) throws(SourceError) -> String? {
+    let rows = try query("SELECT BINLOG_GTID_POS(\(quoteText(place.file)), \(place.offset))")
+    return rows.first?.first?.map(Self.text)
   }
 
   /// The server's own statement on its binlog, with MySQL's GTID set and the databases that it leaves out.

@@ -7,16 +7,19 @@ import Foundation
 /// stands in brackets.
 public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomReflectable {
   /// How far TLS is insisted on; the raw values are those of the `ssl-mode` option.
+  ///
+  /// With `ssl-ca` the certificate must come from that authority in every mode that uses TLS.
   public enum SSLMode: String, Hashable, Sendable, CaseIterable {
     /// Never TLS.
     case disabled
-    /// TLS when the server offers it, without checking its certificate.
+    /// TLS when the server offers it; without `ssl-ca` its certificate is not checked.
     case preferred
-    /// TLS always, without checking the certificate.
+    /// TLS always; without `ssl-ca` the certificate is not checked.
     case required
-    /// TLS, and the certificate must come from `ssl-ca` (or from an authority that the system trusts).
+    /// TLS, and the certificate must come from `ssl-ca`, which has to be given.
     case verifyCA = "verify-ca"
-    /// As ``verifyCA``, and the certificate must be for the host.
+    /// TLS, and the certificate must be for the host and come from `ssl-ca` or, without it, from an
+    /// authority that the system trusts.
     case verifyIdentity = "verify-identity"
   }
 
@@ -66,6 +69,9 @@ public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomRefl
 
     guard !user.isEmpty else { throw Self.wrong("it names no user") }
     guard !host.isEmpty || socket != nil else { throw Self.wrong("it names no host") }
+    guard sslMode != .verifyCA || sslCA != nil else {
+      throw Self.wrong("ssl-mode=verify-ca needs ssl-ca, the file of the authority's certificate")
+    }
     if password == nil {
       password = try passwordFile.map(Self.readPassword) ?? environment["MAGIC_SOURCE_PASSWORD"]
     }

@@ -124,7 +124,6 @@ struct BinlogStreamTests {
       let error = await #expect(throws: SourceError.self) {
         while true { _ = try await stream.next() }
       }
-      print(error?.description ?? "no error")
       #expect(error?.code == .purged)
       #expect(error?.number == 1236)
       #expect(error?.message.contains(position.description) == true)

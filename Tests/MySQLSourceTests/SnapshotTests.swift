@@ -151,7 +151,6 @@ struct SnapshotTests {
       $0.count + copied.count >= all.count
     }.map { $0[0] }
     stream.close()
-    print("copied \(copied.count), streamed \(streamed.count)")
     #expect(!copied.isEmpty && !streamed.isEmpty)
     #expect((copied + streamed).sorted() == all.sorted())
     await server.stop()

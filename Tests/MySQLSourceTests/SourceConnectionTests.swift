@@ -54,7 +54,6 @@ struct SourceConnectionTests {
     #expect(tls?.code == .unreachable)
     #expect(tls?.number == 2026)
     for error in [password, host, port, socket, tls] {
-      print(error?.description ?? "no error")
       #expect(error?.description.contains("\n") == false)
     }
     let local = try await SourceConnection.connect(

@@ -80,6 +80,7 @@ import Testing
     ("mysql://root@[::1]x/", "follows the IPv6 address"),
     ("mysql://root@db/shop", "--include"),
     ("mysql://root@db/?ssl-mode=maybe", "ssl-mode is one of disabled, preferred"),
+    ("mysql://root@db/?ssl-mode=verify-ca", "needs ssl-ca"),
     ("mysql://root@db/?tls=1", "option tls is unknown"),
     ("mysql://root@db/?socket", "has no value"),
     ("mysql://r%4@db/", "percent-encoded"),
