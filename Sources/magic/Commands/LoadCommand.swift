@@ -1,0 +1,129 @@
+import ArgumentParser
+import Binlog
+import ClickHouseEngine
+import Foundation
+import Glibc
+import Logging
+import MySQLSchema
+import Replication
+
+/// `magic load`: applies binlog files, without a server.
+struct LoadCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "load",
+    abstract: "Apply binlog files to a data folder; no server is needed.",
+    discussion: """
+      Files are read in the given order, plain or compressed with gzip. What the data folder \
+      already holds is passed over, so that a load which was interrupted goes on when it is run \
+      again.
+
+      Table definitions come from the files (binlog_row_metadata=FULL), or from --schema.
+      """)
+
+  @OptionGroup var data: DataFolderOptions
+  @OptionGroup var selection: TableSelectionOptions
+
+  @Option(
+    help: "A dump of table definitions (mysqldump --no-data), for files that lack them.",
+    completion: .file())
+  var schema: String?
+
+  @OptionGroup var logging: LogOptions
+
+  @Argument(help: "Binlog files.", completion: .file())
+  var files: [String]
+
+  func run() async throws {
+    let logger = logging.makeLogger("magic.load")
+    let declared = try schema.map(readSchemaDump) ?? [:]
+    let folder = try DataFolder(creating: data.path)
+    let lock = try folder.lock()
+    let store = StateStore(folder: URL(filePath: folder.path))
+    let start = try store.loadCheckpoint()?.position
+    try checkOrder(after: start)
+    let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
+    do {
+      let replicator = try Replicator(
+        sink: VersionedTables(engine: engine), store: store,
+        configuration: Replicator.Configuration(
+          filter: selection.filter, encodingOptions: selection.encodingOptions,
+          flushInterval: .seconds(10)),
+        unknownTables: .define(declared), report: { logger.notice("\($0)") })
+      try await load(replicator, start, logger)
+    } catch {
+      await engine.shutdown()
+      throw error
+    }
+    await engine.shutdown()
+    withExtendedLifetime(lock) {}
+  }
+
+  private func load(_ replicator: Replicator, _ start: BinlogPosition?, _ logger: Logger)
+    async throws
+  {
+    let first = BinlogPosition(file: BinlogFileName.logical(files[0]), offset: 4)
+    try await replicator.begin(at: first)
+    let stopping = Stopping { await replicator.stop() }
+    defer { stopping.end() }
+    let began = ContinuousClock.now
+    let before = await replicator.storedCheckpoint?.counters.rowChanges ?? 0
+    repeat {
+      let files = FileEventSource(
+        paths: files, start: await replicator.storedCheckpoint?.position ?? start,
+        onFile: { logger.info("Reading \($0)") })
+      guard try await replicator.follow(files) else { break }
+    } while true
+    let status = await replicator.status()
+    let rows = status.counters.rowChanges - before
+    let seconds = Double((ContinuousClock.now - began) / .seconds(1))
+    writeAll(
+      Array(
+        String(
+          format: "%llu row changes in %.1f s (%.0f per second), up to %@\n", rows, seconds,
+          Double(rows) / max(seconds, 0.001), status.position?.description ?? "the start"
+        ).utf8), to: STDERR_FILENO)
+    let stopped = status.tables.filter { $0.state == "stopped" }
+    if !stopped.isEmpty {
+      throw Failure(
+        "these tables stopped, see magic status: "
+          + stopped.map(\.name.description).joined(separator: ", "))
+    }
+  }
+
+  /// Positions in different files compare by the number at the end of the names.
+  private func checkOrder(after start: BinlogPosition?) throws {
+    let names = files.map(BinlogFileName.logical)
+    let numbers = names.map(BinlogFileName.number)
+    let isSingle = Set(names + (start.map { [$0.file] } ?? [])).count == 1
+    guard !isSingle else { return }
+    guard !numbers.contains(nil), zip(numbers, numbers.dropFirst()).allSatisfy({ $0! < $1! }) else {
+      throw Failure(
+        "several binlog files must have the names that their server gave them, such as "
+          + "binlog.000042, and be given in order")
+    }
+  }
+
+  private func readSchemaDump(_ path: String) throws -> [TableName: TableSchema] {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw Failure("'\(path)' cannot be read")
+    }
+    let dump = parseSchemaDump(Array(bytes))
+    if let problem = dump.problems.first { throw Failure("\(path), \(problem)") }
+    return Dictionary(dump.tables.map { ($0.name, $0) }) { _, last in last }
+  }
+}
+
+/// Names of binlog files as their server knows them.
+enum BinlogFileName {
+  /// The name without folder and `.gz`.
+  static func logical(_ path: String) -> String {
+    let last = path.split(separator: "/").last.map(String.init) ?? path
+    return last.hasSuffix(".gz") ? String(last.dropLast(3)) : last
+  }
+
+  /// The number that a server's binlog files end with.
+  static func number(_ name: String) -> UInt64? {
+    guard name.contains(".") else { return nil }
+    return name.split(separator: ".").last.flatMap { UInt64($0) }
+  }
+}
