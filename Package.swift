@@ -84,7 +84,8 @@ let package = Package(
       name: "magic",
       dependencies: [
         "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "HTTPServer", "MagicClient",
-        "MagicCore", "MySQLSchema", "Replication", "RowEncoding", "UnixSocket", "WireFormat",
+        "MagicCore", "MySQLSchema", "MySQLSource", "Replication", "RowEncoding", "Threads",
+        "UnixSocket", "WireFormat",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -1,3 +1,4 @@
+import MySQLSchema
 /// A setting that the server must have so that its binlog tells everything.
 enum Setting: String, CaseIterable {
   case logBin = "log_bin"
@@ -53,7 +54,7 @@ extension SourceConnection {
       throw setting.error(found: values[setting.rawValue], isMariaDB: isMariaDB)
     }
     let status = try binlogStatus()
-    let systemSchemas = TableSelection.systemSchemas
+    let systemSchemas = TableFilter.systemDatabases
     let ignored = status.ignored.split(separator: ",").filter {
       !systemSchemas.contains(String($0).lowercased())
     }

@@ -27,7 +27,7 @@ public final class Snapshot: Sendable {
 
   /// The tables that a selection means. A declaration that was changed after the snapshot was taken makes the
   /// reading of its table fail with the server's error 1412.
-  public func listTables(_ selection: TableSelection) async throws(SourceError) -> [SourceTable] {
+  public func listTables(_ selection: TableFilter) async throws(SourceError) -> [SourceTable] {
     try await connection.listTables(selection)
   }
 

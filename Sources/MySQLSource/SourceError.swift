@@ -91,4 +91,7 @@ extension SourceError {
       }
     return SourceError(code, action, number: number, serverMessage: message, advice: advice)
   }
+
+  /// Whether trying again later may help.
+  public var isTransient: Bool { code == .lostConnection || code == .unreachable }
 }

@@ -15,7 +15,7 @@ public struct SourceTable: Sendable {
 
 extension SourceConnection {
   /// The base tables that a selection means, in the order of their names, with their declarations.
-  public func listTables(_ selection: TableSelection) throws(SourceError) -> [SourceTable] {
+  public func listTables(_ selection: TableFilter) throws(SourceError) -> [SourceTable] {
     let rows = try query(
       """
       SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, TABLE_COLLATION \
@@ -26,7 +26,7 @@ extension SourceConnection {
       let fields = row.map { $0.map(Self.text) }
       guard fields.count == 6, let database = fields[0], let table = fields[1] else { continue }
       let name = TableName(database: database, table: table)
-      guard selection.contains(name) else { continue }
+      guard selection.selects(name) else { continue }
       guard let schema = try declaration(of: name, collation: fields[5]) else { continue }
       tables.append(
         SourceTable(

@@ -1,7 +1,6 @@
 import Arrow
 import MySQLSchema
 import RowEncoding
-import Synchronization
 
 /// How large a batch of rows becomes before it is handed over; a batch always has at least one row.
 public struct BatchLimits: Hashable, Sendable {
@@ -22,7 +21,6 @@ public final class TableRows: Sendable {
   public let schema: Schema
   private let connection: SourceConnection
   private let number: Int
-  private let counted = Mutex(EncodingCounters())
 
   fileprivate init(schema: Schema, connection: SourceConnection, number: Int) {
     self.schema = schema
@@ -35,17 +33,12 @@ public final class TableRows: Sendable {
     Task { await connection.abandonReading(number) }
   }
 
-  /// The next rows, or nil after the last.
+  /// The next rows and what was unusual about them, or nil after the last.
   ///
   /// - Throws: ``SourceError`` or `EncodingError`; the reading is over then.
-  public func next() async throws -> RecordBatch? {
-    let (batch, counters) = try await connection.nextBatch(number)
-    counted.withLock { $0 += counters }
-    return batch
+  public func next() async throws -> (rows: RecordBatch, counters: EncodingCounters)? {
+    try await connection.nextBatch(number)
   }
-
-  /// What was counted in the rows so far.
-  public var counters: EncodingCounters { counted.withLock { $0 } }
 }
 
 /// A table that a connection is reading.
@@ -99,15 +92,13 @@ extension SourceConnection {
   }
 
   /// The next rows of the reading with this number, or nil when it is over.
-  fileprivate func nextBatch(_ number: Int) throws -> (RecordBatch?, EncodingCounters) {
-    guard let reading, reading.number == number else { return (nil, EncodingCounters()) }
+  fileprivate func nextBatch(_ number: Int) throws -> (RecordBatch, EncodingCounters)? {
+    guard let reading, reading.number == number else { return nil }
     do {
-      let batch = try reading.nextBatch()
-      if batch == nil {
-        self.reading = nil
-        try openHandle().execute("SET SESSION character_set_results = utf8mb4")
-      }
-      return (batch, reading.takeCounters())
+      if let batch = try reading.nextBatch() { return (batch, reading.takeCounters()) }
+      self.reading = nil
+      try openHandle().execute("SET SESSION character_set_results = utf8mb4")
+      return nil
     } catch {
       abandonReading(number)
       throw error

@@ -33,6 +33,13 @@ public struct ReplicatedTable: Hashable, Sendable, Codable {
     self.copyPosition = copyPosition
   }
 
+  /// Whether rows of the table were ever stored: its copy was finished, or it began empty.
+  public var hasStorage: Bool {
+    guard let copyPosition else { return false }
+    if case .stopped(_, let stop) = state { return stop > copyPosition }
+    return true
+  }
+
   /// Whether a change whose event starts at `position` belongs to the copy.
   public func accepts(changeAt position: BinlogPosition) -> Bool {
     guard let copyPosition, position >= copyPosition else { return false }

@@ -29,6 +29,8 @@ public struct ReplicationStatus: Sendable, Codable {
     public var name: TableName
     /// `copying`, `live` or `stopped`.
     public var state: String
+    /// Whether the table is in the copy, if only as it was when it stopped.
+    public var isStored: Bool
     /// Why the table stopped.
     public var reason: String?
     /// Where in the source's binlog it stopped.
@@ -69,13 +71,14 @@ public struct ReplicationStatus: Sendable, Codable {
     self.copy = copy
     self.pendingBytes = pendingBytes
     counters = checkpoint?.counters ?? Counters()
-    tables = catalog.tables.filter { !$0.schema.columns.isEmpty || !$0.isDropped }.map { table in
+    tables = catalog.tables.map { table in
       switch table.state {
-      case .copying: Table(name: table.schema.name, state: "copying")
-      case .live: Table(name: table.schema.name, state: "live")
+      case .copying: Table(name: table.schema.name, state: "copying", isStored: false)
+      case .live: Table(name: table.schema.name, state: "live", isStored: true)
       case .stopped(let reason, let position):
         Table(
-          name: table.schema.name, state: "stopped", reason: reason, stoppedAt: position)
+          name: table.schema.name, state: "stopped", isStored: table.hasStorage, reason: reason,
+          stoppedAt: position)
       }
     }.sorted { $0.name < $1.name }
   }

@@ -68,7 +68,7 @@ final class TransactionAssembler {
     position = checkpoint.position
     transactionStart = checkpoint.position
     decoder = BinlogDecoder(file: checkpoint.position.file)
-    for table in catalog.tables where table.state != .copying && !table.isDropped {
+    for table in catalog.tables where table.hasStorage && !table.isDropped {
       tables[table.schema.name] = try TableAssembly(table, encodingOptions)
     }
   }

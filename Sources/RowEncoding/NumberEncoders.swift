@@ -3,7 +3,7 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// FLOAT, by its bits.
+/// FLOAT, by its bits; -0 becomes 0, as which servers print it.
 final class FloatEncoder: ColumnEncoder {
   private let values: PrimitiveBuilder<UInt32>
 
@@ -15,17 +15,21 @@ final class FloatEncoder: ColumnEncoder {
   override func accept(_ wire: WireColumnType) -> Bool { wire == .float }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
-    values.append(try reader.read())
+    append(try reader.read())
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {
     let value = Float(try parseDouble(cell))
     guard value.isFinite else { throw DecodeError(.malformed, "floating-point number", at: 0) }
-    values.append(value.bitPattern)
+    append(value.bitPattern)
+  }
+
+  private func append(_ bits: UInt32) {
+    values.append(bits == Float(-0.0).bitPattern ? 0 : bits)
   }
 }
 
-/// DOUBLE, by its bits.
+/// DOUBLE, by its bits; -0 becomes 0, as which servers print it.
 final class DoubleEncoder: ColumnEncoder {
   private let values: PrimitiveBuilder<UInt64>
 
@@ -37,11 +41,15 @@ final class DoubleEncoder: ColumnEncoder {
   override func accept(_ wire: WireColumnType) -> Bool { wire == .double }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
-    values.append(try reader.read())
+    append(try reader.read())
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {
-    values.append(try parseDouble(cell).bitPattern)
+    append(try parseDouble(cell).bitPattern)
+  }
+
+  private func append(_ bits: UInt64) {
+    values.append(bits == (-0.0).bitPattern ? 0 : bits)
   }
 }
 

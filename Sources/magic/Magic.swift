@@ -9,7 +9,10 @@ struct Magic: AsyncParsableCommand {
     commandName: "magic",
     abstract: "A live, columnar copy of a MySQL or MariaDB database.",
     version: "0.1.0",
-    subcommands: [SQLCommand.self, StatusCommand.self, BinlogCommand.self])
+    subcommands: [
+      ReplicateCommand.self, LoadCommand.self, SQLCommand.self, StatusCommand.self,
+      VerifyCommand.self, BinlogCommand.self,
+    ])
 
   /// Runs the command that the arguments name. Every error is one line on stderr.
   static func main() async {
@@ -20,6 +23,8 @@ struct Magic: AsyncParsableCommand {
       } else {
         try command.run()
       }
+    } catch let code as ExitCode {
+      Glibc.exit(code.rawValue)
     } catch let error where exitCode(for: error) == .failure {
       printError(error)
       Glibc.exit(ExitCode.failure.rawValue)

@@ -1,3 +1,4 @@
+import ClickHouseEngine
 import MagicClient
 import MagicCore
 
@@ -18,6 +19,13 @@ struct StatementSource {
     if await client.isAnswering() {
       return StatementSource(statements: client, close: {})
     }
-    throw Failure("no process serves '\(folder.path)'")
+    let lock = try folder.lock()
+    let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
+    return StatementSource(
+      statements: StatementPath(engine: engine),
+      close: {
+        await engine.shutdown()
+        withExtendedLifetime(lock) {}
+      })
   }
 }

@@ -19,4 +19,9 @@ import Testing
     let table = TableName(database: String(parts[0]), table: String(parts[1]))
     #expect(TableFilter(include: include, exclude: exclude).selects(table) == expected)
   }
+
+  @Test func manyStarsTakeNoLongTime() {
+    let filter = TableFilter(include: ["d." + String(repeating: "*a", count: 30) + "b"])
+    #expect(!filter.selects(TableName(database: "d", table: String(repeating: "a", count: 500))))
+  }
 }

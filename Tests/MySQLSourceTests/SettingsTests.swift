@@ -98,37 +98,3 @@ struct SettingsTests {
     await server.stop()
   }
 }
-
-@Suite struct TableSelectionTests {
-  private func names(_ include: [String], _ exclude: [String]) throws -> [String] {
-    let selection = try TableSelection(include: include, exclude: exclude)
-    return [
-      ("shop", "orders"), ("shop", "order_1"), ("shop", "order_22"), ("shop2", "orders"),
-      ("mysql", "user"), ("SYS", "x"), ("a.b", "c"),
-    ].map { TableName(database: $0.0, table: $0.1) }.filter(selection.contains).map(\.description)
-  }
-
-  @Test func patterns() throws {
-    #expect(
-      try names([], []) == [
-        "shop.orders", "shop.order_1", "shop.order_22", "shop2.orders", "a.b.c",
-      ])
-    #expect(try names(["shop.*"], []) == ["shop.orders", "shop.order_1", "shop.order_22"])
-    #expect(try names(["shop*.orders"], []) == ["shop.orders", "shop2.orders"])
-    #expect(try names(["shop.order_?"], []) == ["shop.order_1"])
-    #expect(try names(["*.*"], ["*.order*", "shop2.*"]) == ["a.b.c"])
-    #expect(try names(["mysql.*", "sys.*"], []) == [])
-    #expect(try names(["*p.*r*d*1"], []) == ["shop.order_1"])
-    for wrong in ["shop", ".t", "d.", ""] {
-      let error = #expect(throws: SourceError.self) { try TableSelection(include: [wrong]) }
-      #expect(error?.code == .configuration)
-    }
-  }
-
-  @Test func manyStarsTakeNoLongTime() throws {
-    let pattern = "d." + String(repeating: "*a", count: 30) + "b"
-    let selection = try TableSelection(include: [pattern])
-    #expect(
-      !selection.contains(TableName(database: "d", table: String(repeating: "a", count: 500))))
-  }
-}

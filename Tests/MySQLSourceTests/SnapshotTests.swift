@@ -20,7 +20,7 @@ struct SnapshotTests {
       CREATE TABLE other.t (a INT PRIMARY KEY);
       """)
     let source = try await SourceConnection.connect(to: try sourceURL(server.url()))
-    let tables = try await source.listTables(TableSelection(include: ["shop.*"]))
+    let tables = try await source.listTables(TableFilter(include: ["shop.*"]))
     #expect(tables.map(\.name.table) == ["m", "or`ders ü"])
     #expect(tables.map(\.storageEngine) == ["MyISAM", "InnoDB"])
     let schema = try tables[1].schema.get()
@@ -77,7 +77,6 @@ struct SnapshotTests {
     let snapshot = try await Snapshot.begin(at: try sourceURL(server.url()))
     let reading = try await snapshot.rows(of: schema, version: 1, orderBy: "id")
     let copied = try await allRows(reading)
-    #expect(reading.counters.zeroDates > 0)
     await snapshot.close()
     let stream = try await BinlogStream.open(try sourceURL(server.url()), from: start)
     let streamed = try await insertedRows(stream, from: start, schema) { $0.count >= 6 }

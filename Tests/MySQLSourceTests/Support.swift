@@ -30,7 +30,7 @@ extension MariaDBServer {
 /// Reads all rows of a table to text, one array for each row, without version and mark.
 func allRows(_ rows: TableRows) async throws -> [[String]] {
   var result: [[String]] = []
-  while let batch = try await rows.next() { result += batch.rendered }
+  while let batch = try await rows.next() { result += batch.rows.rendered }
   return result
 }
 

@@ -93,11 +93,21 @@ struct TableSelectionOptions: ParsableArguments {
   @Option(help: "What becomes of 0000-00-00 and other dates that are no day: null or stop.")
   var zeroDates = EncodingOptions.ZeroDates.null
 
+  func validate() throws {
+    for pattern in include + exclude {
+      let parts = pattern.split(separator: ".", omittingEmptySubsequences: false)
+      guard parts.count >= 2, parts.allSatisfy({ !$0.isEmpty }) else {
+        throw ValidationError(
+          "The table pattern '\(pattern)' is not of the form database.table, such as 'shop.*'.")
+      }
+    }
+  }
+
   var filter: TableFilter { TableFilter(include: include, exclude: exclude) }
   var encodingOptions: EncodingOptions { EncodingOptions(zeroDates: zeroDates) }
 }
 
-extension EncodingOptions.ZeroDates: @retroactive ExpressibleByArgument {}
+extension EncodingOptions.ZeroDates: ExpressibleByArgument {}
 
 /// A span of time as a person writes it: `200ms`, `1s`, `2m`.
 struct Interval: ExpressibleByArgument, CustomStringConvertible {

@@ -26,13 +26,19 @@ struct StatusCommand: AsyncParsableCommand {
       try writeToStandardOutput(Array(StatusText.lines(status).utf8))
     }
   }
+}
 
-  /// The status as the process that serves the folder tells it; nil when there is none.
-  private func liveStatus(_ folder: DataFolder) async throws -> Data? {
-    let client = try MagicClient(unixSocket: folder.socketPath)
-    guard await client.isAnswering() else { return nil }
-    return Data(try await client.get("/magic/v1/status"))
-  }
+/// The status of a folder, from the process that serves it, or else from its files.
+func replicationStatus(_ folder: DataFolder) async throws -> ReplicationStatus {
+  let status = try await liveStatus(folder) ?? offlineStatus(dataFolder: folder)
+  return try JSONDecoder().decode(ReplicationStatus.self, from: status)
+}
+
+/// The status as the process that serves the folder tells it; nil when there is none.
+func liveStatus(_ folder: DataFolder) async throws -> Data? {
+  let client = try MagicClient(unixSocket: folder.socketPath)
+  guard await client.isAnswering() else { return nil }
+  return Data(try await client.get("/magic/v1/status"))
 }
 
 /// The status of a folder that no process serves, from its files, as JSON.

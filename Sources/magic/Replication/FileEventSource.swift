@@ -1,12 +1,16 @@
 import Binlog
-import MySQLSource
 import Replication
+import Threads
 
-/// The events of binlog files, one file after another, from a position on.
+/// The events of binlog files, one file after another, from a position on. Files are read on a
+/// thread of its own.
 actor FileEventSource: BinlogEventSource {
+  private let executor = ThreadExecutor(name: "binlog-files")
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
   private var paths: ArraySlice<String>
   private let start: BinlogPosition?
-  private var reader: BinlogFileReader?
+  private var file: BinlogFile?
   private var isClosed = false
   /// Told the path of each file before it is read.
   private let onFile: @Sendable (String) -> Void
@@ -20,17 +24,19 @@ actor FileEventSource: BinlogEventSource {
     self.onFile = onFile
   }
 
-  func next(within limit: Duration?) async throws -> EventBatch? {
+  func next(within limit: Duration?) throws -> EventBatch? {
     while !isClosed {
-      if let reader {
-        if let events = try await reader.next() { return EventBatch(events: events) }
-        self.reader = nil
+      if let file {
+        var events: [[UInt8]] = []
+        let isAtEnd = try !file.read { event, _ in events.append(event.withUnsafeBytes { Array($0) }) }
+        if isAtEnd { self.file = nil }
+        if !events.isEmpty { return EventBatch(events: events) }
       } else if let path = paths.popFirst() {
-        let opened = try BinlogFileReader(path: path)
+        let opened = try BinlogFile(path: path, chunkByteCount: 4 << 20)
         if let start, BinlogPosition(file: opened.name, offset: .max) < start { continue }
         onFile(path)
-        reader = opened
-        return try await firstBatch(of: opened)
+        file = opened
+        return try firstBatch(of: opened)
       } else {
         return nil
       }
@@ -42,16 +48,16 @@ actor FileEventSource: BinlogEventSource {
 
   /// The events of a file from the start position on. The first event of a file describes the
   /// format of the others, so it is always there.
-  private func firstBatch(of file: BinlogFileReader) async throws -> EventBatch? {
+  private func firstBatch(of file: BinlogFile) throws -> EventBatch {
     let begin = start.map { $0.file == file.name ? max(4, $0.offset) : 4 } ?? 4
-    var offset: UInt64 = 4
     var wanted: [[UInt8]] = []
-    while wanted.count < 2, let events = try await file.next() {
-      for event in events {
-        if offset >= begin || offset == 4 { wanted.append(event) }
-        offset += UInt64(event.count)
+    var isAtEnd = false
+    while wanted.count < 2, !isAtEnd {
+      isAtEnd = try !file.read { event, offset in
+        if offset >= begin || offset == 4 { wanted.append(event.withUnsafeBytes { Array($0) }) }
       }
     }
+    if isAtEnd { self.file = nil }
     return EventBatch(beginsFile: (file.name, begin), events: wanted)
   }
 }

@@ -95,8 +95,7 @@ private struct ServerRows: SnapshotRows {
   let rows: TableRows
 
   func next() async throws -> SnapshotBatch? {
-    guard let (batch, counters) = try await rows.next() else { return nil }
-    return SnapshotBatch(rows: batch, counters: counters)
+    try await rows.next().map { SnapshotBatch(rows: $0.rows, counters: $0.counters) }
   }
 }
 

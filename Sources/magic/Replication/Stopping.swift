@@ -1,8 +1,11 @@
 import Dispatch
 import Glibc
 
-/// Calls a handler once when the process is asked to end (SIGTERM or SIGINT).
-final class Stopping: Sendable {
+/// Calls a handler when the process is asked to end (SIGTERM or SIGINT).
+///
+/// `@unchecked Sendable` because signal sources may be used from any thread, though their type does
+/// not say so.
+final class Stopping: @unchecked Sendable {
   private let sources: [any DispatchSourceSignal]
 
   init(_ handler: @escaping @Sendable () async -> Void) {
