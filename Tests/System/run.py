@@ -85,8 +85,8 @@ def main():
     suite = unittest.defaultTestLoader.discover(str(HERE), "test_*.py")
     result = Result()
     unittest.TestSuite(selected(suite, arguments.names)).run(result)
-    # A test with several failing parts counts once, as does a class that could not be set up.
-    failed = len({str(test).split(" (")[-1] + getattr(test, "_testMethodName", "")
+    # A test with several failing parts counts once.
+    failed = len({getattr(test, "test_case", test).id()
                   for test, _ in result.failures + result.errors})
     skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
     print(f"{result.passed} passed, {failed} failed{skipped}")

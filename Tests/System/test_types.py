@@ -6,7 +6,7 @@ import unittest
 from harness import MariaDB, Magic
 
 # Column definition -> (SQL literal, the field as ClickHouse writes it in TSV) for each row.
-# Every column also gets a row of NULL.
+# Every column also gets a row of NULL, which is [NULL] where ClickHouse has an array.
 COLUMNS = {
     "TINYINT": [("-128", "-128"), ("127", "127")],
     "TINYINT UNSIGNED": [("255", "255"), ("0", "0")],
@@ -115,7 +115,8 @@ def expected_rows():
     for row in range(ROWS):
         fields = [value(values, row)[1] for values in COLUMNS.values()]
         rows.append([str(row), *fields, str(row * 2), f"n{row}"])
-    rows.append([str(ROWS), *["\\N"] * len(COLUMNS), str(ROWS * 2), f"n{ROWS}"])
+    nulls = ["[NULL]" if kind.startswith("SET") else "\\N" for kind in COLUMNS]
+    rows.append([str(ROWS), *nulls, str(ROWS * 2), f"n{ROWS}"])
     return [[f if isinstance(f, bytes) else f.encode() for f in fields] for fields in rows]
 
 
