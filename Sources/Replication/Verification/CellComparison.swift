@@ -34,7 +34,7 @@ enum CellComparison {
 
   /// The order of two cells: negative, zero or positive. NULL comes first.
   func order(_ left: ArrayData, _ leftIndex: Int, _ right: ArrayData, _ rightIndex: Int) -> Int {
-    switch (left.isNull(at: leftIndex), right.isNull(at: rightIndex)) {
+    switch (isNull(left, leftIndex), isNull(right, rightIndex)) {
     case (true, true): return 0
     case (true, false): return -1
     case (false, true): return 1
@@ -60,6 +60,14 @@ enum CellComparison {
     case .list(let item):
       return Self.listOrder(item, left, leftIndex, right, rightIndex)
     }
+  }
+
+  /// Engines without null lists hold one as a list of one null, which no list of a source is.
+  private func isNull(_ array: ArrayData, _ index: Int) -> Bool {
+    if array.isNull(at: index) { return true }
+    guard case .list = self else { return false }
+    let items = array.listRange(at: index)
+    return items.count == 1 && array.children[0].isNull(at: items.lowerBound)
   }
 
   private static func sign<Value: Comparable>(_ left: Value, _ right: Value) -> Int {
