@@ -34,8 +34,10 @@ let package = Package(
     .systemLibrary(name: "CEdit"),
     .target(name: "UnixSocket", swiftSettings: swiftSettings),
     // L1
-    .target(name: "Arrow", dependencies: ["CArrowABI", "WireFormat"], swiftSettings: swiftSettings),
-    .target(name: "Binlog", dependencies: ["WireFormat", "CZstd", "CZlib"], swiftSettings: swiftSettings),
+    .target(
+      name: "Arrow", dependencies: ["CArrowABI", "WireFormat"], swiftSettings: swiftSettings),
+    .target(
+      name: "Binlog", dependencies: ["WireFormat", "CZstd", "CZlib"], swiftSettings: swiftSettings),
     .target(name: "MySQLSchema", swiftSettings: swiftSettings),
     // L2
     .target(
@@ -49,7 +51,8 @@ let package = Package(
     .target(
       name: "MySQLSource",
       dependencies: [
-        "Arrow", "Binlog", "CMariaDB", "CZlib", "MySQLSchema", "RowEncoding", "Threads", "WireFormat",
+        "Arrow", "Binlog", "CMariaDB", "CZlib", "MySQLSchema", "RowEncoding", "Threads",
+        "WireFormat",
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -99,7 +102,8 @@ let package = Package(
     .testTarget(
       name: "ArrowTests", dependencies: ["Arrow", "CArrowABI", "WireFormat"],
       exclude: ["sample.py"], swiftSettings: swiftSettings),
-    .testTarget(name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
     .testTarget(
       name: "ClickHouseEngineTests", dependencies: ["Arrow", "ClickHouseEngine", "MagicCore"],
       swiftSettings: swiftSettings),
@@ -111,7 +115,8 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),
-    .testTarget(name: "MySQLSchemaTests", dependencies: ["MySQLSchema"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MySQLSchemaTests", dependencies: ["MySQLSchema"], swiftSettings: swiftSettings),
     .testTarget(
       name: "MySQLSourceTests",
       dependencies: [
@@ -125,9 +130,14 @@ let package = Package(
       name: "RowEncodingTests",
       dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "TestSupport", "WireFormat"],
       swiftSettings: swiftSettings),
-    .testTarget(name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "magicTests", dependencies: ["Binlog", "MySQLSchema", "Replication", "WireFormat", "magic"],
+      name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "magicTests",
+      dependencies: [
+        "Binlog", "MySQLSchema", "Replication", "WireFormat", "magic",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

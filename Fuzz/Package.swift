@@ -11,6 +11,8 @@ let package = Package(
     .executableTarget(name: "FuzzDDL", dependencies: decoders),
     .executableTarget(name: "FuzzEvent", dependencies: decoders),
     .executableTarget(name: "FuzzGTID", dependencies: decoders),
+    .executableTarget(name: "FuzzJSON", dependencies: decoders),
+    .executableTarget(name: "FuzzRowImage", dependencies: decoders),
   ],
   swiftLanguageModes: [.v6]
 )

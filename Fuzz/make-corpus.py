@@ -94,7 +94,8 @@ def transaction():
     types = [3, 15, 246, 18, 245]
     metadata = struct.pack("<H", 80) + b"\x0a\x02" + b"\x06" + b"\x04"
     names = [b"id", b"name", b"price", b"made", b"doc"]
-    document = bytes.fromhex("0001000c000b00010005030061")
+    kind, value = container(0, [b"a"], [(5, b"\3\0")])
+    document = bytes([kind]) + value
     image = b"\0" + struct.pack("<i", 1) + b"\3abc" + b"\x80\0\0\x0c\x22" + bytes.fromhex("99b3a2d3c0000102")
     full = image + struct.pack("<I", len(document)) + document
     sparse = b"\x16" + struct.pack("<i", 2) + bytes.fromhex("99b3a2d3c0000102")
@@ -151,7 +152,6 @@ insert into d.t values (1, 255, -5, 1.5, 1.5, -2.5, 5, 2020, '2020-02-03', '-838
   point(1, 2), '::1', '123e4567-e89b-12d3-a456-426655440000', '{"a": [1, null]}', repeat('z', 200));
 insert into d.t (id) values (2), (3);
 update d.t set o = 'new', t = 'x' where id = 1;
-set global log_bin_compress_min_len = 10;
 delete from d.t;
 alter table d.t add column aa int, drop column z;
 xa start 'x'; insert into d.t (id) values (9); xa end 'x'; xa prepare 'x'; xa rollback 'x';
@@ -185,10 +185,62 @@ def mariadb(options):
 def write_events():
     files = dict(binlogs())
     files["mariadb"] = mariadb(["--binlog-row-metadata=FULL", "--binlog-checksum=NONE"])
-    files["mariadb-minimal"] = mariadb(
-        ["--binlog-row-image=MINIMAL", "--log-bin-compress=1", "--binlog-checksum=NONE"])
+    files["mariadb-minimal"] = mariadb(["--binlog-row-image=MINIMAL", "--binlog-checksum=NONE"])
+    files["mariadb-compressed"] = mariadb(
+        ["--log-bin-compress=1", "--log-bin-compress-min-len=10", "--binlog-checksum=CRC32"])
     for name, data in files.items():
         write("event", name, data)
+    for name in ["mysql-rows", "mysql-zstd", "mariadb", "mariadb-compressed"]:
+        write("rowimage", name, files[name])
+
+
+# Binary JSON
+
+
+def container(kind, keys, values):
+    """A small object (0) or array (2); a value is (type, bytes), inlined when it is two bytes."""
+    head = 4 + len(keys) * 4 + len(values) * 3
+    names, table, data, entries = b"".join(keys), b"", b"", b""
+    for key in keys:
+        table += struct.pack("<HH", head + sum(map(len, keys[: keys.index(key)])), len(key))
+    for code, value in values:
+        if code in (4, 5, 6) and len(value) == 2:
+            entries += bytes([code]) + value
+        else:
+            entries += struct.pack("<BH", code, head + len(names) + len(data))
+            data += value
+    body = table + entries + names + data
+    return kind, struct.pack("<HH", len(values), 4 + len(body)) + body
+
+
+def text(value):
+    return 12, bytes([len(value)]) + value
+
+
+def opaque(code, value):
+    return 15, bytes([code, len(value)]) + value
+
+
+def write_json():
+    scalars = [
+        (4, b"\0\0"), (4, b"\1\0"), (5, struct.pack("<h", -7)), (6, struct.pack("<H", 9)),
+        (7, struct.pack("<i", -70000)), (8, struct.pack("<I", 70000)), (9, struct.pack("<q", -1 << 40)),
+        (10, struct.pack("<Q", 1 << 63)), (11, struct.pack("<d", 1.5e300)), text('é"\\\n'.encode()),
+        opaque(246, b"\4\2\x8c\x22\x22"), opaque(10, bytes.fromhex("000000000003b219")[::-1]),
+        opaque(11, struct.pack("<q", 0x01_E2_40_00_00_01)), opaque(12, struct.pack("<q", 0x19B3A2D3C0_000000)),
+        opaque(16, b"\5"), opaque(252, b"blob"),
+    ]
+    for index, (code, value) in enumerate(scalars):
+        write("json", f"scalar-{index:02}", bytes([code]) + value)
+    nested = container(2, [], [container(0, [b"k"], [container(2, [], scalars[:4])])])
+    samples = [
+        container(2, [], scalars), container(0, [b"a", b"bb"], [text(b"x"), (5, b"\1\0")]), nested,
+        container(0, [], []), container(2, [], []),
+    ]
+    for index, (code, value) in enumerate(samples):
+        write("json", f"container-{index}", bytes([code]) + value)
+    large = struct.pack("<II", 1, 13) + b"\x05" + struct.pack("<i", 3)
+    write("json", "large-array", b"\3" + large)
 
 
 # GTID sets
@@ -236,5 +288,6 @@ def write_statements():
 
 
 write_events()
+write_json()
 write_gtids()
 write_statements()

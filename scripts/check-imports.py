@@ -12,10 +12,11 @@ import sys
 # The levels of ARCHITECTURE.md. C modules and system libraries lie below all of them.
 LEVELS = {
     "CArrowABI": -1, "CEdit": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
-    "WireFormat": 0,
+    "Threads": 0, "UnixSocket": 0, "WireFormat": 0,
     "Arrow": 1, "Binlog": 1, "MySQLSchema": 1,
     "MagicCore": 2, "RowEncoding": 2,
     "ClickHouseEngine": 3, "MySQLSource": 3, "Replication": 3,
+    "HTTPServer": 4, "MagicClient": 4,
     "magic": 5, "magic-bench": 5,
     "TestSupport": 0,
 }  # fmt: skip

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Converts text from one of the server's charsets to UTF-8.
 ///
@@ -32,12 +33,14 @@ public final class CharsetDecoder {
     if isPassThrough {
       conversion = .none
     } else {
-      guard let encoding = CharsetEncoding.all[self.charset],
-        let converter = MultiByteConverter(encoding)
-      else { return nil }
-      conversion =
-        encoding.form == .singleByte
-        ? .singleByte(SingleByteTable(converter)) : .multiByte(converter)
+      guard let encoding = CharsetEncoding.all[self.charset] else { return nil }
+      if encoding.form == .singleByte {
+        guard let table = SingleByteTable.of(self.charset, encoding) else { return nil }
+        conversion = .singleByte(table)
+      } else {
+        guard let converter = MultiByteConverter(encoding) else { return nil }
+        conversion = .multiByte(converter)
+      }
     }
   }
 
@@ -90,13 +93,25 @@ private func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
 }
 
 /// The UTF-8 of each byte of a single-byte charset.
-private struct SingleByteTable {
+private struct SingleByteTable: Sendable {
+  /// The tables made so far, by charset: a wide table would make the same one for each column.
+  private static let made = Mutex<[String: SingleByteTable]>([:])
+
+  static func of(_ charset: String, _ encoding: CharsetEncoding) -> SingleByteTable? {
+    made.withLock { tables in
+      if let table = tables[charset] { return table }
+      let table = MultiByteConverter(encoding).map(SingleByteTable.init)
+      tables[charset] = table
+      return table
+    }
+  }
+
   /// For each byte its UTF-8, first byte lowest, and the number of those bytes in the topmost byte.
   private var entries: [UInt32] = []
   private var isInvalid = [Bool](repeating: false, count: 256)
   let isASCIICompatible: Bool
 
-  init(_ converter: MultiByteConverter) {
+  private init(_ converter: MultiByteConverter) {
     isASCIICompatible = converter.encoding.isASCIICompatible
     for byte in UInt8.min...UInt8.max {
       var utf8: [UInt8] = []

@@ -22,7 +22,8 @@ public struct DecodeError: Error, Hashable, Sendable, CustomStringConvertible {
   public var code: Code
   /// What was being decoded.
   public var message: String
-  /// Offset in bytes from the start of the input (of the file, once ``located(inFile:at:)`` was applied).
+  /// Offset in bytes from the start of the input (of the file, once ``located(inFile:at:)`` was
+  /// applied).
   public var offset: Int
   /// The file that was read, if the bytes came from one.
   public var file: String?

@@ -33,8 +33,9 @@ import WireFormat
   }
 
   @Test func refusesCountsAboveALimit() throws {
-    for (limit, bytes) in [(-1, [0]), (1, [2]), (.max, [0xFE] + [UInt8](repeating: 0xFF, count: 8))]
-    {
+    for (limit, bytes) in [
+      (-1, [0]), (1, [2]), (.max, [0xFE] + [UInt8](repeating: 0xFF, count: 8)),
+    ] {
       let input: [UInt8] = bytes
       var reader = ByteReader(input.span.bytes)
       do {
