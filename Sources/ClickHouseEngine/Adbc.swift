@@ -34,69 +34,37 @@ extension EngineError {
   static let cancelled = EngineError(code: cancelledCode, message: "the statement was cancelled")
 }
 
-/// The engine's database: one data folder.
-///
-/// `@unchecked Sendable` because the handle is written before the object is shared and in `close`,
-/// which the owner calls when nothing else uses it; in between the library synchronises.
-final class DatabaseHandle: @unchecked Sendable {
-  let library: EngineLibrary
-  fileprivate let handle: UnsafeMutablePointer<AdbcDatabase>
-  private let isOpen = Monitor(true)
-
-  /// Opens the folder. Blocks for some tenths of a second.
-  init(library: EngineLibrary, dataFolder: String) throws {
-    self.library = library
-    handle = .allocate(capacity: 1)
-    handle.initialize(to: AdbcDatabase())
-    let driver = library.driver.pointee
-    let handle = handle
-    try adbcCall { driver.DatabaseNew?(handle, $0) }
-    try adbcCall { driver.DatabaseSetOption?(handle, "uri", dataFolder, $0) }
-    try adbcCall { driver.DatabaseInit?(handle, $0) }
-  }
-
-  /// Closes the folder; blocks until the engine has stopped its background work. Idempotent.
-  func close() {
-    let wasOpen = isOpen.withLock { isOpen in
-      defer { isOpen = false }
-      return isOpen
-    }
-    guard wasOpen else { return }
-    let driver = library.driver.pointee
-    // Closing reports nothing that anyone could act on.
-    try? adbcCall { driver.DatabaseRelease?(handle, $0) }
-  }
-
-  deinit {
-    close()
-    handle.deallocate()
-  }
-}
-
 /// A session. Used on one thread only.
 final class SessionHandle {
-  let database: DatabaseHandle
+  fileprivate let library: EngineLibrary
   private let handle: UnsafeMutablePointer<AdbcConnection>
 
-  init(database: DatabaseHandle) throws {
-    self.database = database
+  /// The caller keeps the database alive for longer.
+  convenience init(database: DatabaseHandle) throws {
+    try self.init(library: database.library, database: database.handle)
+  }
+
+  init(
+    library: EngineLibrary, database: UnsafeMutablePointer<AdbcDatabase>
+  ) throws {
+    self.library = library
     handle = .allocate(capacity: 1)
     handle.initialize(to: AdbcConnection())
-    let driver = database.library.driver.pointee
+    let driver = library.driver.pointee
     let handle = handle
     try adbcCall { driver.ConnectionNew?(handle, $0) }
-    try adbcCall { driver.ConnectionInit?(handle, database.handle, $0) }
+    try adbcCall { driver.ConnectionInit?(handle, database, $0) }
   }
 
   deinit {
-    let driver = database.library.driver.pointee
+    let driver = library.driver.pointee
     try? adbcCall { driver.ConnectionRelease?(handle, $0) }
     handle.deallocate()
   }
 
   /// A new statement of the session.
   func statement() throws -> StatementHandle {
-    let driver = database.library.driver.pointee
+    let driver = library.driver.pointee
     let statement = StatementHandle(session: self)
     try adbcCall { driver.StatementNew?(handle, statement.handle, $0) }
     return statement
@@ -108,7 +76,7 @@ final class StatementHandle {
   private let session: SessionHandle
   fileprivate let handle: UnsafeMutablePointer<AdbcStatement>
 
-  private var driver: AdbcDriver { session.database.library.driver.pointee }
+  private var driver: AdbcDriver { session.library.driver.pointee }
 
   fileprivate init(session: SessionHandle) {
     self.session = session

@@ -148,13 +148,7 @@ public actor ClickHouseConnection: EngineConnection {
       WHERE database = \(quotedString(table.database)) AND table = \(quotedString(table.table)) \
       AND default_kind NOT IN ('MATERIALIZED', 'ALIAS') ORDER BY position
       """
-    return try await run { statement in
-      try statement.setQuery(sql)
-      let stream = try statement.executeQuery()
-      var columns: [TableColumn] = []
-      while let batch = try stream.nextBatch() { columns += TableColumn.read(batch) }
-      return columns
-    }
+    return try await texts(sql).map { TableColumn(name: $0[0], type: $0[1]) }
   }
 
   /// Makes a call that blocks, and ends the statement when the task is cancelled meanwhile.
@@ -162,11 +156,16 @@ public actor ClickHouseConnection: EngineConnection {
     _ run: StatementRun, _ body: () throws -> Result
   ) async throws -> Result {
     try await withTaskCancellationHandler {
-      if Task.isCancelled { throw EngineError.cancelled }
-      return try body()
+      // A call of a method of this actor: it keeps the closure on the connection's thread.
+      try unlessCancelled(body)
     } onCancel: {
       run.cancel()
     }
+  }
+
+  private func unlessCancelled<Result>(_ body: () throws -> Result) throws -> Result {
+    if Task.isCancelled { throw EngineError.cancelled }
+    return try body()
   }
 }
 

@@ -22,8 +22,12 @@ final class EngineLibrary: @unchecked Sendable {
   static func load(explicit: String?) throws -> EngineLibrary {
     let outcome = loaded.withLock { loaded in
       Result<EngineLibrary, any Error> {
-        if let loaded { return loaded }
-        let library = try EngineLibrary(path: try find(explicit: explicit))
+        if let loaded, explicit == nil || explicit == loaded.path { return loaded }
+        let path = try find(explicit: explicit)
+        if let loaded {
+          throw EngineError(message: "\(path) cannot be loaded beside \(loaded.path)")
+        }
+        let library = try EngineLibrary(path: path)
         loaded = library
         return library
       }
@@ -93,9 +97,10 @@ final class EngineLibrary: @unchecked Sendable {
         message: "\(path) is not the ClickHouse engine (it has no AdbcDriverInit); "
           + "run scripts/setup")
     }
-    typealias Initialize = @convention(c) (
-      Int32, UnsafeMutableRawPointer?, UnsafeMutablePointer<AdbcError>?
-    ) -> AdbcStatusCode
+    typealias Initialize =
+      @convention(c) (
+        Int32, UnsafeMutableRawPointer?, UnsafeMutablePointer<AdbcError>?
+      ) -> AdbcStatusCode
     let initialize = unsafeBitCast(symbol, to: Initialize.self)
     driver = .allocate(capacity: 1)
     driver.initialize(to: AdbcDriver())

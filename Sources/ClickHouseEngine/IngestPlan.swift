@@ -6,16 +6,6 @@ import MagicCore
 struct TableColumn: Hashable {
   var name: String
   var type: String
-
-  /// The columns in a batch of names and types.
-  static func read(_ batch: RecordBatch) -> [TableColumn] {
-    (0..<batch.rowCount).map { row in
-      let texts = batch.columns.map { column in
-        column.withBinaryValue(at: row) { String(decoding: $0, as: UTF8.self) }
-      }
-      return TableColumn(name: texts[0], type: texts[1])
-    }
-  }
 }
 
 /// Checks that a table holds every value of a batch as it is, and puts the batch into the form

@@ -18,7 +18,7 @@ public struct TableReference: Hashable, Sendable, Codable, CustomStringConvertib
 }
 
 /// What the engine answered to a statement it could not run, or why it could not be reached.
-public struct EngineError: Error, Sendable, CustomStringConvertible {
+public struct EngineError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The engine's own error code (ClickHouse's `ErrorCodes`); nil when the engine never saw the
   /// request.
   public var code: Int?

@@ -80,7 +80,7 @@ extension EngineConnection {
     let reader = try await query(sql)
     var rows: [[String]] = []
     while let batch = try await reader.next() {
-      for row in 0..<batch.rowCount { rows.append(batch.columns.map { text($0, row) }) }
+      for row in 0..<batch.rowCount { rows.append(batch.columns.map { textValue($0, row) }) }
     }
     return rows
   }
@@ -100,7 +100,7 @@ extension EngineConnection {
 }
 
 /// A value as text, for comparing.
-func text(_ column: ArrayData, _ row: Int) -> String {
+func textValue(_ column: ArrayData, _ row: Int) -> String {
   if column.isNull(at: row) { return "∅" }
   switch column.type {
   case .bool: return "\(column.bool(at: row))"
@@ -114,10 +114,10 @@ func text(_ column: ArrayData, _ row: Int) -> String {
   case .uint64: return "\(column.withValues(of: UInt64.self) { $0[row] })"
   case .float32: return "\(column.withValues(of: Float.self) { $0[row] })"
   case .float64: return "\(column.withValues(of: Double.self) { $0[row] })"
-  case .utf8:
+  case .utf8, .dictionary:
     return column.withBinaryValue(at: row) { String(decoding: $0, as: UTF8.self) }
   case .list:
-    let items = column.listRange(at: row).map { text(column.children[0], $0) }
+    let items = column.listRange(at: row).map { textValue(column.children[0], $0) }
     return "[\(items.joined(separator: ","))]"
   default:
     return column.withBinaryValue(at: row) { bytes in

@@ -1,0 +1,173 @@
+import Arrow
+import Foundation
+import MagicCore
+
+/// Runs user statements in the engine and streams their results in any of its formats.
+///
+/// Every statement has a session of its own, so what `SET` and `USE` change does not outlive it.
+public struct StatementPath: StatementService {
+  private let engine: any Engine
+
+  /// Runs statements in `engine`.
+  public init(engine: any Engine) { self.engine = engine }
+
+  public func run(_ statement: String, format: String) async throws -> StatementResult {
+    let text = try StatementText(statement)
+    let format = text.format ?? format
+    guard !format.isEmpty, format.utf8.allSatisfy({ $0 == 0x5F || isLetterOrDigit($0) }) else {
+      throw EngineError(message: "\(format) is not the name of an output format")
+    }
+    let connection = try await engine.connect()
+    do {
+      try await allowLength(of: statement, on: connection)
+      switch text.kind {
+      case .select:
+        return try await stream(on: connection, format: format) { clause in
+          text.replacingFormat(with: clause)
+        }
+      case .information:
+        return try await runInformation(text.text, on: connection, format: format)
+      case .command:
+        try await connection.execute(text.text)
+        return await empty(connection, format: format)
+      }
+    } catch {
+      await connection.close()
+      throw error
+    }
+  }
+
+  private func isLetterOrDigit(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+  }
+
+  /// The engine refuses statements above 256 KiB unless it is told their length.
+  private func allowLength(
+    of statement: String, on connection: any EngineConnection
+  ) async throws {
+    if statement.utf8.count > 200 << 10 {
+      try await connection.execute("SET max_query_size = \(statement.utf8.count + (64 << 10))")
+    }
+  }
+
+  private func empty(
+    _ connection: any EngineConnection, format: String
+  ) async -> StatementResult {
+    await connection.close()
+    return StatementResult(format: format, next: { nil }, cancel: {})
+  }
+
+  /// Runs a statement such as SHOW, whose rows the engine does not write to a file: they are read
+  /// as Arrow data, which a SELECT then writes.
+  private func runInformation(
+    _ sql: String, on connection: any EngineConnection, format: String
+  ) async throws -> StatementResult {
+    let reader = try await connection.query(sql)
+    let file = try MemoryFile()
+    var writer = StreamWriter(schema: reader.schema)
+    var bytes: [UInt8] = []
+    writer.writeSchema(to: &bytes)
+    while let batch = try await reader.next() {
+      try writer.write(batch, to: &bytes)
+      try file.write(bytes)
+      bytes.removeAll(keepingCapacity: true)
+    }
+    if reader.schema.fields.isEmpty { return await empty(connection, format: format) }
+    writer.writeEnd(to: &bytes)
+    try file.write(bytes)
+    return try await stream(on: connection, format: format) { [file] clause in
+      "SELECT * FROM file('\(file.path)', 'ArrowStream') \(clause) "
+        + "SETTINGS schema_inference_make_columns_nullable = 0"
+    }
+  }
+
+  /// Runs a statement that writes its result into a pipe.
+  private func stream(
+    on connection: any EngineConnection, format: String,
+    statement: @escaping @Sendable (_ clause: String) -> String
+  ) async throws -> StatementResult {
+    let pipe = try ResultPipe()
+    let outfile = "INTO OUTFILE '\(pipe.writePath)' TRUNCATE "
+    let sql = statement(outfile + "FORMAT \(format)")
+    let execution = Task.detached {
+      let outcome: Result<Void, any Error>
+      do {
+        // The closure is kept until the end, because it holds what the statement reads.
+        _ = try await connection.execute(sql)
+        outcome = .success(())
+      } catch let error as EngineError {
+        outcome = .failure(error.leavingOut(outfile))
+      } catch {
+        outcome = .failure(error)
+      }
+      await connection.close()
+      pipe.closeWriteEnd()
+      withExtendedLifetime(statement) {}
+      return try outcome.get()
+    }
+    let run = RunningStatement(pipe: pipe, execution: execution)
+    try await run.readFirst()
+    return StatementResult(
+      format: format, next: { try await run.next() }, cancel: { await run.cancel() })
+  }
+}
+
+/// A statement that writes into a pipe. Dropped half-read, it ends the statement.
+private actor RunningStatement {
+  private enum State { case running, ended, cancelled }
+
+  private let pipe: ResultPipe
+  private let execution: Task<Void, any Error>
+  private var first: [UInt8]?
+  private var state = State.running
+
+  init(pipe: ResultPipe, execution: Task<Void, any Error>) {
+    self.pipe = pipe
+    self.execution = execution
+  }
+
+  deinit {
+    execution.cancel()
+    Task.detached { [pipe] in await pipe.drain() }
+  }
+
+  /// Waits for the first bytes or the end, so that early errors are seen before any result.
+  func readFirst() async throws { first = try await read() }
+
+  func next() async throws -> [UInt8]? {
+    if let chunk = first {
+      first = nil
+      return chunk
+    }
+    return try await read()
+  }
+
+  func cancel() async {
+    guard state == .running else { return }
+    state = .cancelled
+    first = nil
+    execution.cancel()
+    await pipe.drain()
+    _ = await execution.result
+  }
+
+  private func read() async throws -> [UInt8]? {
+    let chunk = try await withTaskCancellationHandler { () -> [UInt8]? in
+      if let chunk = await pipe.read() { return chunk }
+      if state == .cancelled { throw EngineError.cancelled }
+      try await execution.value
+      return nil
+    } onCancel: {
+      execution.cancel()
+    }
+    if chunk == nil { state = .ended }
+    return chunk
+  }
+}
+
+extension EngineError {
+  /// The same error without the words that were put into the statement.
+  fileprivate func leavingOut(_ words: String) -> EngineError {
+    EngineError(code: code, message: message.replacingOccurrences(of: words, with: ""))
+  }
+}

@@ -1,0 +1,175 @@
+/// A token of ClickHouse's SQL, as far as it takes to find a statement's clauses and its end.
+struct Token {
+  enum Kind {
+    /// A keyword or an unquoted name.
+    case word
+    case number
+    /// `'…'` or `$tag$…$tag$`.
+    case string
+    /// `"…"` or a name in backquotes.
+    case quotedName
+    case symbol
+  }
+
+  let kind: Kind
+  /// The bytes of the statement that it takes.
+  let range: Range<Int>
+  /// How many brackets are open around it; a bracket counts as outside of itself.
+  let depth: Int
+}
+
+/// Splits a statement into tokens and leaves out space and comments. It never fails: whatever is
+/// wrong with a statement, the engine says it better.
+struct Tokenizer {
+  private let bytes: [UInt8]
+  private var position = 0
+  private var depth = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  /// The next token; nil at the end.
+  mutating func next() -> Token? {
+    skipSpaceAndComments()
+    guard position < bytes.count else { return nil }
+    let start = position
+    let kind = read()
+    var level = depth
+    if kind == .symbol { level = adjustDepth(for: bytes[start]) }
+    return Token(kind: kind, range: start..<position, depth: level)
+  }
+
+  private func byte(_ ahead: Int = 0) -> UInt8? {
+    position + ahead < bytes.count ? bytes[position + ahead] : nil
+  }
+
+  private mutating func skipSpaceAndComments() {
+    while let byte = byte() {
+      if byte <= 0x20 {
+        position += 1
+      } else if byte == UInt8(ascii: "-"), self.byte(1) == byte {
+        skipLine()
+      } else if byte == UInt8(ascii: "#"), self.byte(1) == 0x20 || self.byte(1) == 0x21 {
+        skipLine()
+      } else if byte == UInt8(ascii: "/"), self.byte(1) == UInt8(ascii: "*") {
+        skipBlockComment()
+      } else {
+        return
+      }
+    }
+  }
+
+  private mutating func skipLine() {
+    while let byte = byte(), byte != 0x0A { position += 1 }
+  }
+
+  private mutating func skipBlockComment() {
+    position += 2
+    while let byte = byte() {
+      position += 1
+      if byte == UInt8(ascii: "*"), self.byte() == UInt8(ascii: "/") {
+        position += 1
+        return
+      }
+    }
+  }
+
+  private mutating func read() -> Token.Kind {
+    let byte = bytes[position]
+    switch byte {
+    case UInt8(ascii: "'"):
+      skipQuoted(byte)
+      return .string
+    case UInt8(ascii: "\""), UInt8(ascii: "`"):
+      skipQuoted(byte)
+      return .quotedName
+    case UInt8(ascii: "$"):
+      if skipHeredoc() { return .string }
+      skipWord()
+      return .word
+    case UInt8(ascii: "0")...UInt8(ascii: "9"):
+      skipNumber()
+      return .number
+    default:
+      if Self.isWordByte(byte) {
+        skipWord()
+        return .word
+      }
+      position += 1
+      return .symbol
+    }
+  }
+
+  /// Passes a quoted text, in which the quote is doubled or escaped by a backslash.
+  private mutating func skipQuoted(_ quote: UInt8) {
+    position += 1
+    while let byte = byte() {
+      position += 1
+      if byte == UInt8(ascii: "\\") {
+        position = min(position + 1, bytes.count)
+      } else if byte == quote {
+        guard self.byte() == quote else { return }
+        position += 1
+      }
+    }
+  }
+
+  /// Passes `$tag$…$tag$`; stays and gives false when there is none.
+  private mutating func skipHeredoc() -> Bool {
+    var end = position + 1
+    while end < bytes.count, bytes[end] != UInt8(ascii: "$"), Self.isWordByte(bytes[end]) {
+      end += 1
+    }
+    guard end < bytes.count, bytes[end] == UInt8(ascii: "$") else { return false }
+    let tag = bytes[position...end]
+    var candidate = end + 1
+    while candidate + tag.count <= bytes.count {
+      if bytes[candidate..<(candidate + tag.count)].elementsEqual(tag) {
+        position = candidate + tag.count
+        return true
+      }
+      candidate += 1
+    }
+    return false
+  }
+
+  private mutating func skipNumber() {
+    while let byte = byte() {
+      let isExponent = byte | 0x20 == UInt8(ascii: "e")
+      let isSigned = self.byte(1) == UInt8(ascii: "+") || self.byte(1) == UInt8(ascii: "-")
+      if isExponent, isSigned {
+        position += 2
+      } else if Self.isWordByte(byte) || byte == UInt8(ascii: ".") {
+        position += 1
+      } else {
+        return
+      }
+    }
+  }
+
+  private mutating func skipWord() {
+    while let byte = byte(), Self.isWordByte(byte) { position += 1 }
+  }
+
+  private static func isWordByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "$"), 0x80...0xFF:
+      true
+    default:
+      false
+    }
+  }
+
+  private mutating func adjustDepth(for symbol: UInt8) -> Int {
+    switch symbol {
+    case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "{"):
+      depth += 1
+      return depth - 1
+    case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"):
+      depth = max(depth - 1, 0)
+      return depth
+    default:
+      return depth
+    }
+  }
+}
