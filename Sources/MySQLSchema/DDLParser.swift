@@ -305,13 +305,13 @@ struct DDLParser {
       guard Self.definitionPrefixes.contains(token.keyword) || token.kind != .word else { break }
       let isDefiner = token.keyword == "DEFINER"
       advance()
-      if isDefiner { try skipDefiner() }
+      // SQL SECURITY DEFINER names nobody.
+      if isDefiner, accept("=") { try skipAccount() }
     }
     throw error("unknown object")
   }
 
-  private mutating func skipDefiner() throws(SQLSyntaxError) {
-    try expect("=")
+  private mutating func skipAccount() throws(SQLSyntaxError) {
     advance()
     if accept("@") { advance() }
     if token.keyword == "(" { try skipParenthesized() }

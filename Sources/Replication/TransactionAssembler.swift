@@ -344,7 +344,7 @@ extension TransactionAssembler {
       throw ReplicationError(
         .unsupportedEvent,
         "the statement at \(start) is not understood (\(reason)), so whether it changes a table "
-          + "is unknown")
+          + "is unknown: \(query.statement.prefix(80))")
     }
   }
 
