@@ -15,19 +15,16 @@ public final class VersionedTables: ChangeSink {
   /// The number of tables that are written side by side.
   private static let connectionLimit = 4
 
-  private let pool: ConnectionPool
+  private let connections: ConnectionLimiter
 
   /// Keeps tables in `engine`.
   public init(engine: any Engine) {
-    pool = ConnectionPool(engine: engine, limit: Self.connectionLimit)
+    connections = ConnectionLimiter(engine: engine, limit: Self.connectionLimit)
   }
-
-  /// Closes the connections. Nothing may be called afterwards.
-  public func close() async { await pool.close() }
 
   public func create(_ table: TableDefinition) async throws {
     let statement = try Self.createStatement(table)
-    try await pool.withConnection { connection in
+    try await connections.withConnection { connection in
       try await Self.makeDatabase(Self.database, on: connection)
       try await connection.execute("DROP TABLE IF EXISTS \(Self.storage(of: table.id)) SYNC")
       try await connection.execute(statement)
@@ -36,7 +33,7 @@ public final class VersionedTables: ChangeSink {
 
   public func show(_ table: TableDefinition) async throws {
     let columns = table.schema.fields.map { quotedIdentifier($0.name) }.joined(separator: ", ")
-    try await pool.withConnection { connection in
+    try await connections.withConnection { connection in
       try await Self.makeDatabase(table.name.database, on: connection)
       if let owner = try await Self.owner(of: table.name, on: connection), owner.isForeign {
         throw EngineError(
@@ -52,11 +49,12 @@ public final class VersionedTables: ChangeSink {
   }
 
   public func hide(_ table: TableDefinition) async throws {
-    try await pool.withConnection { connection in try await Self.hide(table, on: connection) }
+    try await connections.withConnection { connection in try await Self.hide(table, on: connection)
+    }
   }
 
   public func drop(_ table: TableDefinition) async throws {
-    try await pool.withConnection { connection in
+    try await connections.withConnection { connection in
       try await Self.hide(table, on: connection)
       try await connection.execute("DROP TABLE IF EXISTS \(Self.storage(of: table.id)) SYNC")
     }
@@ -68,8 +66,8 @@ public final class VersionedTables: ChangeSink {
     try await withThrowingTaskGroup { group in
       for (id, batches) in tables {
         let batches = batches.map(\.batch)
-        group.addTask { [pool] in
-          try await pool.withConnection { connection in
+        group.addTask { [connections] in
+          try await connections.withConnection { connection in
             let storage = TableReference(database: Self.database, table: "t\(id)")
             for batch in batches { try await connection.ingest(batch, into: storage) }
           }
@@ -80,7 +78,7 @@ public final class VersionedTables: ChangeSink {
   }
 
   public func storedTableIDs() async throws -> [UInt64] {
-    try await pool.withConnection { connection in
+    try await connections.withConnection { connection in
       let names = try await connection.texts(
         "SELECT name FROM system.tables WHERE database = \(quotedString(Self.database))")
       return names.compactMap { row in

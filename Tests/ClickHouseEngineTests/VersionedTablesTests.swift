@@ -34,14 +34,7 @@ extension EngineTests {
     _ body: (VersionedTables, any EngineConnection) async throws -> Void
   ) async throws {
     try await withConnection { connection, engine in
-      let tables = VersionedTables(engine: engine)
-      do {
-        try await body(tables, connection)
-      } catch {
-        await tables.close()
-        throw error
-      }
-      await tables.close()
+      try await body(VersionedTables(engine: engine), connection)
     }
   }
 
