@@ -43,6 +43,9 @@ public struct ColumnBitmap: Hashable, Sendable {
   public init(count: Int, bytes: [UInt8]) {
     precondition(bytes.count >= (count + 7) / 8)
     self.count = count
+    var bytes = Array(bytes.prefix((count + 7) / 8))
+    // Equal bitmaps have equal bytes.
+    if count & 7 != 0 { bytes[bytes.count - 1] &= (1 << UInt8(count & 7)) - 1 }
     self.bytes = bytes
   }
 
@@ -51,7 +54,7 @@ public struct ColumnBitmap: Hashable, Sendable {
   }
 
   /// How many bits are set.
-  public var setCount: Int { (0..<count).reduce(0) { $0 + (self[$1] ? 1 : 0) } }
+  public var setCount: Int { bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
   /// Whether every bit is set.
   public var isFull: Bool { setCount == count }
 }

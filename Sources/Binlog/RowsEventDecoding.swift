@@ -61,6 +61,11 @@ struct RowsEventHead {
     guard columnsPresent.count == tableMap.columnTypes.count else {
       throw DecodeError(.malformed, "column count of a rows event", at: 19)
     }
+    // Rows that take no bytes could not be counted.
+    let hasColumns = columnsPresent.setCount > 0 || columnsPresentAfter.setCount > 0
+    guard hasColumns || start == reader.offset else {
+      throw DecodeError(.malformed, "row images without columns", at: start)
+    }
     return .rows(
       RowsEvent(
         kind: kind, tableMap: tableMap, isStatementEnd: flags & Self.statementEnd != 0,
