@@ -103,7 +103,8 @@ let package = Package(
       name: "ArrowTests", dependencies: ["Arrow", "CArrowABI", "WireFormat"],
       exclude: ["sample.py"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "BinlogTests", dependencies: ["Binlog", "WireFormat"], swiftSettings: swiftSettings),
+      name: "BinlogTests", dependencies: ["Binlog", "TestSupport", "WireFormat"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "ClickHouseEngineTests", dependencies: ["Arrow", "ClickHouseEngine", "MagicCore"],
       swiftSettings: swiftSettings),

@@ -68,16 +68,10 @@ public struct MariaDBGTIDEvent: Hashable, Sendable {
         formatID: reader.read(), globalLength: Int(reader.read(UInt8.self)),
         branchLength: Int(reader.read(UInt8.self)), from: &reader)
     }
-    // Zero bytes pad the event to the size that its first version had.
-    let paddedLength = 19
-    let bodyLength = 13 + (commitID == nil ? 0 : 8) + (xa == nil ? 0 : 6)
-    if bodyLength < paddedLength {
-      try reader.skip(min(paddedLength - bodyLength, reader.remaining))
-    }
     if !reader.isAtEnd { try readExtra(&reader) }
   }
 
-  /// Reads what MariaDB 10.8 and later append.
+  /// Reads what later versions appended: flags, and the values that they announce.
   private mutating func readExtra(_ reader: inout ByteReader) throws(DecodeError) {
     let flags = ExtraFlags(rawValue: try reader.read())
     if flags.contains(.multipleEngines) { try reader.skip(1) }
@@ -87,7 +81,8 @@ public struct MariaDBGTIDEvent: Hashable, Sendable {
       alterPhase = flags.contains(.commitAlter) ? .commit(start: start) : .rollback(start: start)
     }
     if flags.contains(.threadID) { threadID = try reader.read() }
-    // Later versions append more; the server ignores what it does not know.
+    // Zero bytes pad the event to the 19 bytes of its first version. Still later versions may say
+    // more, which servers ignore.
     try reader.skip(reader.remaining)
   }
 }

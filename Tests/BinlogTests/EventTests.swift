@@ -172,8 +172,12 @@ import WireFormat
     expected.alterPhase = .commit(start: 98)
     expected.threadID = 12
     let alter =
-      head + [33] + padding + [4 | 16] + littleEndian(UInt64(98)) + littleEndian(UInt32(12))
+      head + [33] + [4 | 16] + littleEndian(UInt64(98)) + littleEndian(UInt32(12))
     #expect(try decode(162, alter) == .mariadbGTID(expected))
+
+    expected = MariaDBGTIDEvent(gtid: gtid, flags: [.standalone, .ddl])
+    expected.alterPhase = .start
+    #expect(try decode(162, head + [33, 2] + padding.dropLast()) == .mariadbGTID(expected))
 
     expected = MariaDBGTIDEvent(gtid: gtid, flags: [.preparedXA])
     expected.xa = XAIdentifier(formatID: 1, global: bytes("gl"), branch: bytes("b"))
@@ -192,6 +196,8 @@ import WireFormat
           MariaDBGTID(domain: 0, server: 1, sequence: 5),
           MariaDBGTID(domain: 7, server: 2, sequence: 6),
         ]))
+    // A new server has no transaction and pads its list.
+    #expect(try decode(163, [0, 0, 0, 0, 0, 0]) == .gtidList([]))
     #expect(try decodeErrorCode { _ = try decode(163, [255, 255, 255, 15]) } == .truncated)
   }
 

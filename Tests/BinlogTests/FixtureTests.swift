@@ -62,7 +62,9 @@ func compare(_ events: [Visited], with dump: MariaDBBinlogDump, _ path: String) 
       statementRowCount = 0
     case .query(let query)
     where visited.event.header.type == .query && !["BEGIN", "COMMIT"].contains(query.statement):
-      #expect(dump.text.contains("\n\(query.statement)\n/*!*/;"), "\(path)")
+      // The tool prints the statements of a two-phase ALTER as comments.
+      let forms = ["\n\(query.statement)\n/*!*/;", "\n### \(query.statement)\n"]
+      #expect(forms.contains { dump.text.contains($0) }, "\(path): \(query.statement)")
     default: break
     }
   }
