@@ -4,11 +4,11 @@ import WireFormat
 /// Decompresses a value of a COMPRESSED column of MariaDB.
 ///
 /// No bytes are the empty value. Otherwise the first byte is 0 before plain bytes, or has bit 7 set
-/// before compressed ones, with bit 3 for raw deflate instead of zlib and in bits 0 to 2 the number of
-/// bytes of the uncompressed length that follows, highest first.
+/// before compressed ones, with bit 3 for raw deflate instead of zlib and in bits 0 to 2 the number
+/// of bytes of the uncompressed length that follows, highest first.
 ///
-/// - Throws: `unsupported` for another compression; `malformed` or `truncated` when the bytes contradict
-///   the format.
+/// - Throws: `unsupported` for another compression; `malformed` or `truncated` when the bytes
+///   contradict the format.
 public func decompressColumnValue(_ value: RawSpan) throws(DecodeError) -> [UInt8] {
   var reader = ByteReader(value)
   if reader.isAtEnd { return [] }

@@ -2,8 +2,8 @@ import WireFormat
 
 /// Decompresses the tail of a compressed event of MariaDB (`log_bin_compress`).
 ///
-/// The tail is a byte with the algorithm (bits 4 to 6; 0 is zlib) and the number of length bytes (bits 0
-/// to 2), the uncompressed length, highest byte first, and zlib data.
+/// The tail is a byte with the algorithm (bits 4 to 6; 0 is zlib) and the number of length bytes
+/// (bits 0 to 2), the uncompressed length, highest byte first, and zlib data.
 ///
 /// - Parameter start: where the tail begins.
 /// - Returns: the bytes before the tail, and the tail decompressed.

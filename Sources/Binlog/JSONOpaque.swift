@@ -1,8 +1,8 @@
 import WireFormat
 
 extension [UInt8] {
-  /// Appends a value of a column type that JSON does not have: a decimal as a number, a date or time as
-  /// a string, any other as a string with the type's number and base64.
+  /// Appends a value of a column type that JSON does not have: a decimal as a number, a date or
+  /// time as a string, any other as a string with the type's number and base64.
   mutating func appendJSONOpaque(fieldType: UInt8, _ data: RawSpan) throws(DecodeError) {
     switch fieldType {
     case 246:
@@ -52,8 +52,8 @@ extension [UInt8] {
     appendMinutes(bits)
   }
 
-  /// Appends a date, and the time below it: 5 bits of hours, 17 in all without the microseconds; above,
-  /// 5 bits of day and the month counted in years of 13 months.
+  /// Appends a date, and the time below it: 5 bits of hours, 17 in all without the microseconds;
+  /// above, 5 bits of day and the month counted in years of 13 months.
   private mutating func appendDatetime(_ packed: UInt64, hasTime: Bool) {
     let months = packed >> 46 & 0x1_FFFF
     append(decimal: months / 13, width: 4)
@@ -100,9 +100,9 @@ extension [UInt8] {
 private let base64Digits = [UInt8](
   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-/// The digits of MySQL's binary DECIMAL: groups of nine digits in four bytes, highest byte first, and
-/// at each outer end a shorter group. The first bit is set unless the number is negative, in which case
-/// all bits are inverted.
+/// The digits of MySQL's binary DECIMAL: groups of nine digits in four bytes, highest byte first,
+/// and at each outer end a shorter group. The first bit is set unless the number is negative, in
+/// which case all bits are inverted.
 private struct DecimalGroups {
   /// For each number of digits the bytes that they take.
   private static let byteCounts = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4]

@@ -46,8 +46,8 @@ extension [UInt8] {
 
   /// Appends a floating-point number in the fewest digits that give it back.
   ///
-  /// The server writes an exponent when the point would be more than 15 digits after the first digit or
-  /// 14 zeros before it, and marks whole numbers with `.0`.
+  /// The server writes an exponent when the point would be more than 15 digits after the first
+  /// digit or 14 zeros before it, and marks whole numbers with `.0`.
   mutating func appendJSONDouble(_ value: Double) throws(DecodeError) {
     guard value.isFinite else { throw DecodeError(.malformed, "JSON number", at: 0) }
     if value.sign == .minus { append(UInt8(ascii: "-")) }
@@ -76,8 +76,8 @@ extension [UInt8] {
   }
 }
 
-/// The digits of a number that is not negative, without zeros at either end, and how many of them (or
-/// of zeros after them) come before the decimal point. Zero is one digit `0` before the point.
+/// The digits of a number that is not negative, without zeros at either end, and how many of them
+/// (or of zeros after them) come before the decimal point. Zero is one digit `0` before the point.
 private func shortestDigits(_ value: Double) -> (digits: [UInt8], point: Int) {
   let parts = value.description.split(separator: "e")
   let exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0

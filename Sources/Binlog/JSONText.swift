@@ -2,16 +2,16 @@ import WireFormat
 
 /// Appends the text of a value in MySQL's binary JSON format, exactly as MySQL 8 prints it.
 ///
-/// `docs/binlog.md` says how each kind of value is printed. Bytes of the value that nothing refers to
-/// are not an error: servers leave such holes when they update a document in place.
+/// `docs/binlog.md` says how each kind of value is printed. Bytes of the value that nothing refers
+/// to are not an error: servers leave such holes when they update a document in place.
 ///
 /// - Parameters:
-///   - value: the value of a JSON column as it is in a row image, without its length. No bytes at all
-///     are the JSON null, as for the server.
+///   - value: the value of a JSON column as it is in a row image, without its length. No bytes at
+///     all are the JSON null, as for the server.
 ///   - text: receives UTF-8; on an error a part of the text may have been appended.
-/// - Throws: `limitExceeded` when the value is nested more than 100 deep or refers to the same bytes so
-///   often that the text would be many times as long as the value; `truncated` or `malformed` when the
-///   bytes contradict the format.
+/// - Throws: `limitExceeded` when the value is nested more than 100 deep or refers to the same
+///   bytes so often that the text would be many times as long as the value; `truncated` or
+///   `malformed` when the bytes contradict the format.
 public func appendJSONText(of value: RawSpan, to text: inout [UInt8]) throws(DecodeError) {
   if value.isEmpty {
     text.append(contentsOf: "null".utf8)
@@ -30,8 +30,8 @@ private struct JSONTextWriter {
   /// The deepest nesting of arrays and objects that a server stores.
   static let maximumDepth = 100
 
-  /// The size of the text at which printing stops. Offsets may lead to the same bytes from many places,
-  /// so that a small value could otherwise stand for an endless text.
+  /// The size of the text at which printing stops. Offsets may lead to the same bytes from many
+  /// places, so that a small value could otherwise stand for an endless text.
   let limit: Int
   private var depth = 0
 
@@ -109,7 +109,8 @@ private struct JSONTextWriter {
   }
 }
 
-/// Where the parts of an array or object lie: count, size, key entries, value entries, keys, values.
+/// Where the parts of an array or object lie: count, size, key entries, value entries, keys,
+/// values.
 private struct ContainerLayout {
   let isObject: Bool
   let isLarge: Bool
@@ -162,7 +163,8 @@ private struct ContainerLayout {
     return try reader.readBytes(length)
   }
 
-  /// Whether a value of a type is in its entry: literals and integers that fit where the offset would be.
+  /// Whether a value of a type is in its entry: literals and integers that fit where the offset
+  /// would be.
   func isInlined(_ type: UInt8) -> Bool {
     switch type {
     case 0x04, 0x05, 0x06: true

@@ -146,8 +146,8 @@ public enum WireColumnType: Hashable, Sendable {
   case varchar(maximumLength: Int)
   /// BLOB and TEXT: the length prefix takes `lengthBytes` bytes (1 to 4).
   case blob(lengthBytes: Int)
-  /// MariaDB's VARCHAR and VARBINARY COMPRESSED: laid out as ``varchar(maximumLength:)``, each value in the form that
-  /// ``decompressColumnValue(_:)`` reads.
+  /// MariaDB's VARCHAR and VARBINARY COMPRESSED: laid out as ``varchar(maximumLength:)``, each
+  /// value in the form that ``decompressColumnValue(_:)`` reads.
   case compressedVarchar(maximumLength: Int)
   /// MariaDB's BLOB and TEXT COMPRESSED: laid out as ``blob(lengthBytes:)``, each value likewise.
   case compressedBlob(lengthBytes: Int)

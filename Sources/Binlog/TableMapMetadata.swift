@@ -162,8 +162,8 @@ extension WireColumnType {
     }
   }
 
-  /// Whether the column has a collation in the charset fields. MariaDB counts GEOMETRY as the BLOB that
-  /// it is stored as, MySQL does so with VECTOR.
+  /// Whether the column has a collation in the charset fields. MariaDB counts GEOMETRY as the BLOB
+  /// that it is stored as, MySQL does so with VECTOR.
   fileprivate func isCharacter(_ isMariaDB: Bool) -> Bool {
     switch self {
     case .string, .varchar, .blob, .compressedVarchar, .compressedBlob: true

@@ -48,7 +48,8 @@ struct MariaDBBinlogDump {
     }
   }
 
-  /// Reads a line such as `#180504  8:31:59 server id 1  end_log_pos 486 CRC32 0xa475c6e2 \tXid = 9`.
+  /// Reads a line such as `#180504  8:31:59 server id 1  end_log_pos 486 CRC32 0xa475c6e2 \tXid =
+  /// 9`.
   private static func parseHeader(_ line: Substring) -> String? {
     let header = #/^#\d{6} [ \d:]+ server id \d+  end_log_pos (\d+) (?:CRC32 0x[0-9a-f]+ )?\t?(.*)/#
     guard let match = line.firstMatch(of: header) else { return nil }

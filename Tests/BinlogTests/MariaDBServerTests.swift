@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 import WireFormat
 
-/// What a live MariaDB server writes and no public file has: compression, XA, two-phase ALTER, and the
-/// column types and metadata of its own.
+/// What a live MariaDB server writes and no public file has: compression, XA, two-phase ALTER, and
+/// the column types and metadata of its own.
 @Suite(.enabled(if: MariaDBServer.isAvailable && MariaDBBinlogDump.isInstalled))
 struct MariaDBServerTests {
   private static let everyType = """
@@ -24,7 +24,8 @@ struct MariaDBServerTests {
     \(everyType);
     INSERT INTO d.every (y, i, d, e, s, c, v, u, g, p, vc, tc) VALUES
       (2024, 1, -2, 'ü', 'x,y', 'abc', REPEAT('é', 40), UUID(), POINT(1, 2), POINT(3, 4),
-      REPEAT('vc', 100), REPEAT('tc', 200)), (NULL, 2, NULL, NULL, NULL, NULL, '', NULL, NULL, NULL, '', 'k');
+      REPEAT('vc', 100), REPEAT('tc', 200)),
+      (NULL, 2, NULL, NULL, NULL, NULL, '', NULL, NULL, NULL, '', 'k');
     UPDATE d.every SET f = 1.5, bi = b'101', tc = NULL;
     DELETE FROM d.every WHERE i = 1;
     XA START 'gl', 'br', 5; INSERT INTO d.every (i, v) VALUES (9, 'z'); XA END 'gl', 'br', 5;
