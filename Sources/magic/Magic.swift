@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import MagicCore
+import UnixSocket
 
 /// The command line: `magic COMMAND …`.
 @main
@@ -25,6 +25,10 @@ struct Magic: AsyncParsableCommand {
       }
     } catch let code as ExitCode {
       Glibc.exit(code.rawValue)
+    } catch let error as SystemError where error.code == EPIPE {
+      // Whoever read the result has had enough, as `head` does. The status is the one of a process
+      // that the signal for this ended.
+      Glibc.exit(128 + SIGPIPE)
     } catch let error where exitCode(for: error) == .failure {
       printError(error)
       Glibc.exit(ExitCode.failure.rawValue)
