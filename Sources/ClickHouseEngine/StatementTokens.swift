@@ -1,6 +1,7 @@
 /// A token of ClickHouse's SQL, as far as it takes to find a statement's clauses and its end.
-struct Token {
-  enum Kind {
+public struct Token: Sendable {
+  /// What a token is.
+  public enum Kind: Sendable {
     /// A keyword or an unquoted name.
     case word
     case number
@@ -11,24 +12,26 @@ struct Token {
     case symbol
   }
 
-  let kind: Kind
+  /// What it is.
+  public let kind: Kind
   /// The bytes of the statement that it takes.
-  let range: Range<Int>
+  public let range: Range<Int>
   /// How many brackets are open around it; a bracket counts as outside of itself.
-  let depth: Int
+  public let depth: Int
 }
 
 /// Splits a statement into tokens and leaves out space and comments. It never fails: whatever is
 /// wrong with a statement, the engine says it better.
-struct Tokenizer {
+public struct Tokenizer: Sendable {
   private let bytes: [UInt8]
   private var position = 0
   private var depth = 0
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  /// Begins at the beginning of `bytes`, which are UTF-8.
+  public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   /// The next token; nil at the end.
-  mutating func next() -> Token? {
+  public mutating func next() -> Token? {
     skipSpaceAndComments()
     guard position < bytes.count else { return nil }
     let start = position

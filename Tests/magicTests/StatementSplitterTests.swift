@@ -11,7 +11,7 @@ import Testing
     ("SELECT `a;b`, \"c;d\";", ["SELECT `a;b`, \"c;d\""], ""),
     ("SELECT 1 -- one; two\n; SELECT 2;", ["SELECT 1 -- one; two\n", "SELECT 2"], ""),
     ("SELECT /* ; */ 1; /* ; */", ["SELECT /* ; */ 1"], " /* ; */"),
-    ("# a;b\nSELECT 1;", ["# a;b\nSELECT 1"], ""),
+    ("# a;b\nSELECT 1;", ["SELECT 1"], ""),
     ("SELECT $$;$$, $t$ $$ ; $t$; 2", ["SELECT $$;$$, $t$ $$ ; $t$"], " 2"),
     ("SELECT '$1'; SELECT $1;", ["SELECT '$1'", "SELECT $1"], ""),
     ("SELECT 'open; ", [], "SELECT 'open; "),

@@ -12,8 +12,8 @@ import Testing
        "counters": {"transactions": 3, "rowChanges": 9007199254740993, "copiedRows": 7,
         "zeroDates": 2, "invalidTexts": 0},
        "tables": [
-        {"name": {"database": "shop", "table": "a"}, "state": "live"},
-        {"name": {"database": "shop", "table": "b"}, "state": "stopped", "reason": "no key",
+        {"name": {"database": "shop", "table": "a"}, "state": "live", "isStored": true},
+        {"name": {"database": "shop", "table": "b"}, "state": "stopped", "isStored": true, "reason": "no key",
          "stoppedAt": {"file": "binlog.000002", "offset": 4}}]}
       """
     let status = try JSONDecoder().decode(ReplicationStatus.self, from: Data(json.utf8))
