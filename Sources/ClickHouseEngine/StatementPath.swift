@@ -17,10 +17,25 @@ public struct StatementPath: StatementService {
     guard !format.isEmpty, format.utf8.allSatisfy({ $0 == 0x5F || isLetterOrDigit($0) }) else {
       throw EngineError(message: "\(format) is not the name of an output format")
     }
+    do {
+      return try await run(text, as: text.kind, format: format)
+    } catch let error as EngineError where error.code == Self.syntaxError && text.kind == .select {
+      // The engine's text is about the statement with our clause in it. Without the clause it tells
+      // what is wrong with the user's own, or it was the clause that did not fit.
+      return try await run(text, as: .information, format: format)
+    }
+  }
+
+  /// The engine's code for a statement that it cannot parse.
+  private static let syntaxError = 62
+
+  private func run(
+    _ text: StatementText, as kind: StatementText.Kind, format: String
+  ) async throws -> StatementResult {
     let connection = try await engine.connect()
     do {
-      try await allowLength(of: statement, on: connection)
-      switch text.kind {
+      try await allowLength(of: text.text, on: connection)
+      switch kind {
       case .select:
         return try await stream(on: connection, format: format) { clause in
           text.replacingFormat(with: clause)
