@@ -175,17 +175,17 @@ struct SnapshotTests {
     }
     #expect(busy?.code == .closed)
     var counts: [Int] = []
-    while let batch = try await rows.next() {
+    while let batch = try await rows.next()?.rows {
       counts.append(batch.rowCount)
       #expect(batch.columns[2].rendered(at: 0) == "7")
       #expect(batch.columns[3].rendered(at: 0) == "0")
     }
     #expect(counts == [256, 88])
-    #expect(try await rows.next() == nil)
+    #expect(try await rows.next()?.rows.rowCount == nil)
 
     rows = try await snapshot.rows(
       of: schema, version: 1, orderBy: "id", limits: BatchLimits(rowCount: 10_000, byteCount: 910))
-    let batch = try await rows.next()
+    let batch = try await rows.next()?.rows
     #expect(batch?.rowCount == 10)
     #expect(batch?.rendered[9] == ["10", String(repeating: "x", count: 90)])
     while try await rows.next() != nil {}
