@@ -6,6 +6,7 @@
 import argparse
 import os
 import random
+import signal
 import sys
 import time
 import unittest
@@ -82,6 +83,9 @@ def main():
         sys.exit(f"{harness.MAGIC} does not exist: run `swift build --product magic` first")
     print(f"system tests of {harness.MAGIC}, seed {arguments.seed}", flush=True)
 
+    # A stopped run cleans up like a failed one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit("system tests: stopped"))
     suite = unittest.defaultTestLoader.discover(str(HERE), "test_*.py")
     result = Result()
     unittest.TestSuite(selected(suite, arguments.names)).run(result)

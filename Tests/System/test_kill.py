@@ -98,11 +98,12 @@ class KillTests(unittest.TestCase):
             watcher.start()
             try:
                 kills = self.kill_again_and_again(source, magic, choose, ownership, watcher)
+                writer.stop()
+                self.start(source, magic, ownership)
+                magic.catch_up(source, "bank")
             finally:
                 writer.stop()
-            self.start(source, magic, ownership)
-            magic.catch_up(source, "bank")
-            watcher.stop()
+                watcher.stop()
             print(f"           {kills} kills, {watcher.reads} reads, newest {watcher.newest}")
 
             self.assertEqual(watcher.faults, [])
