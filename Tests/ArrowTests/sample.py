@@ -95,8 +95,8 @@ def main(command, path):
     for got, expected in zip(read, pieces(batch)):
         got.validate(full=True)
         for index, field in enumerate(batch.schema):
-            left, right = got.column(index).to_pylist(), expected.column(index).to_pylist()
-            assert left == right, (field, left, right)
+            left, right = got.column(index), expected.column(index)
+            assert left.equals(right), (field, left, right)
         assert got.num_rows == expected.num_rows
         assert got.equals(expected)
 
