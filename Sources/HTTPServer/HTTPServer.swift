@@ -76,7 +76,7 @@ public struct HTTPServer: Service {
   private func serve() async throws {
     let connections = ConnectionRegistry()
     var servers: [any Channel] = []
-    defer { listeners.forEach { $0.removeSocketFile() } }
+    defer { for listener in listeners { listener.removeSocketFile() } }
     do {
       for listener in listeners {
         if let server = try await accept(from: listener, into: connections) {

@@ -73,7 +73,8 @@ private func listen(
   let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
   let descriptor = socket(CInt(address.protocol.rawValue), type, 0)
   guard descriptor >= 0 else { throw SystemError("open a socket for \(name)") }
-  let bound = prepare(descriptor) == 0
+  let bound =
+    prepare(descriptor) == 0
     && address.withSockAddr { bind(descriptor, $0, socklen_t($1)) } == 0
     && Glibc.listen(descriptor, SOMAXCONN) == 0
   guard bound else {

@@ -71,7 +71,9 @@ struct StatementRequest {
         // The second check is for signs, which a number may have and an escape may not.
         guard digits.count == 2, digits.allSatisfy({ $0 >= UInt8(ascii: "0") }),
           let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-        else { throw RequestError(status: .badRequest, message: "The URL has a '%' without digits") }
+        else {
+          throw RequestError(status: .badRequest, message: "The URL has a '%' without digits")
+        }
         bytes.append(value)
         rest = rest.dropFirst(2)
       default: bytes.append(byte)

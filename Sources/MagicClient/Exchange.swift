@@ -30,7 +30,8 @@ struct Exchange: Sendable {
     }
     switch target {
     case .unixSocket(let path):
-      self = try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: initializer)
+      self = try await bootstrap.connect(
+        unixDomainSocketPath: path, channelInitializer: initializer)
     case .tcp(let host, let port):
       self = try await bootstrap.connect(host: host, port: port, channelInitializer: initializer)
     }

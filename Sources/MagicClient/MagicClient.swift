@@ -27,7 +27,9 @@ public final class MagicClient: StatementService {
   ///
   /// - Throws: ``ClientError`` when the URL is not of that form.
   public init(url: String) throws(ClientError) {
-    guard let match = url.wholeMatch(of: /http:\/\/(\[[0-9A-Fa-f:.]+\]|[^\/?#@:\[\]]+)(?::(\d{1,5}))?\/?/),
+    guard
+      let match = url.wholeMatch(
+        of: /http:\/\/(\[[0-9A-Fa-f:.]+\]|[^\/?#@:\[\]]+)(?::(\d{1,5}))?\/?/),
       let port = match.2.map({ Int($0) }) ?? 8123, port < 1 << 16
     else {
       throw ClientError(message: "'\(url)' is not of the form http://HOST:PORT")

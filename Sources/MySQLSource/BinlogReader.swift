@@ -92,7 +92,8 @@ final class BinlogReader {
       error.code = .configuration
       error.advice = "give this replica a server id that no other replica has"
     } else {
-      error.message = "the source's binlog cannot be read on from \(position): it was purged or reset"
+      error.message =
+        "the source's binlog cannot be read on from \(position): it was purged or reset"
     }
     return error
   }

@@ -1,4 +1,5 @@
 import MySQLSchema
+
 /// A setting that the server must have so that its binlog tells everything.
 enum Setting: String, CaseIterable {
   case logBin = "log_bin"

@@ -46,7 +46,9 @@ extension TransactionAssembler {
   private func takeShown() -> [TableDefinition] {
     var definitions: [TableDefinition] = []
     for assembly in tables.values where !assembly.isShown {
-      guard let copyPosition = assembly.table.copyPosition, copyPosition <= position else { continue }
+      guard let copyPosition = assembly.table.copyPosition, copyPosition <= position else {
+        continue
+      }
       assembly.isShown = true
       definitions.append(assembly.definition)
     }

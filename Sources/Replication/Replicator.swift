@@ -260,7 +260,8 @@ public actor Replicator {
       for event in batch.events {
         try assembler.consume(event.span.bytes)
         if assembler.pendingBytes >= configuration.batchBytes {
-          if assembler.isBetweenTransactions || assembler.pendingBytes >= 4 * configuration.batchBytes
+          if assembler.isBetweenTransactions
+            || assembler.pendingBytes >= 4 * configuration.batchBytes
           {
             try await publish(assembler)
           }

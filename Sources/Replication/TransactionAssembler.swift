@@ -140,7 +140,8 @@ final class TransactionAssembler {
       guard prepare.isOnePhase else {
         throw ReplicationError(
           .unsupportedEvent,
-          "the source prepared a distributed transaction (XA PREPARE) at \(start), which this version does not apply")
+          "the source prepared a distributed transaction (XA PREPARE) at \(start), which this version does not apply"
+        )
       }
       endTransaction(header: event.header)
     case .gtid(let gtid):
@@ -248,7 +249,8 @@ extension TransactionAssembler {
   /// Adds a table that begins empty at `copyPosition`, or records why it cannot be replicated.
   private func add(_ schema: TableSchema, copyPosition: BinlogPosition) throws -> TableAssembly? {
     for id in catalog.removeDropped(schema.name) {
-      removed.append(TableDefinition(id: id, name: schema.reference, schema: Schema(fields: []), primaryKey: []))
+      removed.append(
+        TableDefinition(id: id, name: schema.reference, schema: Schema(fields: []), primaryKey: []))
     }
     var table = catalog.add(schema, state: .live, copyPosition: copyPosition)
     catalogChanged = true
@@ -388,7 +390,8 @@ extension TransactionAssembler {
 
   private func addStopped(_ name: TableName, _ reason: String, at end: BinlogPosition) {
     catalog.add(
-      TableSchema(name: name, columns: [], primaryKey: []), state: .stopped(reason: reason, at: end),
+      TableSchema(name: name, columns: [], primaryKey: []),
+      state: .stopped(reason: reason, at: end),
       copyPosition: end)
     catalogChanged = true
     hasPendingChanges = true
@@ -397,7 +400,8 @@ extension TransactionAssembler {
   private func stop(_ name: TableName, _ statement: String, at start: BinlogPosition) {
     guard var table = catalog[name], table.accepts(changeAt: start) else { return }
     table.state = .stopped(
-      reason: "\(statement) at \(start) is not applied by this version; the copy shows the table as it was before",
+      reason:
+        "\(statement) at \(start) is not applied by this version; the copy shows the table as it was before",
       at: start)
     update(table)
   }

@@ -1,12 +1,21 @@
 import ArgumentParser
 import Logging
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-
 /// What is logged. Logs go to stderr, results to stdout.
 struct LogOptions: ParsableArguments {
-  @Option(help: "The least severe messages to log to stderr.")
+  @Option(
+    help: "The least severe messages to log to stderr: \(Self.levels).",
+    transform: { name in
+      guard let level = Logger.Level(rawValue: name) else {
+        throw ValidationError("'\(name)' is none of \(Self.levels).")
+      }
+      return level
+    })
   var logLevel = Logger.Level.notice
+
+  private static var levels: String {
+    Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+  }
 
   /// A logger to stderr.
   func makeLogger(_ label: String) -> Logger {

@@ -12,7 +12,9 @@ struct EventWriter {
     body += [UInt8](repeating: 0, count: 52 - body.count) + little(0, 4) + [19]
     // Lengths of the fixed parts of the events that are used here; the others are not looked at.
     var lengths = [UInt8](repeating: 0, count: 38)
-    for (type, length) in [(2, 13), (4, 8), (15, 95), (19, 8), (30, 10), (31, 10), (32, 10), (33, 42)] {
+    for (type, length) in [
+      (2, 13), (4, 8), (15, 95), (19, 8), (30, 10), (31, 10), (32, 10), (33, 42),
+    ] {
       lengths[type - 1] = UInt8(length)
     }
     append(15, body + lengths)

@@ -14,7 +14,11 @@ import Testing
     let names = BinaryBuilder(type: .utf8)
     for (id, name) in rows {
       ids.append(id)
-      if let name { Array(name.utf8).withUnsafeBytes { names.append($0) } } else { names.appendNull() }
+      if let name {
+        Array(name.utf8).withUnsafeBytes { names.append($0) }
+      } else {
+        names.appendNull()
+      }
     }
     return try RecordBatch(
       schema: schema, columns: [ids.finish(), names.finish()], rowCount: rows.count)

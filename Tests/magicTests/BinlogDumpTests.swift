@@ -5,8 +5,10 @@ import WireFormat
 
 @testable import magic
 
-private let fixtures = URL(filePath: #filePath).appending(path: "../../../../shared/fixtures/binlog")
-  .standardizedFileURL.path(percentEncoded: false)
+private let fixtures = URL(filePath: #filePath).appending(
+  path: "../../../../shared/fixtures/binlog"
+)
+.standardizedFileURL.path(percentEncoded: false)
 
 private let hasFixtures: Bool = {
   let exists = FileManager.default.fileExists(atPath: fixtures)
@@ -19,13 +21,18 @@ private let hasFixtures: Bool = {
     let lines = try dump("osheroff/mysql-bin.sakila.gz").lines
     #expect(lines.count == 47_310)
     #expect(
-      lines.first { $0.contains(#""position":408726"#) && $0.contains(#""actor_id":141,"film_id":358,"#) }
+      lines.first {
+        $0.contains(#""position":408726"#) && $0.contains(#""actor_id":141,"film_id":358,"#)
+      }
         == #"{"file":"mysql-bin.sakila","position":408726,"timestamp":"2013-06-24T19:15:05Z","#
         + #""type":"insert","database":"sakila","table":"film_actor","#
         + #""after":{"actor_id":141,"film_id":358,"last_update":"2006-02-15 04:05:03"}}"#)
     // MySQL's sample database has this many rows.
-    for (table, count) in [("actor", 200), ("film", 1000), ("payment", 16_049), ("rental", 16_044)] {
-      #expect(lines.count { $0.contains(#""type":"insert","database":"sakila","table":"\#(table)""#) } == count)
+    for (table, count) in [("actor", 200), ("film", 1000), ("payment", 16_049), ("rental", 16_044)]
+    {
+      #expect(
+        lines.count { $0.contains(#""type":"insert","database":"sakila","table":"\#(table)""#) }
+          == count)
     }
   }
 
@@ -58,7 +65,9 @@ private let hasFixtures: Bool = {
     #expect(lines[0].contains(#""gtid":""#))
   }
 
-  @Test(arguments: ["gh-ost/mysql-bin.000066", "osheroff/mysql-bin.compressed", "canal/mysql-bin.000001"])
+  @Test(arguments: [
+    "gh-ost/mysql-bin.000066", "osheroff/mysql-bin.compressed", "canal/mysql-bin.000001",
+  ])
   func everyLineIsAnObject(file: String) throws {
     let lines = try dump(file).lines
     #expect(!lines.isEmpty)
@@ -97,13 +106,17 @@ private let hasFixtures: Bool = {
     #expect((error as? Failure)?.description.hasSuffix("unexpected end of file") == true)
   }
 
-  private func dump(_ file: String, schema: String = "") throws -> (lines: [String], error: (any Error)?) {
+  private func dump(_ file: String, schema: String = "") throws -> (
+    lines: [String], error: (any Error)?
+  ) {
     let result = try dump(path: fixtures + "/" + file, schema: schema)
     if let error = result.error { throw error }
     return result
   }
 
-  private func dump(path: String, schema: String = "") throws -> (lines: [String], error: (any Error)?) {
+  private func dump(path: String, schema: String = "") throws -> (
+    lines: [String], error: (any Error)?
+  ) {
     var dump = BinlogDump(tables: parseSchemaDump(Array(schema.utf8)).tables)
     let file = try BinlogFile(path: path, chunkByteCount: 1000)
     dump.begin(fileName: file.name, path: path)
@@ -120,7 +133,8 @@ private let hasFixtures: Bool = {
   private func withTemporaryFile<Result>(_ bytes: Data, _ body: (String) throws -> Result) throws
     -> Result
   {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "magic-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "magic-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "mysql-bin.checksum-crc32")

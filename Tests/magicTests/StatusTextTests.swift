@@ -33,7 +33,8 @@ import Testing
   }
 
   @Test func emptyDataFolderHasAStatus() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "magic-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "magic-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
     let data = try DataFolder(creating: folder.path(percentEncoded: false))
     let status = try JSONDecoder().decode(

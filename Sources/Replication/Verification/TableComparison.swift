@@ -182,16 +182,18 @@ extension ArrayData {
     case .float32: return withValues(of: Float.self) { "\($0[index])" }
     case .float64: return withValues(of: Double.self) { "\($0[index])" }
     case .list, .largeList:
-      return "[" + listRange(at: index).map { children[0].text(at: $0) }.joined(separator: ",") + "]"
+      return "[" + listRange(at: index).map { children[0].text(at: $0) }.joined(separator: ",")
+        + "]"
     case .utf8, .largeUtf8, .dictionary:
       return withBinaryValue(at: index) { "'" + String(decoding: $0, as: UTF8.self) + "'" }
     case .decimal128, .decimal256, .binary, .largeBinary, .fixedSizeBinary, .null, .bool,
       .fixedSizeList, .structure, .map:
       return withBinaryValue(at: index) { bytes in
-        "0x" + bytes.map { byte in
-          String(byte >> 4, radix: 16, uppercase: true)
-            + String(byte & 15, radix: 16, uppercase: true)
-        }.joined()
+        "0x"
+          + bytes.map { byte in
+            String(byte >> 4, radix: 16, uppercase: true)
+              + String(byte & 15, radix: 16, uppercase: true)
+          }.joined()
       }
     }
   }

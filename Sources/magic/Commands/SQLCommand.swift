@@ -81,7 +81,7 @@ struct SQLCommand: AsyncParsableCommand {
     for statement in statements {
       do {
         try await printer.run(statement)
-      } catch where continueOnError {
+      } catch  where continueOnError {
         printError(error)
         failureCount += 1
       }

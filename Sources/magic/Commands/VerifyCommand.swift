@@ -159,7 +159,8 @@ private struct TableReport: Encodable {
     guard differenceCount > 0 else { return "\(table.name): \(rows) rows, equal\n" }
     var text = "\(table.name): \(rows) rows, \(differenceCount) differ\n"
     for difference in differences.prefix(limit) {
-      let columns = difference.columns.isEmpty ? "" : " in \(difference.columns.joined(separator: ", "))"
+      let columns =
+        difference.columns.isEmpty ? "" : " in \(difference.columns.joined(separator: ", "))"
       text += "  \(difference.kind.rawValue): \(difference.key)\(columns)\n"
     }
     return text

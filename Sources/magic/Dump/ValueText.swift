@@ -19,7 +19,8 @@ enum ValueText {
     let magnitude = microseconds.magnitude
     let seconds = Int(magnitude / 1_000_000)
     var text = microseconds < 0 ? "-" : ""
-    text += "\(padded(seconds / 3600, 2)):\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2))"
+    text +=
+      "\(padded(seconds / 3600, 2)):\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2))"
     if fractionalDigits > 0 {
       text += "." + padded(Int(magnitude % 1_000_000), 6).prefix(fractionalDigits)
     }

@@ -28,7 +28,9 @@ actor FileEventSource: BinlogEventSource {
     while !isClosed {
       if let file {
         var events: [[UInt8]] = []
-        let isAtEnd = try !file.read { event, _ in events.append(event.withUnsafeBytes { Array($0) }) }
+        let isAtEnd = try !file.read { event, _ in
+          events.append(event.withUnsafeBytes { Array($0) })
+        }
         if isAtEnd { self.file = nil }
         if !events.isEmpty { return EventBatch(events: events) }
       } else if let path = paths.popFirst() {
