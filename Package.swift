@@ -25,7 +25,8 @@ let package = Package(
   ],
   targets: [
     // L0
-    .target(name: "WireFormat", dependencies: ["CZlib"], swiftSettings: swiftSettings),
+    .target(name: "CChecksum"),
+    .target(name: "WireFormat", dependencies: ["CChecksum", "CZlib"], swiftSettings: swiftSettings),
     .target(name: "Threads", swiftSettings: swiftSettings),
     .target(name: "CArrowABI"),
     .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb"),

@@ -1,6 +1,7 @@
 import Arrow
 import Binlog
 import Foundation
+import Glibc
 import MySQLSchema
 import RowEncoding
 
@@ -54,13 +55,18 @@ struct Decoding {
   }
 
   mutating func read(_ path: String) throws {
-    let handle = try FileHandle(forReadingFrom: URL(filePath: path))
-    defer { try? handle.close() }
+    let file = open(path, O_RDONLY)
+    guard file >= 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+    defer { close(file) }
+    var chunk = [UInt8](repeating: 0, count: Self.chunkByteCount)
     var framer = EventFramer(file: path)
     var decoder = BinlogDecoder(file: path)
-    while let chunk = try handle.read(upToCount: Self.chunkByteCount), !chunk.isEmpty {
-      bytes += chunk.count
-      try framer.push(chunk.bytes) { event, offset in
+    while true {
+      let count = chunk.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
+      guard count >= 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+      if count == 0 { break }
+      bytes += count
+      try framer.push(chunk.span.bytes.extracting(first: count)) { event, offset in
         try decoder.decode(event, at: offset) { event, bytes in
           guard case .rows(let rows) = event.body else { return }
           try append(rows, in: bytes)

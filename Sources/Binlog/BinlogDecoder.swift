@@ -30,7 +30,7 @@ public struct BinlogDecoder: Sendable {
     _ event: RawSpan, at offset: UInt64, visit: (Event, RawSpan) throws -> Void
   ) throws {
     let fileName = file
-    let decoded: DecodedEvent
+    var decoded: DecodedEvent
     do throws(DecodeError) {
       decoded = try decodeEvent(event, checksum: nil)
     } catch {
@@ -38,7 +38,9 @@ public struct BinlogDecoder: Sendable {
     }
     let end = offset &+ UInt64(event.byteCount)
     try decoded.visit(bytes: event, offset: offset, end: end, visit)
-    if case .transactionPayload(let payload) = decoded.body {
+    if decoded.event.header.type == .transactionPayload,
+      case .transactionPayload(let payload) = decoded.event.body
+    {
       try decodeInnerEvents(payload, in: event, at: offset, end: end, visit)
     }
   }
@@ -50,11 +52,11 @@ public struct BinlogDecoder: Sendable {
   ) throws {
     var unpacker = PayloadUnpacker(payload)
     while true {
-      let decoded: DecodedEvent
+      var decoded: DecodedEvent
       do throws(DecodeError) {
         guard try unpacker.advance(in: bytes) else { return }
         decoded = try decodeEvent(unpacker.event, checksum: ChecksumAlgorithm.none)
-        if case .transactionPayload = decoded.body {
+        if case .transactionPayload = decoded.event.body {
           throw DecodeError(.malformed, "transaction payload inside a transaction payload", at: 0)
         }
       } catch {
@@ -214,17 +216,25 @@ public struct BinlogDecoder: Sendable {
 
 /// An event together with the bytes that it was decoded from.
 private struct DecodedEvent {
-  var header: EventHeader
-  var body: EventBody
+  /// Where it lies is filled in at the visit; the body is moved here once and not copied again.
+  private(set) var event: Event
   /// The number of bytes without the checksum.
-  var contentLength: Int
+  private let contentLength: Int
   /// The bytes of the plain event when the event was a compressed one.
-  var storage: [UInt8]?
+  private let storage: [UInt8]?
 
-  func visit(
+  init(header: EventHeader, body: consuming EventBody, contentLength: Int, storage: [UInt8]? = nil)
+  {
+    event = Event(header: header, offset: 0, end: 0, body: body)
+    self.contentLength = contentLength
+    self.storage = storage
+  }
+
+  mutating func visit(
     bytes: RawSpan, offset: UInt64, end: UInt64, _ visit: (Event, RawSpan) throws -> Void
   ) throws {
-    let event = Event(header: header, offset: offset, end: end, body: body)
+    event.offset = offset
+    event.end = end
     if let storage {
       try visit(event, storage.span.bytes)
     } else {

@@ -37,24 +37,39 @@ public struct RowsEvent: Hashable, Sendable {
 /// One bit for each column of a table, lowest bit of the first byte first.
 public struct ColumnBitmap: Hashable, Sendable {
   public let count: Int
-  private let bytes: [UInt8]
+  /// The bits of the first 64 columns. Few tables have more, and then no memory is allotted.
+  private let first: UInt64
+  /// The bits of the other columns.
+  private let others: [UInt8]
 
   /// - Parameter bytes: at least `(count + 7) / 8` bytes; bits past `count` are ignored.
-  public init(count: Int, bytes: [UInt8]) {
-    precondition(bytes.count >= (count + 7) / 8)
+  public init(count: Int, bytes: [UInt8]) { self.init(count: count, bytes.span.bytes) }
+
+  init(count: Int, _ bytes: RawSpan) {
+    precondition(bytes.byteCount >= (count + 7) / 8)
     self.count = count
-    var bytes = Array(bytes.prefix((count + 7) / 8))
-    // Equal bitmaps have equal bytes.
-    if count & 7 != 0 { bytes[bytes.count - 1] &= (1 << UInt8(count & 7)) - 1 }
-    self.bytes = bytes
+    var first: UInt64 = 0
+    for index in 0..<min(8, bytes.byteCount) {
+      first |=
+        UInt64(bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)) << (8 * UInt64(index))
+    }
+    // Equal bitmaps have equal bits.
+    self.first = count < 64 ? first & ((1 << UInt64(count)) - 1) : first
+    var others: [UInt8] = []
+    if count > 64 {
+      others = bytes.extracting(8..<(count + 7) / 8).withUnsafeBytes { [UInt8]($0) }
+      if count & 7 != 0 { others[others.count - 1] &= (1 << UInt8(count & 7)) - 1 }
+    }
+    self.others = others
   }
 
   public subscript(index: Int) -> Bool {
-    index < count && bytes[index >> 3] & (1 << UInt8(index & 7)) != 0
+    if index < 64 { return index < count && first & (1 << UInt64(index)) != 0 }
+    return index < count && others[(index >> 3) - 8] & (1 << UInt8(index & 7)) != 0
   }
 
   /// How many bits are set.
-  public var setCount: Int { bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
+  public var setCount: Int { others.reduce(first.nonzeroBitCount) { $0 + $1.nonzeroBitCount } }
   /// Whether every bit is set.
   public var isFull: Bool { setCount == count }
 }

@@ -33,10 +33,10 @@ struct RowsEventHead {
     let count = try reader.readLengthEncodedCount(
       atMost: TableMap.Content.maximumColumnCount, "column count")
     let byteCount = (count + 7) / 8
-    columnsPresent = ColumnBitmap(count: count, bytes: try reader.readArray(byteCount))
+    columnsPresent = ColumnBitmap(count: count, try reader.readBytes(byteCount))
     columnsPresentAfter =
       kind == .update
-      ? ColumnBitmap(count: count, bytes: try reader.readArray(byteCount)) : columnsPresent
+      ? ColumnBitmap(count: count, try reader.readBytes(byteCount)) : columnsPresent
   }
 
   /// Skips the partition and other notes of version 2, whose length counts itself.

@@ -23,7 +23,7 @@ extension TableMap.Content {
       types.append(try WireColumnType(code: code, metadata: &metadata))
     }
     try metadata.expectEnd("column metadata")
-    let nullBits = ColumnBitmap(count: count, bytes: try reader.readArray((count + 7) / 8))
+    let nullBits = ColumnBitmap(count: count, try reader.readBytes((count + 7) / 8))
     self.init(
       tableID: tableID, flags: flags, database: database, table: table, columnTypes: types,
       nullability: (0..<count).map { nullBits[$0] })

@@ -53,11 +53,11 @@ public final class RowImageDecoder {
   }
 
   func currentLayout(for tableMap: TableMap) throws(EncodingError) -> RowLayout {
-    if let layout, layout.isOf(tableMap) { return layout }
-    self.layout = nil
-    let layout = try RowLayout(tableMap, table, columns)
-    self.layout = layout
-    return layout
+    if layout?.isOf(tableMap) == true, let layout { return layout }
+    layout = nil
+    let new = try RowLayout(tableMap, table, columns)
+    layout = new
+    return new
   }
 
   /// Appends the row image at the reader. Columns that are not in it become NULL, even where the

@@ -5,7 +5,7 @@ import WireFormat
 /// How the row images of a table lie in memory, worked out once for each table map that differs
 /// from the last.
 struct RowLayout {
-  private let tableMap: TableMap
+  private var tableMap: TableMap
   private let extents: [CellExtent]
   /// The size of the NULL bits in front of a full image.
   let nullByteCount: Int
@@ -39,11 +39,16 @@ struct RowLayout {
 
   /// Whether rows that follow `other` lie in the same way; quick while the decoder hands out the
   /// same map.
-  func isOf(_ other: TableMap) -> Bool {
+  mutating func isOf(_ other: TableMap) -> Bool {
     if tableMap == other { return true }
-    return tableMap.columnTypes == other.columnTypes && tableMap.collations == other.collations
-      && tableMap.isUnsigned == other.isUnsigned && tableMap.columnNames == other.columnNames
-      && tableMap.members == other.members
+    guard
+      tableMap.columnTypes == other.columnTypes && tableMap.collations == other.collations
+        && tableMap.isUnsigned == other.isUnsigned && tableMap.columnNames == other.columnNames
+        && tableMap.members == other.members
+    else { return false }
+    // The server has opened the table anew, and goes on with this map.
+    tableMap = other
+    return true
   }
 
   /// Compares what the table map says beyond the types with the schema.

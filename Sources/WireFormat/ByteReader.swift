@@ -140,7 +140,7 @@ public struct ByteReader: ~Escapable {
 
   /// Throws `trailingBytes` unless every byte was read.
   @inlinable
-  public func expectEnd(_ what: String) throws(DecodeError) {
-    if !isAtEnd { throw DecodeError(.trailingBytes, what, at: offset) }
+  public func expectEnd(_ what: @autoclosure () -> String) throws(DecodeError) {
+    if !isAtEnd { throw DecodeError(.trailingBytes, what(), at: offset) }
   }
 }
