@@ -25,10 +25,10 @@ let package = Package(
   ],
   targets: [
     // L0
-    .target(name: "CChecksum"),
-    .target(name: "WireFormat", dependencies: ["CChecksum", "CZlib"], swiftSettings: swiftSettings),
+    .target(name: "WireFormat", dependencies: ["CDeflate"], swiftSettings: swiftSettings),
     .target(name: "Threads", swiftSettings: swiftSettings),
     .target(name: "CArrowABI"),
+    .systemLibrary(name: "CDeflate"),
     .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb"),
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CZstd"),

@@ -11,7 +11,7 @@ import sys
 
 # The levels of ARCHITECTURE.md. C modules and system libraries lie below all of them.
 LEVELS = {
-    "CArrowABI": -1, "CChecksum": -1, "CEdit": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
+    "CArrowABI": -1, "CDeflate": -1, "CEdit": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
     "Threads": 0, "UnixSocket": 0, "WireFormat": 0,
     "Arrow": 1, "Binlog": 1, "MySQLSchema": 1,
     "MagicCore": 2, "RowEncoding": 2,

@@ -58,7 +58,7 @@ func eventually(_ condition: () -> Bool) async -> Bool {
 func curl(_ arguments: [String]) async throws -> (output: String, status: Int32) {
   let process = Process()
   process.executableURL = URL(filePath: "/usr/bin/curl")
-  process.arguments = ["--silent", "--max-time", "10"] + arguments
+  process.arguments = ["--silent", "--max-time", "120"] + arguments
   let pipe = Pipe()
   process.standardOutput = pipe
   let status = try await withCheckedThrowingContinuation { continuation in
