@@ -15,7 +15,8 @@ public struct BinlogPosition: Hashable, Sendable, Codable, Comparable, CustomStr
 
   /// Orders the positions of one server.
   public static func < (left: BinlogPosition, right: BinlogPosition) -> Bool {
-    (left.sequence, left.offset) < (right.sequence, right.offset)
+    if left.file == right.file { return left.offset < right.offset }
+    return (left.sequence, left.offset) < (right.sequence, right.offset)
   }
 
   public var description: String { "\(file):\(offset)" }
