@@ -137,7 +137,7 @@ class FolderErrorTests(ErrorTestCase):
 
         def write():
             while not stopping.is_set():
-                source.execute("UPDATE d.t SET note = CONCAT(note, '.') WHERE id % 97 = 5")
+                source.execute("UPDATE d.t SET note = SHA2(note, 256) WHERE id % 97 = 5")
 
         writer = threading.Thread(target=write, daemon=True)
         writer.start()
