@@ -58,7 +58,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "Replication",
-      dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "WireFormat"],
+      dependencies: [
+        "Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "Threads", "WireFormat",
+      ],
       swiftSettings: swiftSettings),
     // L4
     .target(

@@ -100,7 +100,7 @@ public actor Replicator {
     let version = checkpoint?.nextVersion ?? 1
     var counters = checkpoint?.counters ?? Counters()
     let pending = try await tablesToCopy(in: snapshot)
-    try store.save(catalog)
+    try await store.save(catalog)
     copyProgress = .init(
       tablesTotal: pending.count, rowsEstimated: pending.reduce(0) { $0 + ($1.estimatedRows ?? 0) })
     for (table, _) in pending {
@@ -110,10 +110,10 @@ public actor Replicator {
     if var checkpoint {
       checkpoint.nextVersion = max(checkpoint.nextVersion, version + 1)
       checkpoint.counters = counters
-      try save(checkpoint)
+      try await save(checkpoint)
     } else {
       let start = catalog.tables.filter { $0.state == .live }.compactMap(\.copyPosition).min()
-      try save(
+      try await save(
         Checkpoint(
           position: start ?? snapshot.position, gtid: snapshot.gtid, nextVersion: version + 1,
           counters: counters))
@@ -194,7 +194,7 @@ public actor Replicator {
     }
     table.copyPosition = snapshot.position
     catalog.update(table)
-    try store.save(catalog)
+    try await store.save(catalog)
     copyProgress?.tables += 1
   }
 
@@ -216,7 +216,7 @@ public actor Replicator {
       await settle()
       reportStopped(rewind.catalog)
       catalog = rewind.catalog
-      try store.save(catalog)
+      try await store.save(catalog)
       try beginAtCheckpoint(skipping: rewind.skippedTransactions)
       return true
     } catch {
@@ -242,10 +242,10 @@ public actor Replicator {
   }
 
   /// Begins a copy that has no snapshot: its tables start empty before `position`.
-  public func begin(at position: BinlogPosition) throws {
+  public func begin(at position: BinlogPosition) async throws {
     guard checkpoint == nil else { return }
-    try store.save(catalog)
-    try save(Checkpoint(position: position))
+    try await store.save(catalog)
+    try await save(Checkpoint(position: position))
   }
 
   private func read(_ source: any BinlogEventSource, until target: BinlogPosition?) async throws {
@@ -305,10 +305,10 @@ public actor Replicator {
     defer { isApplying = false }
     for table in publication.removed { try await sink.drop(table) }
     for table in publication.created { try await sink.create(table) }
-    if let changed = publication.catalog { try store.save(changed) }
+    if let changed = publication.catalog { try await store.save(changed) }
     if !publication.batches.isEmpty { try await sink.write(publication.batches) }
     if let checkpoint = publication.checkpoint, checkpoint != self.checkpoint {
-      try save(checkpoint)
+      try await save(checkpoint)
     }
     for table in publication.shown { try await sink.show(table) }
   }
@@ -330,8 +330,8 @@ public actor Replicator {
     }
   }
 
-  private func save(_ checkpoint: Checkpoint) throws {
-    try store.save(checkpoint)
+  private func save(_ checkpoint: Checkpoint) async throws {
+    try await store.save(checkpoint)
     self.checkpoint = checkpoint
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Threads
 
 /// Keeps the catalog and the checkpoint as files of a data folder.
 ///
@@ -21,13 +22,17 @@ public struct StateStore: Sendable {
     return catalog
   }
 
-  public func save(_ catalog: Catalog) throws { try save(catalog, to: "catalog.json") }
+  public func save(_ catalog: Catalog) async throws {
+    try await onOwnThread("magic-catalog") { try save(catalog, to: "catalog.json") }
+  }
 
   public func loadCheckpoint() throws -> Checkpoint? {
     try load(Checkpoint.self, from: "checkpoint.json")
   }
 
-  public func save(_ checkpoint: Checkpoint) throws { try save(checkpoint, to: "checkpoint.json") }
+  public func save(_ checkpoint: Checkpoint) async throws {
+    try await onOwnThread("magic-checkpt") { try save(checkpoint, to: "checkpoint.json") }
+  }
 
   private func load<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value? {
     let file = folder.appending(path: name)

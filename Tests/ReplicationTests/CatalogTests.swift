@@ -49,7 +49,7 @@ import Testing
     #expect(catalog.tables.isEmpty)
   }
 
-  @Test func storesStateAndReadsItBack() throws {
+  @Test func storesStateAndReadsItBack() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "magic-\(UUID())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -58,14 +58,14 @@ import Testing
     #expect(try store.loadCheckpoint() == nil)
     var catalog = Catalog()
     catalog.add(schema, state: .stopped(reason: "why", at: position(7)), copyPosition: position(5))
-    try store.save(catalog)
+    try await store.save(catalog)
     #expect(try store.loadCatalog() == catalog)
     var checkpoint = Checkpoint(position: position(9), gtid: "0-1-2", nextVersion: .max)
     checkpoint.counters.zeroDates = 3
-    try store.save(checkpoint)
+    try await store.save(checkpoint)
     #expect(try store.loadCheckpoint() == checkpoint)
     catalog.formatVersion = Catalog.currentFormatVersion + 1
-    try store.save(catalog)
+    try await store.save(catalog)
     #expect(throws: ReplicationError.self) { try store.loadCatalog() }
     try Data("{\"position\":".utf8).write(to: folder.appending(path: "checkpoint.json"))
     #expect(throws: ReplicationError.self) { try store.loadCheckpoint() }
