@@ -13,6 +13,16 @@ public struct BinlogPosition: Hashable, Sendable, Codable, Comparable, CustomStr
   /// The number at the end of the file's name, which grows from file to file.
   private var sequence: UInt64 { UInt64(file.split(separator: ".").last ?? "") ?? 0 }
 
+  /// Whether a file that begins with this position can come after `other` with no file missing in
+  /// between: it is the same one, the one that a rotation led to, or the next.
+  public func follows(_ other: BinlogPosition) -> Bool {
+    if file == other.file { return true }
+    let isNamedAlike =
+      file.split(separator: ".").dropLast() == other.file.split(separator: ".").dropLast()
+    // Offset 4 is where a rotation leads to: then the file has its name.
+    return isNamedAlike && sequence == other.sequence + 1 && other.offset != 4
+  }
+
   /// Orders the positions of one server.
   public static func < (left: BinlogPosition, right: BinlogPosition) -> Bool {
     if left.file == right.file { return left.offset < right.offset }

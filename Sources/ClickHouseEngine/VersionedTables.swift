@@ -48,11 +48,6 @@ public final class VersionedTables: ChangeSink {
     }
   }
 
-  public func hide(_ table: TableDefinition) async throws {
-    try await connections.withConnection { connection in try await Self.hide(table, on: connection)
-    }
-  }
-
   public func drop(_ table: TableDefinition) async throws {
     try await connections.withConnection { connection in
       try await Self.hide(table, on: connection)

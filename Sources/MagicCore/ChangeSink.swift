@@ -34,9 +34,7 @@ public protocol ChangeSink: Sendable {
   func create(_ table: TableDefinition) async throws
   /// Makes a table visible under its name from now on; idempotent.
   func show(_ table: TableDefinition) async throws
-  /// Takes a table's name away and keeps its rows; idempotent.
-  func hide(_ table: TableDefinition) async throws
-  /// Removes a table and its rows; idempotent.
+  /// Removes a table and its rows, and its name unless that is another table's; idempotent.
   func drop(_ table: TableDefinition) async throws
   /// Writes row versions. Each batch has the table's visible columns, then
   /// ``HiddenColumn/version`` and ``HiddenColumn/deleteMark``. All rows are durable on return;

@@ -19,7 +19,7 @@ public struct ReplicatedTable: Hashable, Sendable, Codable {
   public var schema: TableSchema
   public var state: TableState
   /// The copy contains every change at or before this position; changes at or before it are dropped
-  /// when the stream repeats them.
+  /// when the stream repeats them. Nil while nothing of the table is stored.
   public var copyPosition: BinlogPosition?
   /// Whether the source dropped the table, so that a new table may take its name.
   public var isDropped = false
@@ -35,9 +35,7 @@ public struct ReplicatedTable: Hashable, Sendable, Codable {
 
   /// Whether rows of the table were ever stored: its copy was finished, or it began empty.
   public var hasStorage: Bool {
-    guard let copyPosition else { return false }
-    if case .stopped(_, let stop) = state { return stop > copyPosition }
-    return true
+    copyPosition != nil
   }
 
   /// Whether a change whose event starts at `position` belongs to the copy.

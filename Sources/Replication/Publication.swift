@@ -34,6 +34,7 @@ extension TransactionAssembler {
       removed: removed, created: created, catalog: catalogChanged ? catalog : nil,
       batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,
       shown: isBetweenTransactions ? takeShown() : [])
+    storedCatalog = catalog
     removed = []
     created = []
     catalogChanged = false
@@ -45,10 +46,11 @@ extension TransactionAssembler {
   /// The tables that the stream has just brought to a commit point of the source.
   private func takeShown() -> [TableDefinition] {
     var definitions: [TableDefinition] = []
+    // New tables appear together, when the stream has reached the position of the last of them.
+    guard let latest = catalog.tables.compactMap(\.copyPosition).max(), position >= latest else {
+      return []
+    }
     for assembly in tables.values where !assembly.isShown {
-      guard let copyPosition = assembly.table.copyPosition, copyPosition <= position else {
-        continue
-      }
       assembly.isShown = true
       definitions.append(assembly.definition)
     }

@@ -17,7 +17,7 @@ public actor Replicator {
 
     public init(
       filter: TableFilter = TableFilter(), encodingOptions: EncodingOptions = EncodingOptions(),
-      flushInterval: Duration = .milliseconds(200), batchBytes: Int = 64 << 20
+      flushInterval: Duration = .milliseconds(200), batchBytes: Int = 32 << 20
     ) {
       self.filter = filter
       self.encodingOptions = encodingOptions
@@ -72,6 +72,9 @@ public actor Replicator {
   /// How far the copy is stored; nil before the first copy was finished.
   public var storedCheckpoint: Checkpoint? { checkpoint }
 
+  /// The version of copied rows; every change in the stream has a higher one.
+  private static let copyVersion: UInt64 = 0
+
   // MARK: Following a server
 
   /// Copies the tables that are not in the copy yet.
@@ -85,6 +88,7 @@ public actor Replicator {
     }
     catalog.sourceIdentity = identity
     phase = .copying
+    try await removeLeftovers()
     defer { copyProgress = nil }
     let snapshot = try await source.snapshot()
     do {
@@ -96,8 +100,18 @@ public actor Replicator {
     await snapshot.close()
   }
 
+  /// Removes storage that no table of the catalog has: a crash can leave some.
+  private func removeLeftovers() async throws {
+    let known = Set(catalog.tables.map(\.id))
+    for id in try await sink.storedTableIDs() where !known.contains(id) {
+      try await sink.drop(
+        TableDefinition(
+          id: id, name: TableReference(database: "", table: ""), schema: Schema(fields: []),
+          primaryKey: []))
+    }
+  }
+
   private func copy(_ snapshot: any SourceSnapshot) async throws {
-    let version = checkpoint?.nextVersion ?? 1
     var counters = checkpoint?.counters ?? Counters()
     let pending = try await tablesToCopy(in: snapshot)
     try await store.save(catalog)
@@ -105,18 +119,16 @@ public actor Replicator {
       tablesTotal: pending.count, rowsEstimated: pending.reduce(0) { $0 + ($1.estimatedRows ?? 0) })
     for (table, _) in pending {
       if isStopping { return }
-      try await copy(table, of: snapshot, version: version, counters: &counters)
+      try await copy(table, of: snapshot, counters: &counters)
     }
     if var checkpoint {
-      checkpoint.nextVersion = max(checkpoint.nextVersion, version + 1)
       checkpoint.counters = counters
       try await save(checkpoint)
     } else {
       let start = catalog.tables.filter { $0.state == .live }.compactMap(\.copyPosition).min()
       try await save(
         Checkpoint(
-          position: start ?? snapshot.position, gtid: snapshot.gtid, nextVersion: version + 1,
-          counters: counters))
+          position: start ?? snapshot.position, gtid: snapshot.gtid, counters: counters))
     }
   }
 
@@ -128,12 +140,15 @@ public actor Replicator {
     for found in try await snapshot.tables(configuration.filter) {
       switch found {
       case .refused(let name, let reason):
-        guard catalog[name] == nil else { continue }
+        if let known = catalog[name] {
+          guard !known.hasStorage else { continue }
+          catalog.remove(id: known.id)
+        }
         refuse(TableSchema(name: name, columns: [], primaryKey: []), reason, snapshot)
       case .table(let schema, let estimatedRows):
         if let known = catalog[schema.name] {
-          guard known.state == .copying else { continue }
-          // The copy did not finish; the declaration may have changed since.
+          guard !known.hasStorage else { continue }
+          // The copy did not finish, or the table was refused; its declaration may have changed.
           catalog.remove(id: known.id)
         }
         if let reason = schema.reasonNotToReplicate ?? encodingProblem(schema) {
@@ -148,8 +163,7 @@ public actor Replicator {
 
   private func refuse(_ schema: TableSchema, _ reason: String, _ snapshot: any SourceSnapshot) {
     catalog.add(
-      schema, state: .stopped(reason: reason, at: snapshot.position),
-      copyPosition: snapshot.position)
+      schema, state: .stopped(reason: reason, at: snapshot.position))
     report("table \(schema.name) is not replicated: \(reason)")
   }
 
@@ -163,8 +177,7 @@ public actor Replicator {
   }
 
   private func copy(
-    _ table: ReplicatedTable, of snapshot: any SourceSnapshot, version: UInt64,
-    counters: inout Counters
+    _ table: ReplicatedTable, of snapshot: any SourceSnapshot, counters: inout Counters
   ) async throws {
     copyProgress?.table = "\(table.schema.name)"
     let definition = table.definition
@@ -172,7 +185,7 @@ public actor Replicator {
     var table = table
     do {
       let rows = try await snapshot.rows(
-        of: table.schema, version: version, options: configuration.encodingOptions,
+        of: table.schema, version: Self.copyVersion, options: configuration.encodingOptions,
         isOrdered: false)
       // One batch is fetched while the one before it is stored.
       var storing: Task<Void, any Error>?
@@ -188,11 +201,11 @@ public actor Replicator {
       try await storing?.value
       if isStopping { return }
       table.state = .live
-    } catch let error as EncodingError {
+      table.copyPosition = snapshot.position
+    } catch let error where error is EncodingError || error is TableUnavailable {
       table.state = .stopped(reason: "\(error)", at: snapshot.position)
       report("table \(table.schema.name) is not replicated: \(error)")
     }
-    table.copyPosition = snapshot.position
     catalog.update(table)
     try await store.save(catalog)
     copyProgress?.tables += 1
@@ -207,7 +220,7 @@ public actor Replicator {
     eventSource = source
     defer { eventSource = nil }
     guard !isStopping else { return false }
-    if assembler == nil { try beginAtCheckpoint(skipping: []) }
+    if assembler == nil { try beginAtCheckpoint() }
     phase = .streaming
     do {
       try await read(source, until: target)
@@ -217,7 +230,7 @@ public actor Replicator {
       reportStopped(rewind.catalog)
       catalog = rewind.catalog
       try await store.save(catalog)
-      try beginAtCheckpoint(skipping: rewind.skippedTransactions)
+      try beginAtCheckpoint(rewind)
       return true
     } catch {
       await settle()
@@ -226,7 +239,7 @@ public actor Replicator {
     }
   }
 
-  private func beginAtCheckpoint(skipping skipped: Set<BinlogPosition>) throws {
+  private func beginAtCheckpoint(_ rewind: Rewind? = nil) throws {
     guard let checkpoint else {
       throw ReplicationError(.dataFolder, "there is no checkpoint to go on from")
     }
@@ -238,11 +251,16 @@ public actor Replicator {
     assembler = try TransactionAssembler(
       catalog: catalog, checkpoint: checkpoint, filter: configuration.filter,
       unknownTables: unknown, encodingOptions: configuration.encodingOptions,
-      skippedTransactions: skipped)
+      rewind: rewind)
   }
 
   /// Begins a copy that has no snapshot: its tables start empty before `position`.
   public func begin(at position: BinlogPosition) async throws {
+    if let identity = catalog.sourceIdentity {
+      throw ReplicationError(
+        .otherSource,
+        "this data folder follows a server (\(identity)): load files into another one")
+    }
     guard checkpoint == nil else { return }
     try await store.save(catalog)
     try await save(Checkpoint(position: position))
@@ -253,10 +271,16 @@ public actor Replicator {
     try await publish(assembler)
     while true {
       if let target, assembler.isBetweenTransactions, assembler.position >= target { break }
-      guard let batch = try await source.next(within: waitLimit(assembler)), !isStopping else {
+      let next = try await source.next(within: waitLimit(assembler))
+      if isStopping { break }
+      guard let batch = next else {
+        if !assembler.isBetweenTransactions {
+          report("the input ends within a transaction at \(assembler.position); it is left out")
+        }
+        try assembler.abandonGroup()
         break
       }
-      if let (name, offset) = batch.beginsFile { assembler.beginFile(name, at: offset) }
+      if let (name, offset) = batch.beginsFile { try assembler.beginFile(name, at: offset) }
       for event in batch.events {
         try assembler.consume(event.span.bytes)
         if assembler.pendingBytes >= configuration.batchBytes {
@@ -275,19 +299,25 @@ public actor Replicator {
   }
 
   private func waitLimit(_ assembler: TransactionAssembler) -> Duration? {
-    guard assembler.hasPendingChanges || assembler.position != checkpoint?.position else {
-      return nil
-    }
-    return max(.zero, lastPublication + configuration.flushInterval - clock.now)
+    guard assembler.isBetweenTransactions else { return nil }
+    if isApplying { return .milliseconds(20) }
+    guard let interval = publicationInterval(assembler) else { return nil }
+    return max(.milliseconds(1), lastPublication + interval - clock.now)
+  }
+
+  /// How long what waits may wait; nil when nothing does. Events that change nothing still move the
+  /// checkpoint, but not at every one.
+  private func publicationInterval(_ assembler: TransactionAssembler) -> Duration? {
+    if assembler.hasPendingChanges { return configuration.flushInterval }
+    return assembler.position == checkpoint?.position ? nil : .seconds(1)
   }
 
   /// While rows are being stored, later ones gather into a larger batch.
   private func isPublicationDue(_ assembler: TransactionAssembler) -> Bool {
-    guard assembler.isBetweenTransactions, !isApplying else { return false }
-    let waited = clock.now - lastPublication
-    if assembler.hasPendingChanges { return waited >= configuration.flushInterval }
-    // Events that change nothing still move the checkpoint, but not at every one.
-    return assembler.position != checkpoint?.position && waited >= .seconds(1)
+    guard assembler.isBetweenTransactions, !isApplying,
+      let interval = publicationInterval(assembler)
+    else { return false }
+    return clock.now - lastPublication >= interval
   }
 
   /// Starts storing what waits, after what was being stored before.
@@ -303,7 +333,6 @@ public actor Replicator {
 
   private func apply(_ publication: Publication) async throws {
     defer { isApplying = false }
-    for table in publication.removed { try await sink.drop(table) }
     for table in publication.created { try await sink.create(table) }
     if let changed = publication.catalog { try await store.save(changed) }
     if !publication.batches.isEmpty { try await sink.write(publication.batches) }
@@ -311,6 +340,9 @@ public actor Replicator {
       try await save(checkpoint)
     }
     for table in publication.shown { try await sink.show(table) }
+    // Not before the catalog has forgotten it: a crash in between leaves storage without a table,
+    // which the next start removes.
+    for table in publication.removed { try await sink.drop(table) }
   }
 
   /// Waits for what is being stored, whatever comes of it.
@@ -347,7 +379,10 @@ public actor Replicator {
   public func setSourcePosition(_ position: BinlogPosition) { sourcePosition = position }
 
   /// Notes that the source cannot be reached and will be tried again.
-  public func setReconnecting() { phase = .reconnecting }
+  public func setReconnecting() {
+    phase = .reconnecting
+    sourcePosition = nil
+  }
 
   public func status() -> ReplicationStatus {
     ReplicationStatus(

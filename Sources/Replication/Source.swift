@@ -43,11 +43,13 @@ public protocol ReplicationSource: Sendable {
 public protocol SourceSnapshot: Sendable {
   var position: BinlogPosition { get }
   var gtid: String? { get }
-  /// The declarations of the tables that `filter` selects and that `isKnown` does not know.
+  /// The declarations of the tables that `filter` selects.
   func tables(_ filter: TableFilter) async throws -> [SnapshotTable]
   /// The rows of a table with their hidden columns, in batches of bounded size.
   ///
-  /// - Parameter isOrdered: whether the rows come in the order of ``KeyOrder``.
+  /// - Parameter isOrdered: whether the rows come in the order of their key: numbers and dates by
+  ///   value, everything else by the bytes of its text.
+  /// - Throws: ``TableUnavailable`` when this table cannot be read, here or in the batches.
   func rows(of schema: TableSchema, version: UInt64, options: EncodingOptions, isOrdered: Bool)
     async throws -> any SnapshotRows
   func close() async
@@ -58,6 +60,13 @@ public enum SnapshotTable: Sendable {
   case table(TableSchema, estimatedRows: UInt64?)
   /// A table whose declaration this program does not understand.
   case refused(TableName, reason: String)
+}
+
+/// Why one table cannot be copied while others can.
+public struct TableUnavailable: Error, Sendable, CustomStringConvertible {
+  public var description: String
+
+  public init(_ description: String) { self.description = description }
 }
 
 /// Rows of a table, batch by batch.

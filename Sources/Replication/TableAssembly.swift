@@ -33,6 +33,11 @@ extension TableSchema {
     if primaryKey.isEmpty {
       return "it has no primary key: add one at the source, then copy the table anew"
     }
+    if let column = columns.first(where: {
+      [HiddenColumn.version, HiddenColumn.deleteMark].contains($0.name)
+    }) {
+      return "its column \(column.name) has a name that the copy needs for itself"
+    }
     if primaryKeyHasPrefix {
       return "its primary key covers only a prefix of a column"
     }

@@ -29,6 +29,8 @@ final class TransactionAssembler {
   }
 
   private(set) var catalog: Catalog
+  /// The catalog as it was last taken for storing.
+  var storedCatalog: Catalog
   /// The end of the last event that was consumed.
   private(set) var position: BinlogPosition
   /// Whether everything consumed so far belongs to whole transactions.
@@ -41,10 +43,13 @@ final class TransactionAssembler {
   var checkpoint: Checkpoint
   /// Where the transaction that is being read starts.
   private var transactionStart: BinlogPosition
-  private var transactionHasRows = false
   private var transactionGTID: String?
   /// Transactions that turned out to be rolled back, by their start.
   private var skippedTransactions: Set<BinlogPosition>
+  /// Tables that have to stop, though the stream is yet to create them.
+  private var plannedStops: [TableName: PlannedStop]
+  /// Whether rows of the transaction that is being read were taken in.
+  private var transactionTouchesCopy = false
 
   private(set) var tables: [TableName: TableAssembly] = [:]
   private var group = EventGroup.none
@@ -57,24 +62,37 @@ final class TransactionAssembler {
 
   init(
     catalog: Catalog, checkpoint: Checkpoint, filter: TableFilter, unknownTables: UnknownTables,
-    encodingOptions: EncodingOptions, skippedTransactions: Set<BinlogPosition> = []
+    encodingOptions: EncodingOptions, rewind: Rewind? = nil
   ) throws {
     self.catalog = catalog
+    storedCatalog = catalog
     self.checkpoint = checkpoint
     self.filter = filter
     self.unknownTables = unknownTables
     self.encodingOptions = encodingOptions
-    self.skippedTransactions = skippedTransactions
+    skippedTransactions = rewind?.skippedTransactions ?? []
+    plannedStops = rewind?.plannedStops ?? [:]
     position = checkpoint.position
     transactionStart = checkpoint.position
     decoder = BinlogDecoder(file: checkpoint.position.file)
-    for table in catalog.tables where table.hasStorage && !table.isDropped {
+    // A table that the source dropped still gets the changes before that, unless its name is
+    // another table's by now.
+    for table in catalog.tables
+    where table.hasStorage && (!table.isDropped || catalog[table.schema.name] == nil) {
       tables[table.schema.name] = try TableAssembly(table, encodingOptions)
     }
   }
 
   /// Starts reading `file`, whose first event lies `offset` bytes into it.
-  func beginFile(_ file: String, at offset: UInt64) {
+  ///
+  /// - Throws: ``ReplicationError`` when it does not follow the file before; ``Rewind``.
+  func beginFile(_ file: String, at offset: UInt64) throws {
+    guard BinlogPosition(file: file, offset: offset).follows(position) else {
+      throw ReplicationError(
+        .unsupportedEvent,
+        "\(file) does not follow \(position): a binlog file is missing between them")
+    }
+    try abandonGroup()
     position = BinlogPosition(file: file, offset: offset)
     decoder = BinlogDecoder(file: file)
     if isBetweenTransactions { transactionStart = position }
@@ -137,7 +155,7 @@ final class TransactionAssembler {
     case .xid:
       endTransaction(header: event.header)
     case .xaPrepare(let prepare):
-      guard prepare.isOnePhase else {
+      guard prepare.isOnePhase || !transactionTouchesCopy else {
         throw ReplicationError(
           .unsupportedEvent,
           "the source prepared a distributed transaction (XA PREPARE) at \(start), which this version does not apply"
@@ -155,16 +173,35 @@ final class TransactionAssembler {
         .incident,
         "the source reports a gap in its binlog at \(start) (\(incident.message)): copy the tables anew into an "
           + "empty data folder")
-    case .formatDescription, .rotate, .tableMap, .previousGTIDs, .gtidList, .heartbeat, .rowsQuery,
+    case .formatDescription:
+      // A new file: no transaction goes on over its beginning.
+      try abandonGroup()
+    case .rotate, .tableMap, .previousGTIDs, .gtidList, .heartbeat, .rowsQuery,
       .stop, .statementContext, .transactionPayload, .ignorable:
       break
     }
   }
 
+  /// Leaves out a transaction whose end was never written: the file ends, because the server
+  /// stopped amid writing it or because the file was copied meanwhile.
+  ///
+  /// - Throws: ``Rewind`` when rows of it were taken in.
+  func abandonGroup() throws {
+    guard group != .none else { return }
+    try leaveOutTransaction()
+    group = .none
+  }
+
+  /// Asks to begin again without the transaction that is being read, if rows of it were taken in.
+  private func leaveOutTransaction() throws {
+    guard transactionTouchesCopy, !skippedTransactions.contains(transactionStart) else { return }
+    throw rewind(skipping: transactionStart)
+  }
+
   private func begin(_ state: EventGroup, at start: BinlogPosition, gtid: String? = nil) {
     if group == .none {
       transactionStart = start
-      transactionHasRows = false
+      transactionTouchesCopy = false
       transactionGTID = gtid
     }
     group = state
@@ -182,8 +219,16 @@ final class TransactionAssembler {
 /// The copy has to begin again at the checkpoint: a table was stopped, or a transaction turned out
 /// to be rolled back, after rows of it were taken in.
 struct Rewind: Error {
+  /// The catalog as of the checkpoint, with the tables that have to stop.
   var catalog: Catalog
   var skippedTransactions: Set<BinlogPosition>
+  var plannedStops: [TableName: PlannedStop]
+}
+
+/// Where a table has to stop, and why.
+struct PlannedStop: Hashable, Sendable {
+  var reason: String
+  var position: BinlogPosition
 }
 
 // MARK: - Rows
@@ -195,11 +240,11 @@ extension TransactionAssembler {
     let firstVersion = checkpoint.nextVersion
     checkpoint.nextVersion += UInt64(rows.images.count)
     begin(.begun, at: start)
-    transactionHasRows = true
     guard !skippedTransactions.contains(transactionStart) else { return }
     let name = TableName(database: rows.tableMap.database, table: rows.tableMap.table)
     guard let table = try tables[name] ?? define(name, rows.tableMap, at: start) else { return }
     guard table.accepts(changeAt: start) else { return }
+    transactionTouchesCopy = true
     let before = table.encoder.byteCount
     do {
       var nextVersion = firstVersion
@@ -224,7 +269,7 @@ extension TransactionAssembler {
         empty,
         state: .stopped(
           reason: "its rows appear in the binlog, but it was neither copied nor created there",
-          at: start), copyPosition: start)
+          at: start))
       catalogChanged = true
       return nil
     case .define(let declared):
@@ -240,10 +285,23 @@ extension TransactionAssembler {
 
   /// Stops the table before the transaction that is being read, and asks to begin again.
   private func stopped(_ table: ReplicatedTable, _ reason: String) -> Rewind {
-    var changed = table
-    changed.state = .stopped(reason: reason, at: transactionStart)
-    catalog.update(changed)
-    return Rewind(catalog: catalog, skippedTransactions: skippedTransactions)
+    var rewind = rewind()
+    let stop = PlannedStop(reason: reason, position: transactionStart)
+    if var known = rewind.catalog.tables.first(where: { $0.id == table.id }) {
+      known.state = .stopped(reason: reason, at: stop.position)
+      rewind.catalog.update(known)
+    } else {
+      // The replay creates the table, and stops it at the same place.
+      rewind.plannedStops[table.schema.name] = stop
+    }
+    return rewind
+  }
+
+  private func rewind(skipping transaction: BinlogPosition? = nil) -> Rewind {
+    var rewind = Rewind(
+      catalog: storedCatalog, skippedTransactions: skippedTransactions, plannedStops: plannedStops)
+    if let transaction { rewind.skippedTransactions.insert(transaction) }
+    return rewind
   }
 
   /// Adds a table that begins empty at `copyPosition`, or records why it cannot be replicated.
@@ -255,6 +313,10 @@ extension TransactionAssembler {
     var table = catalog.add(schema, state: .live, copyPosition: copyPosition)
     catalogChanged = true
     hasPendingChanges = true
+    if let stop = plannedStops[schema.name], stop.position >= copyPosition {
+      table.state = .stopped(reason: stop.reason, at: stop.position)
+      catalog.update(table)
+    }
     do {
       let assembly = try TableAssembly(table, encodingOptions)
       created.append(assembly.definition)
@@ -262,6 +324,7 @@ extension TransactionAssembler {
       return assembly
     } catch {
       table.state = .stopped(reason: "\(error)", at: copyPosition)
+      table.copyPosition = nil
       catalog.update(table)
       return nil
     }
@@ -282,16 +345,13 @@ extension TransactionAssembler {
       endTransaction(header: header)
       return
     case .rollback:
-      if transactionHasRows && !skippedTransactions.contains(transactionStart) {
-        throw Rewind(
-          catalog: catalog,
-          skippedTransactions: skippedTransactions.union([transactionStart]))
-      }
+      try leaveOutTransaction()
       endTransaction(header: header)
       return
     case .savepoint:
       return
     case .rollbackToSavepoint:
+      guard transactionTouchesCopy else { return }
       throw ReplicationError(
         .unsupportedEvent,
         "a transaction at \(start) was rolled back in part (ROLLBACK TO SAVEPOINT in the binlog), "
@@ -391,8 +451,7 @@ extension TransactionAssembler {
   private func addStopped(_ name: TableName, _ reason: String, at end: BinlogPosition) {
     catalog.add(
       TableSchema(name: name, columns: [], primaryKey: []),
-      state: .stopped(reason: reason, at: end),
-      copyPosition: end)
+      state: .stopped(reason: reason, at: end))
     catalogChanged = true
     hasPendingChanges = true
   }

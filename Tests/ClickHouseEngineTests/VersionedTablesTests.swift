@@ -101,22 +101,20 @@ extension EngineTests {
       let name = "\(quotedIdentifier(odd.database)).\(quotedIdentifier(odd.table))"
       #expect(try await connection.rows("SELECT name FROM \(name)") == [["one"]])
 
-      // A rename: the name now belongs to the second table, so hiding the first leaves it alone.
+      // The name goes over to the second table, so dropping the first leaves it alone.
       var renamed = second
       renamed.name = odd
-      try await tables.hide(second)
       try await tables.show(renamed)
-      try await tables.hide(first)
+      try await tables.drop(first)
+      try await tables.drop(first)
       #expect(try await connection.rows("SELECT name FROM \(name)") == [])
-      try await tables.hide(renamed)
-      try await tables.hide(renamed)
+      #expect(try await tables.storedTableIDs() == [2])
+      try await tables.drop(renamed)
       let gone = await engineError { _ = try await connection.rows("SELECT * FROM \(name)") }
       #expect(gone?.code == 60)
-
-      try await tables.drop(first)
-      try await tables.drop(first)
-      #expect(try await tables.storedTableIDs() == [2])
+      #expect(try await tables.storedTableIDs() == [])
       // Storage that is made again is empty.
+      try await tables.create(second)
       try await tables.write([(second, try batch(second, [(1, "one", 1, false)]))])
       try await tables.create(second)
       try await tables.show(second)

@@ -28,12 +28,12 @@ import Testing
     return catalog
   }
 
-  private func assembler(
-    _ catalog: Catalog, skipping skipped: Set<BinlogPosition> = []
-  ) throws -> TransactionAssembler {
+  private func assembler(_ catalog: Catalog, after rewind: Rewind? = nil) throws
+    -> TransactionAssembler
+  {
     try TransactionAssembler(
       catalog: catalog, checkpoint: Checkpoint(position: position(4)), filter: TableFilter(),
-      unknownTables: .stop, encodingOptions: EncodingOptions(), skippedTransactions: skipped)
+      unknownTables: .stop, encodingOptions: EncodingOptions(), rewind: rewind)
   }
 
   private func consume(_ writer: EventWriter, _ assembler: TransactionAssembler) throws {
@@ -140,7 +140,7 @@ import Testing
       Issue.record("no rewind")
     } catch let rewind as Rewind {
       #expect(rewind.skippedTransactions == [position(start)])
-      let again = try assembler(rewind.catalog, skipping: rewind.skippedTransactions)
+      let again = try assembler(rewind.catalog, after: rewind)
       try consume(writer, again)
       #expect(changes(try again.takePublication()) == ["1 1 0", "3 3 0"])
     }
@@ -221,14 +221,35 @@ import Testing
   }
 
   @Test(arguments: [
-    "INSERT INTO t VALUES (1, 2)", "UPDATE t SET value = 1", "ROLLBACK TO SAVEPOINT a",
-    "FROBNICATE TABLE t",
+    "INSERT INTO t VALUES (1, 2)", "UPDATE t SET value = 1", "FROBNICATE TABLE t",
   ])
   func whatCannotBeAppliedIsAnError(statement: String) throws {
     var writer = EventWriter()
     writer.query(statement)
     let assembler = try assembler(catalog())
     #expect(throws: ReplicationError.self) { try consume(writer, assembler) }
+  }
+
+  @Test func aPartialRollbackIsAnErrorOnlyWhereItMatters() throws {
+    for (table, isError) in [("t", true), ("excluded", false)] {
+      var writer = EventWriter()
+      writer.query("BEGIN")
+      writer.tableMap(table)
+      writer.insert([(1, 1)])
+      writer.query("ROLLBACK TO `a`")
+      writer.xid()
+      var catalog = catalog()
+      var excluded = schema
+      excluded.name.table = "excluded"
+      catalog.add(excluded, state: .stopped(reason: "excluded", at: position(4)))
+      let assembler = try assembler(catalog)
+      if isError {
+        #expect(throws: ReplicationError.self) { try consume(writer, assembler) }
+      } else {
+        try consume(writer, assembler)
+        #expect(assembler.isBetweenTransactions)
+      }
+    }
   }
 
   @Test func rowsOfATableThatWasNeverSeenAreNotDroppedInSilence() throws {
@@ -242,5 +263,79 @@ import Testing
       Issue.record("not recorded")
       return
     }
+  }
+
+  @Test func aTransactionThatAFileCutsOffIsLeftOut() throws {
+    var writer = EventWriter()
+    writer.transaction(inserting: [(1, 1)])
+    let start = writer.offset
+    writer.query("BEGIN")
+    writer.tableMap("t")
+    writer.insert([(2, 2)])
+    // The server stopped amid the transaction; its next file begins with another one.
+    var next = EventWriter()
+    next.transaction(inserting: [(3, 3)])
+    let first = try assembler(catalog())
+    try consume(writer, first)
+    var rewind: Rewind?
+    do {
+      try first.beginFile("bin.000002", at: 4)
+    } catch let thrown as Rewind {
+      rewind = thrown
+    }
+    #expect(rewind?.skippedTransactions == [position(start)])
+    let again = try assembler(try #require(rewind).catalog, after: rewind)
+    try consume(writer, again)
+    try again.beginFile("bin.000002", at: 4)
+    try consume(next, again)
+    #expect(again.isBetweenTransactions)
+    #expect(changes(try again.takePublication()) == ["1 1 0", "3 3 0"])
+  }
+
+  @Test func aMissingFileIsAnError() throws {
+    let assembler = try assembler(catalog())
+    #expect(throws: ReplicationError.self) { try assembler.beginFile("bin.000003", at: 4) }
+    #expect(throws: ReplicationError.self) { try assembler.beginFile("log.000002", at: 4) }
+    try assembler.beginFile("bin.000001", at: 4)
+  }
+
+  @Test func aTableThatStopsInTheBatchThatCreatesItIsCreatedAgain() throws {
+    var writer = EventWriter()
+    writer.query("CREATE TABLE t (id INT PRIMARY KEY, value BIGINT)")
+    writer.transaction(inserting: [(1, 1)])
+    writer.transaction(inserting: [(9, 9)], into: "other")
+    var known = Catalog()
+    var other = schema
+    other.name.table = "other"
+    known.add(other, state: .live, copyPosition: position(4))
+    // The rows do not fit the declaration.
+    do {
+      try consume(writer, try assembler(known))
+      Issue.record("no rewind")
+    } catch let rewind as Rewind {
+      #expect(rewind.catalog == known)
+      let again = try assembler(rewind.catalog, after: rewind)
+      try consume(writer, again)
+      let publication = try again.takePublication()
+      #expect(changes(publication) == ["9 9 0"])
+      #expect(publication.created.map(\.name.table) == ["t"])
+      guard case .stopped? = publication.catalog?[name]?.state else {
+        Issue.record("not stopped")
+        return
+      }
+    }
+  }
+
+  @Test func aReplayGivesADroppedTableWhatCameBefore() throws {
+    var writer = EventWriter()
+    writer.transaction(inserting: [(1, 1)])
+    writer.query("DROP TABLE t")
+    let first = try assembler(catalog())
+    try consume(writer, first)
+    let stored = try #require(try first.takePublication().catalog)
+    // The catalog was stored, the rows and the checkpoint were not.
+    let second = try assembler(stored)
+    try consume(writer, second)
+    #expect(changes(try second.takePublication()) == ["1 1 0"])
   }
 }

@@ -96,7 +96,10 @@ struct LoadCommand: AsyncParsableCommand {
     let numbers = names.map(BinlogFileName.number)
     let isSingle = Set(names + (start.map { [$0.file] } ?? [])).count == 1
     guard !isSingle else { return }
-    guard !numbers.contains(nil), zip(numbers, numbers.dropFirst()).allSatisfy({ $0! < $1! }) else {
+    let bases = Set((names + (start.map { [$0.file] } ?? [])).map(BinlogFileName.base))
+    guard bases.count == 1, !numbers.contains(nil),
+      zip(numbers, numbers.dropFirst()).allSatisfy({ ($0 ?? 0) < ($1 ?? 0) })
+    else {
       throw Failure(
         "several binlog files must have the names that their server gave them, such as "
           + "binlog.000042, and be given in order")
@@ -119,6 +122,11 @@ enum BinlogFileName {
   static func logical(_ path: String) -> String {
     let last = path.split(separator: "/").last.map(String.init) ?? path
     return last.hasSuffix(".gz") ? String(last.dropLast(3)) : last
+  }
+
+  /// The name without the number at its end.
+  static func base(_ name: String) -> String {
+    name.split(separator: ".").dropLast().joined(separator: ".")
   }
 
   /// The number that a server's binlog files end with.

@@ -31,7 +31,8 @@ struct ReplicationService: Service {
 
   private func follow() async throws {
     try await retrying { try await replicator.copyTables(of: source) }
-    let target = stopsWhenCaughtUp ? try await source.currentPosition() : nil
+    var target: BinlogPosition?
+    if stopsWhenCaughtUp { try await retrying { target = try await source.currentPosition() } }
     try await retrying {
       while let checkpoint = await replicator.storedCheckpoint {
         let stream = try await source.stream(from: checkpoint.position)

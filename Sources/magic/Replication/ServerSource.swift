@@ -81,10 +81,12 @@ private struct ServerSnapshot: SourceSnapshot {
   func rows(of schema: TableSchema, version: UInt64, options: EncodingOptions, isOrdered: Bool)
     async throws -> any SnapshotRows
   {
-    ServerRows(
-      rows: try await snapshot.rows(
-        of: schema, version: version, orderBy: isOrdered ? schema.byteOrder : nil,
-        options: options))
+    try await tableErrors {
+      ServerRows(
+        rows: try await snapshot.rows(
+          of: schema, version: version, orderBy: isOrdered ? schema.byteOrder : nil,
+          options: options))
+    }
   }
 
   func close() async { await snapshot.close() }
@@ -95,7 +97,18 @@ private struct ServerRows: SnapshotRows {
   let rows: TableRows
 
   func next() async throws -> SnapshotBatch? {
-    try await rows.next().map { SnapshotBatch(rows: $0.rows, counters: $0.counters) }
+    try await tableErrors {
+      try await rows.next().map { SnapshotBatch(rows: $0.rows, counters: $0.counters) }
+    }
+  }
+}
+
+/// Tells errors that concern one table from those that concern the whole source.
+private func tableErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+  do {
+    return try await body()
+  } catch let error as SourceError where [.schema, .permission, .sql].contains(error.code) {
+    throw TableUnavailable("\(error)")
   }
 }
 
