@@ -43,12 +43,34 @@ public struct StatementPath: StatementService {
       case .information:
         return try await runInformation(text.text, on: connection, format: format)
       case .command:
+        try await refuseChangeOfReplicated(text, on: connection)
         try await connection.execute(text.text)
         return await empty(connection, format: format)
       }
     } catch {
       await connection.close()
       throw error
+    }
+  }
+
+  /// Replicated tables belong to the writer: nobody else drops, renames or changes them.
+  private func refuseChangeOfReplicated(
+    _ text: StatementText, on connection: any EngineConnection
+  ) async throws {
+    let refusal = "belongs to replication, which alone may change it"
+    if text.names.contains(VersionedTables.database) {
+      throw EngineError(message: "\(VersionedTables.database) \(refusal)")
+    }
+    let verbs = ["ALTER", "DETACH", "DROP", "EXCHANGE", "RENAME", "TRUNCATE"]
+    guard let verb = text.names.first?.uppercased(), verbs.contains(verb) else { return }
+    for table in try await VersionedTables.visibleNames(on: connection) {
+      let isNamed = zip(text.names, text.names.dropFirst()).contains {
+        $0 == (table.database, table.table)
+      }
+      let isInDatabase =
+        text.names.dropFirst().first?.uppercased() == "DATABASE"
+        && text.names.contains(table.database)
+      if isNamed || isInDatabase { throw EngineError(message: "\(table) \(refusal)") }
     }
   }
 

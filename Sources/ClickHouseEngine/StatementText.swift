@@ -17,6 +17,9 @@ struct StatementText {
   let format: String?
   /// The statement without what follows its last token: `;`, comments and space.
   let text: String
+  /// The words and names that it begins with, without quotes: all that a command can change is
+  /// among them.
+  let names: [String]
   private let bytes: [UInt8]
   /// The bytes of the FORMAT clause, or the empty place after the last token.
   private let formatRange: Range<Int>
@@ -28,6 +31,11 @@ struct StatementText {
     bytes = Array(statement.utf8)
     var tokens = StatementTokens(bytes)
     kind = tokens.kind
+    names = tokens.list.prefix(64).filter { $0.kind == .word || $0.kind == .quotedName }.map {
+      [bytes] token in
+      let name = String(decoding: bytes[token.range], as: UTF8.self)
+      return token.kind == .word ? name : String(name.dropFirst().dropLast())
+    }
     let isData = tokens.cutInlineData()
     try tokens.cutSemicolons()
     guard let last = tokens.list.last else { throw EngineError(message: "the statement is empty") }

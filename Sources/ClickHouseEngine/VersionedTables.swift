@@ -123,6 +123,16 @@ extension VersionedTables {
     var isForeign: Bool { !comment.hasPrefix("replicated table ") }
   }
 
+  /// The names under which replicated tables are read.
+  static func visibleNames(on connection: any EngineConnection) async throws -> [TableReference] {
+    try await connection.texts(
+      """
+      SELECT database, name FROM system.tables \
+      WHERE engine = 'View' AND startsWith(comment, 'replicated table ')
+      """
+    ).map { TableReference(database: $0[0], table: $0[1]) }
+  }
+
   private static func owner(
     of name: TableReference, on connection: any EngineConnection
   ) async throws -> Owner? {

@@ -35,6 +35,7 @@ extension TransactionAssembler {
       batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,
       shown: isBetweenTransactions ? takeShown() : [])
     storedCatalog = catalog
+    hasEarlyRows = transactionTouchesCopy && !isBetweenTransactions
     removed = []
     created = []
     catalogChanged = false

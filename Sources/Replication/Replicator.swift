@@ -227,6 +227,14 @@ public actor Replicator {
       return false
     } catch let rewind as Rewind {
       await settle()
+      if assembler?.hasEarlyRows == true {
+        assembler = nil
+        throw ReplicationError(
+          .unsupportedEvent,
+          "a transaction too large to be held in memory was rolled back, or holds a value that "
+            + "cannot be stored, after part of it had been stored: copy the tables anew into an "
+            + "empty data folder")
+      }
       reportStopped(rewind.catalog)
       catalog = rewind.catalog
       try await store.save(catalog)
@@ -285,7 +293,7 @@ public actor Replicator {
         try assembler.consume(event.span.bytes)
         if assembler.pendingBytes >= configuration.batchBytes {
           if assembler.isBetweenTransactions
-            || assembler.pendingBytes >= 4 * configuration.batchBytes
+            || assembler.pendingBytes >= 8 * configuration.batchBytes
           {
             try await publish(assembler)
           }

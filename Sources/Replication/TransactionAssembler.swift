@@ -28,6 +28,8 @@ final class TransactionAssembler {
     case begun
   }
 
+  /// Whether rows of the transaction that is being read were taken for storing already.
+  var hasEarlyRows = false
   private(set) var catalog: Catalog
   /// The catalog as it was last taken for storing.
   var storedCatalog: Catalog
@@ -49,7 +51,7 @@ final class TransactionAssembler {
   /// Tables that have to stop, though the stream is yet to create them.
   private var plannedStops: [TableName: PlannedStop]
   /// Whether rows of the transaction that is being read were taken in.
-  private var transactionTouchesCopy = false
+  private(set) var transactionTouchesCopy = false
 
   private(set) var tables: [TableName: TableAssembly] = [:]
   private var group = EventGroup.none
@@ -202,6 +204,7 @@ final class TransactionAssembler {
     if group == .none {
       transactionStart = start
       transactionTouchesCopy = false
+      hasEarlyRows = false
       transactionGTID = gtid
     }
     group = state

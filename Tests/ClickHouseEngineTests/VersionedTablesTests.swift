@@ -158,4 +158,30 @@ extension EngineTests {
       #expect(error?.code == 48)
     }
   }
+
+  @Test func nobodyElseChangesReplicatedTables() async throws {
+    try await withEngine { engine in
+      let tables = VersionedTables(engine: engine)
+      let orders = table(1, "orders")
+      try await tables.create(orders)
+      try await tables.show(orders)
+      let path = StatementPath(engine: engine)
+      for refused in [
+        "DROP TABLE shop.orders", "drop view /* x */ `shop`.\"orders\"", "DROP DATABASE shop",
+        "DROP DATABASE _magic", "ALTER TABLE _magic.t1 DELETE WHERE 1",
+        "INSERT INTO `_magic`.t1 VALUES (1, 'x', 1, 0)", "TRUNCATE TABLE _magic.t1",
+        "RENAME TABLE shop.orders TO shop.old",
+      ] {
+        let error = await engineError { _ = try await path.run(refused, format: "TSV") }
+        #expect(error?.message.contains("belongs to replication") == true, "\(refused)")
+      }
+      for allowed in [
+        "CREATE TABLE shop.mine ENGINE = MergeTree ORDER BY id AS SELECT * FROM shop.orders",
+        "INSERT INTO shop.mine SELECT * FROM shop.orders", "DROP TABLE shop.mine",
+      ] {
+        _ = try await path.run(allowed, format: "TSV")
+      }
+      #expect(try await tables.storedTableIDs() == [1])
+    }
+  }
 }

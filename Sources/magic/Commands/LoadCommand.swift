@@ -41,6 +41,8 @@ struct LoadCommand: AsyncParsableCommand {
     let store = StateStore(folder: URL(filePath: folder.path))
     let start = try store.loadCheckpoint()?.position
     try checkOrder(after: start)
+    // A file that is no binlog is refused before the data folder remembers its name.
+    for file in files { _ = try BinlogFile(path: file, chunkByteCount: 64).read { _, _ in } }
     let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
     do {
       let replicator = try Replicator(

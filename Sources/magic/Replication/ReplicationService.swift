@@ -30,7 +30,16 @@ struct ReplicationService: Service {
   }
 
   private func follow() async throws {
+    logger.notice("Copying the tables that are new")
     try await retrying { try await replicator.copyTables(of: source) }
+    let copied = await replicator.status()
+    if copied.tables.isEmpty {
+      logger.warning("No table of the source is selected: check --include and --exclude")
+    }
+    if let position = copied.position, copied.phase != .stopping {
+      let live = copied.tables.count { $0.state == "live" }
+      logger.notice("Following \(live) of \(copied.tables.count) tables from \(position)")
+    }
     var target: BinlogPosition?
     if stopsWhenCaughtUp { try await retrying { target = try await source.currentPosition() } }
     try await retrying {
