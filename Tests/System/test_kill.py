@@ -1,16 +1,21 @@
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 import unittest
 
 from compare import assert_equal_tables
-from harness import CommandFailed, MariaDB, Magic, wait_until
+from harness import CommandFailed, MariaDB, Magic, spawn, wait_until
+from test_sysbench import sysbench
 
 SOAK = bool(os.environ.get("MAGIC_SOAK"))
 KILLS, AT_LEAST, SECONDS = (20, 20, 3600) if SOAK else (20, 8, 60)
 ACCOUNTS, BALANCE = 2_000, 1_000
+INCLUDE = ("--include", "bank.*", "--include", "sbtest.*")
+# Rows of each of the tables that sysbench changes all the while.
+LOAD_ROWS = 100_000 if SOAK else 10_000
 
 
 class Writer(threading.Thread):
@@ -92,6 +97,12 @@ class KillTests(unittest.TestCase):
                 "CREATE TABLE log (id BIGINT PRIMARY KEY, note VARCHAR(20))",
                 f"INSERT INTO accounts SELECT seq, {BALANCE} FROM seq_1_to_{ACCOUNTS}",
                 "INSERT INTO counter VALUES (1, 0)")
+            source.create_database("sbtest")
+            subprocess.run(
+                sysbench(source, "prepare", rows=LOAD_ROWS), check=True, stdout=subprocess.DEVNULL)
+            load = spawn(
+                sysbench(source, "--time=0", "--rate=100", "run", rows=LOAD_ROWS),
+                source.folder / "sysbench.log")
             ownership = threading.Lock()
             writer, watcher = Writer(source, choose), Watcher(magic, ownership)
             writer.start()
@@ -99,10 +110,13 @@ class KillTests(unittest.TestCase):
             try:
                 kills = self.kill_again_and_again(source, magic, choose, ownership, watcher)
                 writer.stop()
+                load.terminate()
+                load.wait()
                 self.start(source, magic, ownership)
                 magic.catch_up(source, "bank")
             finally:
                 writer.stop()
+                load.kill()
                 watcher.stop()
             print(f"           {kills} kills, {watcher.reads} reads, newest {watcher.newest}")
 
@@ -112,6 +126,9 @@ class KillTests(unittest.TestCase):
             for table, columns in [
                     ("accounts", "id, balance"), ("counter", "id, n"), ("log", "id, note")]:
                 assert_equal_tables(self, source, magic, "bank", table, columns, "id")
+            for number in range(1, 5):
+                assert_equal_tables(
+                    self, source, magic, "sbtest", f"sbtest{number}", "id, k, c, pad", "id")
             self.assertEqual(magic.end(), 0, magic.output())
 
     def kill_again_and_again(self, source, magic, choose, ownership, watcher):
@@ -120,7 +137,7 @@ class KillTests(unittest.TestCase):
             if kills % 2:
                 # An early kill meets the opening of the data folder, recovery or the copy.
                 with ownership:
-                    magic.start_replicate(source.url(), "--include", "bank.*")
+                    magic.start_replicate(source.url(), *INCLUDE)
                     time.sleep(choose.uniform(0.05, 1.5))
                     self.kill(magic)
             else:
@@ -139,5 +156,5 @@ class KillTests(unittest.TestCase):
     def start(source, magic, ownership):
         """Starts replication and waits until it answers, so that no read opens the folder first."""
         with ownership:
-            magic.start_replicate(source.url(), "--include", "bank.*")
+            magic.start_replicate(source.url(), *INCLUDE)
             wait_until(magic.is_answering, 60, "the start of magic replicate")

@@ -9,11 +9,11 @@ TABLES, ROWS = 4, 100_000
 SECONDS = 120 if os.environ.get("MAGIC_SOAK") else 30
 
 
-def sysbench(source, *arguments):
+def sysbench(source, *arguments, rows=ROWS):
     return [
         find_program("sysbench"), "oltp_read_write", "--db-driver=mysql", "--mysql-user=root",
         f"--mysql-socket={source.socket}", "--mysql-db=sbtest", f"--tables={TABLES}",
-        f"--table-size={ROWS}", "--threads=4", f"--rand-seed={os.environ['MAGIC_SEED']}",
+        f"--table-size={rows}", "--threads=4", f"--rand-seed={os.environ['MAGIC_SEED']}",
         *arguments]
 
 
