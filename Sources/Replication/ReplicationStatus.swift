@@ -38,6 +38,8 @@ public struct ReplicationStatus: Sendable, Codable {
   }
 
   public var phase: Phase
+  /// Why the last process that followed the source ended, when that was an error.
+  public var failure: String?
   /// The end of the last stored transaction.
   public var position: BinlogPosition?
   public var gtid: String?
@@ -90,5 +92,6 @@ public struct ReplicationStatus: Sendable, Codable {
     self.init(
       phase: .notRunning, catalog: try store.loadCatalog() ?? Catalog(),
       checkpoint: try store.loadCheckpoint(), sourcePosition: nil, copy: nil, pendingBytes: 0)
+    failure = try store.loadFailure()
   }
 }

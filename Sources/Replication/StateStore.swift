@@ -34,6 +34,16 @@ public struct StateStore: Sendable {
     try await onOwnThread("magic-checkpt") { try save(checkpoint, to: "checkpoint.json") }
   }
 
+  /// Why the last process that followed the source ended, when that was an error.
+  public func loadFailure() throws -> String? {
+    try load(String?.self, from: "failure.json") ?? nil
+  }
+
+  /// - Parameter failure: nil once a process follows the source again.
+  public func save(failure: String?) async throws {
+    try await onOwnThread("magic-failure") { try save(failure, to: "failure.json") }
+  }
+
   private func load<Value: Decodable>(_ type: Value.Type, from name: String) throws -> Value? {
     let file = folder.appending(path: name)
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }

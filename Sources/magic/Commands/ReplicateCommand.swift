@@ -35,13 +35,25 @@ struct ReplicateCommand: AsyncParsableCommand {
     let logger = logging.makeLogger("magic.replicate")
     let folder = try DataFolder(creating: data.path)
     let lock = try folder.lock()
+    let store = StateStore(folder: URL(filePath: folder.path))
+    do {
+      try await replicate(folder, store, logger)
+    } catch {
+      // The error itself matters more than that it cannot be noted, such as on a full disk.
+      try? await store.save(failure: "\(error)")
+      throw error
+    }
+    withExtendedLifetime(lock) {}
+  }
+
+  private func replicate(_ folder: DataFolder, _ store: StateStore, _ logger: Logger) async throws {
     let server = try ServerSource(url: source.makeURL())
     try await server.check()
     let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
     do {
+      try await store.save(failure: nil)
       let replicator = try Replicator(
-        sink: VersionedTables(engine: engine),
-        store: StateStore(folder: URL(filePath: folder.path)),
+        sink: VersionedTables(engine: engine), store: store,
         configuration: Replicator.Configuration(
           filter: selection.filter, encodingOptions: selection.encodingOptions,
           flushInterval: flushInterval.duration),
@@ -53,7 +65,6 @@ struct ReplicateCommand: AsyncParsableCommand {
     }
     await server.close()
     await engine.shutdown()
-    withExtendedLifetime(lock) {}
   }
 
   private func serve(
