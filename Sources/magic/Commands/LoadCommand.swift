@@ -67,6 +67,8 @@ struct LoadCommand: AsyncParsableCommand {
     try await replicator.begin(at: first)
     let stopping = Stopping { await replicator.stop() }
     defer { stopping.end() }
+    let watching = Task { await showProgress(of: replicator) }
+    defer { watching.cancel() }
     let began = ContinuousClock.now
     let before = await replicator.storedCheckpoint?.counters.rowChanges ?? 0
     repeat {

@@ -20,7 +20,7 @@ struct ReplicationService: Service {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await follow() }
         group.addTask { await watchSource() }
-        group.addTask { await showProgress() }
+        group.addTask { await showProgress(of: replicator) }
         defer { group.cancelAll() }
         try await group.next()
       }
@@ -86,20 +86,21 @@ struct ReplicationService: Service {
       try? await Task.sleep(for: .seconds(1))
     }
   }
+}
 
-  /// Keeps one line on the terminal up to date while a person watches.
-  private func showProgress() async {
-    guard isatty(STDERR_FILENO) == 1 else {
-      try? await Task.sleep(for: .seconds(1 << 30))
-      return
-    }
-    while !Task.isCancelled {
-      let line = StatusText.progress(await replicator.status())
-      writeAll(Array("\r\u{1B}[K\(line)".utf8), to: STDERR_FILENO)
-      try? await Task.sleep(for: .milliseconds(500))
-    }
-    writeAll(Array("\n".utf8), to: STDERR_FILENO)
+/// Keeps one line on the terminal up to date while a person watches; returns when its task is
+/// cancelled.
+func showProgress(of replicator: Replicator) async {
+  guard isatty(STDERR_FILENO) == 1 else {
+    try? await Task.sleep(for: .seconds(1 << 30))
+    return
   }
+  while !Task.isCancelled {
+    let line = StatusText.progress(await replicator.status())
+    writeAll(Array("\r\u{1B}[K\(line)".utf8), to: STDERR_FILENO)
+    try? await Task.sleep(for: .milliseconds(500))
+  }
+  writeAll(Array("\n".utf8), to: STDERR_FILENO)
 }
 
 extension StatusText {
