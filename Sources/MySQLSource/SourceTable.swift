@@ -9,8 +9,6 @@ public struct SourceTable: Sendable {
   public var storageEngine: String
   /// What the server guesses; good for showing progress only.
   public var estimatedRows: UInt64
-  /// What the server guesses of the bytes of all rows.
-  public var estimatedBytes: UInt64
 }
 
 extension SourceConnection {
@@ -18,21 +16,20 @@ extension SourceConnection {
   public func listTables(_ selection: TableFilter) throws(SourceError) -> [SourceTable] {
     let rows = try query(
       """
-      SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, TABLE_COLLATION \
+      SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, TABLE_COLLATION \
       FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')
       """)
     var tables: [SourceTable] = []
     for row in rows {
       let fields = row.map { $0.map(Self.text) }
-      guard fields.count == 6, let database = fields[0], let table = fields[1] else { continue }
+      guard fields.count == 5, let database = fields[0], let table = fields[1] else { continue }
       let name = TableName(database: database, table: table)
       guard selection.selects(name) else { continue }
-      guard let schema = try declaration(of: name, collation: fields[5]) else { continue }
+      guard let schema = try declaration(of: name, collation: fields[4]) else { continue }
       tables.append(
         SourceTable(
           name: name, schema: schema, storageEngine: fields[2] ?? "",
-          estimatedRows: fields[3].flatMap(UInt64.init) ?? 0,
-          estimatedBytes: fields[4].flatMap(UInt64.init) ?? 0))
+          estimatedRows: fields[3].flatMap(UInt64.init) ?? 0))
     }
     return tables.sorted { $0.name < $1.name }
   }

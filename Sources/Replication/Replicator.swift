@@ -251,14 +251,9 @@ public actor Replicator {
     guard let checkpoint else {
       throw ReplicationError(.dataFolder, "there is no checkpoint to go on from")
     }
-    let unknown: TransactionAssembler.UnknownTables =
-      switch unknownTables {
-      case .stop: .stop
-      case .define(let declared): .define(declared)
-      }
     assembler = try TransactionAssembler(
       catalog: catalog, checkpoint: checkpoint, filter: configuration.filter,
-      unknownTables: unknown, encodingOptions: configuration.encodingOptions,
+      unknownTables: unknownTables, encodingOptions: configuration.encodingOptions,
       rewind: rewind)
   }
 

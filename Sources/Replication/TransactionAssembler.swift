@@ -10,15 +10,6 @@ import WireFormat
 /// It performs no I/O: what has to be stored comes out as a ``Publication``. The same events from
 /// the same checkpoint always give the same rows and versions.
 final class TransactionAssembler {
-  /// What to do about rows of a table that the catalog does not know.
-  enum UnknownTables: Sendable {
-    /// A table cannot appear unseen: record it as stopped.
-    case stop
-    /// Files may start in the middle of a table's life: take its definition from these
-    /// declarations, or else from the table map.
-    case define([TableName: TableSchema])
-  }
-
   /// How far a group of events, which is a transaction or one statement, has been read.
   private enum EventGroup {
     case none
@@ -39,7 +30,7 @@ final class TransactionAssembler {
   var isBetweenTransactions: Bool { group == .none }
 
   private let filter: TableFilter
-  private let unknownTables: UnknownTables
+  private let unknownTables: Replicator.UnknownTables
   private let encodingOptions: EncodingOptions
   private var decoder: BinlogDecoder
   var checkpoint: Checkpoint
@@ -63,7 +54,8 @@ final class TransactionAssembler {
   var hasPendingChanges = false
 
   init(
-    catalog: Catalog, checkpoint: Checkpoint, filter: TableFilter, unknownTables: UnknownTables,
+    catalog: Catalog, checkpoint: Checkpoint, filter: TableFilter,
+    unknownTables: Replicator.UnknownTables,
     encodingOptions: EncodingOptions, rewind: Rewind? = nil
   ) throws {
     self.catalog = catalog

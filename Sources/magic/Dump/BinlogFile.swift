@@ -22,9 +22,8 @@ final class BinlogFile {
       throw Failure("'\(path)' cannot be opened: \(String(cString: strerror(errno)))")
     }
     gzbuffer(handle, 256 << 10)
-    let last = path.split(separator: "/").last.map(String.init) ?? path
     self.path = path
-    name = last.hasSuffix(".gz") ? String(last.dropLast(3)) : last
+    name = BinlogFileName.logical(path)
     self.handle = handle
     framer = EventFramer(file: path)
     chunk = [UInt8](repeating: 0, count: chunkByteCount)
