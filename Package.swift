@@ -47,7 +47,8 @@ let package = Package(
     .target(name: "MagicCore", dependencies: ["Arrow"], swiftSettings: swiftSettings),
     // L3
     .target(
-      name: "ClickHouseEngine", dependencies: ["Arrow", "CArrowABI", "MagicCore", "Threads"],
+      name: "ClickHouseEngine",
+      dependencies: ["Arrow", "CArrowABI", "MagicCore", "Threads", "WireFormat"],
       swiftSettings: swiftSettings),
     .target(
       name: "MySQLSource",

@@ -53,7 +53,7 @@ struct Router: Sendable {
     // The status can still tell of an error as long as no byte has been sent.
     let first = try await result.pull()
     let tag = ExceptionBlock.makeTag()
-    let response = Response(
+    var response = Response(
       status: .ok,
       headers: [
         .contentType: contentType(format: result.format),
@@ -78,6 +78,9 @@ struct Router: Sendable {
         }
         try await writer.finish(nil)
       })
+    if let rows = result.changedRows {
+      response.headers[.clickHouseSummary] = "{\"written_rows\":\"\(rows)\"}"
+    }
     return Reply(response: response, result: result)
   }
 

@@ -93,6 +93,8 @@ extension HTTPField.Name {
   static let clickHouseFormat = Self("X-ClickHouse-Format")!
   /// The statement's identifier, the client's own or a new one.
   static let clickHouseQueryID = Self("X-ClickHouse-Query-Id")!
+  /// What the statement did: `{"written_rows":"N"}` with the number of rows that it changed.
+  static let clickHouseSummary = Self("X-ClickHouse-Summary")!
   /// The engine's error code, when the statement failed before its first byte.
   static let clickHouseExceptionCode = Self("X-ClickHouse-Exception-Code")!
   /// The mark of the block that ends the body when the statement fails half-way.

@@ -56,6 +56,7 @@ public final class MagicClient: StatementService {
       exchange, exceptionTag: head.headers.first(name: "X-ClickHouse-Exception-Tag"))
     return StatementResult(
       format: head.headers.first(name: "X-ClickHouse-Format") ?? format,
+      changedRows: head.headers.first(name: "X-ClickHouse-Summary").flatMap(writtenRows),
       next: { try await reader.next() },
       cancel: { await reader.cancel() })
   }
@@ -143,6 +144,11 @@ func urlEncoded(_ text: String) -> String {
     }
   }
   return String(decoding: bytes, as: UTF8.self)
+}
+
+/// The number in `{"written_rows":"N"}`.
+private func writtenRows(in summary: String) -> Int? {
+  summary.firstMatch(of: /"written_rows":"(\d+)"/).flatMap { Int($0.1) }
 }
 
 func trimmed(_ text: String) -> String {

@@ -13,16 +13,19 @@ public protocol StatementService: Sendable {
 public struct StatementResult: Sendable {
   /// The format that the bytes are in.
   public var format: String
+  /// How many rows the statement changed, for one that tells.
+  public var changedRows: Int?
   private let nextChunk: @Sendable () async throws -> [UInt8]?
   private let cancelStatement: @Sendable () async -> Void
 
   /// Makes a result from how to read it and how to end it early.
   public init(
-    format: String,
+    format: String, changedRows: Int? = nil,
     next: @escaping @Sendable () async throws -> [UInt8]?,
     cancel: @escaping @Sendable () async -> Void
   ) {
     self.format = format
+    self.changedRows = changedRows
     self.nextChunk = next
     self.cancelStatement = cancel
   }

@@ -1,4 +1,5 @@
 import Binlog
+import Foundation
 
 /// How far the copy is: everything before ``position`` is stored. Written at the end of a
 /// transaction of the source only.
@@ -23,6 +24,29 @@ public struct Checkpoint: Hashable, Sendable, Codable {
     self.nextVersion = nextVersion
     self.timestamp = timestamp
     self.counters = counters
+  }
+}
+
+extension Checkpoint {
+  /// Reads the form that ``encoded()`` gives.
+  ///
+  /// - Throws: ``ReplicationError`` when the bytes are of another form.
+  public init(decoding bytes: [UInt8]) throws {
+    do {
+      self = try JSONDecoder().decode(Checkpoint.self, from: Data(bytes))
+    } catch {
+      throw ReplicationError(
+        .dataFolder,
+        "the stored checkpoint is damaged (\(error)): restore the data folder from a backup or "
+          + "start with an empty one")
+    }
+  }
+
+  /// The checkpoint as it is stored: JSON.
+  func encoded() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    return Array(try encoder.encode(self))
   }
 }
 

@@ -1,10 +1,8 @@
 import Arrow
 import MagicCore
 
-/// What becomes durable together: changes of the catalog, rows, and the checkpoint after them.
-///
-/// Each step may be repeated: a crash between two of them leads to a replay that gives the same
-/// rows with the same versions.
+/// What is stored next: changes of the catalog, which may be repeated, and then the rows together
+/// with the checkpoint after them, in one step.
 struct Publication: Sendable {
   /// Storage of tables that the source dropped and created anew.
   var removed: [TableDefinition]
@@ -35,7 +33,6 @@ extension TransactionAssembler {
       batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,
       shown: isBetweenTransactions ? takeShown() : [])
     storedCatalog = catalog
-    hasEarlyRows = transactionTouchesCopy && !isBetweenTransactions
     removed = []
     created = []
     catalogChanged = false

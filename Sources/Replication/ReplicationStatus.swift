@@ -88,10 +88,10 @@ public struct ReplicationStatus: Sendable, Codable {
   /// The status of a data folder on which no process runs.
   ///
   /// - Throws: ``ReplicationError`` when its files cannot be read.
-  public init(offline store: StateStore) throws {
+  public init(offline store: StateStore, checkpoint: Checkpoint?) throws {
     self.init(
       phase: .notRunning, catalog: try store.loadCatalog() ?? Catalog(),
-      checkpoint: try store.loadCheckpoint(), sourcePosition: nil, copy: nil, pendingBytes: 0)
+      checkpoint: checkpoint, sourcePosition: nil, copy: nil, pendingBytes: 0)
     failure = try store.loadFailure()
   }
 }

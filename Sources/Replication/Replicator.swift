@@ -54,18 +54,18 @@ public actor Replicator {
   private var isStopping = false
 
   /// - Parameter report: is given one line about everything that an operator should know.
-  /// - Throws: ``ReplicationError`` when the data folder's state cannot be read.
+  /// - Throws: ``ReplicationError`` when the data folder's state cannot be read; what `sink` throws.
   public init(
     sink: any ChangeSink, store: StateStore, configuration: Configuration,
     unknownTables: UnknownTables = .stop, report: @escaping @Sendable (String) -> Void
-  ) throws {
+  ) async throws {
     self.sink = sink
     self.store = store
     self.configuration = configuration
     self.unknownTables = unknownTables
     self.report = report
     catalog = try store.loadCatalog() ?? Catalog()
-    checkpoint = try store.loadCheckpoint()
+    checkpoint = try await sink.checkpoint().map { try Checkpoint(decoding: $0) }
     lastPublication = clock.now
   }
 
@@ -192,7 +192,7 @@ public actor Replicator {
       while let batch = try await rows.next(), !isStopping {
         try await storing?.value
         let sink = self.sink
-        storing = Task { try await sink.write([(definition, batch.rows)]) }
+        storing = Task { try await sink.copy(batch.rows, into: definition) }
         counters.copiedRows += UInt64(batch.rows.rowCount)
         counters.zeroDates += UInt64(batch.counters.zeroDates)
         counters.invalidTexts += UInt64(batch.counters.invalidTexts)
@@ -227,14 +227,7 @@ public actor Replicator {
       return false
     } catch let rewind as Rewind {
       await settle()
-      if assembler?.hasEarlyRows == true {
-        assembler = nil
-        throw ReplicationError(
-          .unsupportedEvent,
-          "a transaction too large to be held in memory was rolled back, or holds a value that "
-            + "cannot be stored, after part of it had been stored: copy the tables anew into an "
-            + "empty data folder")
-      }
+      try await sink.discardStaged()
       reportStopped(rewind.catalog)
       catalog = rewind.catalog
       try await store.save(catalog)
@@ -242,6 +235,7 @@ public actor Replicator {
       return true
     } catch {
       await settle()
+      try? await sink.discardStaged()
       assembler = nil
       throw error
     }
@@ -338,9 +332,13 @@ public actor Replicator {
     defer { isApplying = false }
     for table in publication.created { try await sink.create(table) }
     if let changed = publication.catalog { try await store.save(changed) }
-    if !publication.batches.isEmpty { try await sink.write(publication.batches) }
-    if let checkpoint = publication.checkpoint, checkpoint != self.checkpoint {
-      try await save(checkpoint)
+    if let checkpoint = publication.checkpoint {
+      if !publication.batches.isEmpty || checkpoint != self.checkpoint {
+        try await sink.publish(publication.batches, checkpoint: checkpoint.encoded())
+        self.checkpoint = checkpoint
+      }
+    } else if !publication.batches.isEmpty {
+      try await sink.stage(publication.batches)
     }
     for table in publication.shown { try await sink.show(table) }
     // Not before the catalog has forgotten it: a crash in between leaves storage without a table,
@@ -366,7 +364,7 @@ public actor Replicator {
   }
 
   private func save(_ checkpoint: Checkpoint) async throws {
-    try await store.save(checkpoint)
+    try await sink.publish([], checkpoint: checkpoint.encoded())
     self.checkpoint = checkpoint
   }
 

@@ -1,7 +1,7 @@
 import Foundation
 import Threads
 
-/// Keeps the catalog and the checkpoint as files of a data folder.
+/// Keeps the catalog, and why replication ended, as files of a data folder.
 ///
 /// A write replaces the file whole and is on disk when it returns: after a crash the file is
 /// either the old or the new one.
@@ -24,14 +24,6 @@ public struct StateStore: Sendable {
 
   public func save(_ catalog: Catalog) async throws {
     try await onOwnThread("magic-catalog") { try save(catalog, to: "catalog.json") }
-  }
-
-  public func loadCheckpoint() throws -> Checkpoint? {
-    try load(Checkpoint.self, from: "checkpoint.json")
-  }
-
-  public func save(_ checkpoint: Checkpoint) async throws {
-    try await onOwnThread("magic-checkpt") { try save(checkpoint, to: "checkpoint.json") }
   }
 
   /// Why the last process that followed the source ended, when that was an error.

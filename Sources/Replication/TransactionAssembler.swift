@@ -19,8 +19,6 @@ final class TransactionAssembler {
     case begun
   }
 
-  /// Whether rows of the transaction that is being read were taken for storing already.
-  var hasEarlyRows = false
   private(set) var catalog: Catalog
   /// The catalog as it was last taken for storing.
   var storedCatalog: Catalog
@@ -196,7 +194,6 @@ final class TransactionAssembler {
     if group == .none {
       transactionStart = start
       transactionTouchesCopy = false
-      hasEarlyRows = false
       transactionGTID = gtid
     }
     group = state

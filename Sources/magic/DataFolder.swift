@@ -10,6 +10,8 @@ struct DataFolder {
 
   /// The socket of the process that owns the folder.
   var socketPath: String { path + "/magic.sock" }
+  /// The published commit point and the checkpoint.
+  var commitLogPath: String { path + "/commits" }
   /// The engine's files.
   var enginePath: String { path + "/engine" }
   private var lockPath: String { path + "/lock" }

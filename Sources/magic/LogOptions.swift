@@ -19,8 +19,15 @@ struct LogOptions: ParsableArguments {
 
   /// A logger to stderr.
   func makeLogger(_ label: String) -> Logger {
-    var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+    var logger = Self.standardLogger(label)
     logger.logLevel = logLevel
+    return logger
+  }
+
+  /// A logger to stderr of what an operator should know.
+  static func standardLogger(_ label: String) -> Logger {
+    var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .notice
     return logger
   }
 }

@@ -19,13 +19,7 @@ struct StatementSource {
     if await client.isAnswering() {
       return StatementSource(statements: client, close: {})
     }
-    let lock = try folder.lock()
-    let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
-    return StatementSource(
-      statements: StatementPath(engine: engine),
-      close: {
-        await engine.shutdown()
-        withExtendedLifetime(lock) {}
-      })
+    let open = try await OpenFolder(folder, logger: LogOptions.standardLogger("magic.sql"))
+    return StatementSource(statements: open.statements, close: { await open.close() })
   }
 }

@@ -10,8 +10,7 @@ extension EngineTests {
     _ body: (StatementPath, (_ statement: String, _ format: String) async throws -> [UInt8])
       async throws -> Void
   ) async throws {
-    try await withEngine { engine in
-      let path = StatementPath(engine: engine)
+    try await withTables { _, path, _ in
       func run(_ statement: String, _ format: String) async throws -> [UInt8] {
         let result = try await path.run(statement, format: format)
         var bytes: [UInt8] = []
@@ -132,8 +131,8 @@ extension EngineTests {
   }
 
   @Test func aCancelledOrDroppedResultEndsItsStatement() async throws {
-    try await withConnection { observer, engine in
-      let path = StatementPath(engine: engine)
+    try await withTables { _, path, engine in
+      let observer = try await engine.connect()
       let sql = "SELECT number FROM numbers(100000000000)"
       let result = try await path.run(sql, format: "CSV")
       #expect(try await result.next() != nil)
@@ -159,12 +158,14 @@ extension EngineTests {
       let cancelled = await engineError { _ = try await waiting.value }
       #expect(cancelled?.code == 394)
       #expect(try await observer.runningStatements() == 0)
+      await observer.close()
     }
   }
 
   @Test func aResultRunsNoFurtherAheadThanItsReader() async throws {
-    try await withConnection { observer, engine in
-      let result = try await StatementPath(engine: engine).run(
+    try await withTables { _, path, engine in
+      let observer = try await engine.connect()
+      let result = try await path.run(
         "SELECT number, repeat('x', 1000) FROM numbers(100000000)", format: "TSV")
       #expect(try await result.next() != nil)
       try await Task.sleep(for: .milliseconds(500))
@@ -172,6 +173,7 @@ extension EngineTests {
         "SELECT read_rows FROM system.processes WHERE query NOT LIKE '%system.processes%'")
       #expect(try #require(Int(rows)) < 5_000_000)
       await result.cancel()
+      await observer.close()
     }
   }
 

@@ -54,6 +54,45 @@ func withConnection(
   }
 }
 
+/// Runs `body` with the mutable tables of an engine over a folder of its own, and with the path that
+/// statements take.
+func withTables(
+  _ body: (MutableTables, StatementPath, ClickHouseEngine) async throws -> Void
+) async throws {
+  try await withEngine { engine in
+    let tables = try await openTables(engine)
+    do {
+      try await body(tables, StatementPath(engine: engine, tables: tables), engine)
+    } catch {
+      await tables.shutdown()
+      throw error
+    }
+    await tables.shutdown()
+  }
+}
+
+/// Opens the mutable tables of an engine, as a process does when it starts.
+func openTables(_ engine: ClickHouseEngine) async throws -> MutableTables {
+  try await MutableTables.open(
+    engine: engine, commitLog: engine.dataFolder + "/commits",
+    report: { Issue.record("in the background: \($0)") })
+}
+
+extension StatementPath {
+  /// A statement's whole result as TSV.
+  func text(_ statement: String) async throws -> String {
+    let result = try await run(statement, format: "TSV")
+    var bytes: [UInt8] = []
+    while let chunk = try await result.next() { bytes += chunk }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// How many rows a statement changed.
+  @discardableResult func changed(_ statement: String) async throws -> Int? {
+    try await run(statement, format: "TSV").changedRows
+  }
+}
+
 /// A path in the temporary folder where nothing is yet.
 func temporaryFolder() -> String {
   FileManager.default.temporaryDirectory.appendingPathComponent("magic-test-\(UUID())").path

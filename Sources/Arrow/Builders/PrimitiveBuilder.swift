@@ -28,6 +28,11 @@ public final class PrimitiveBuilder<T: BitwiseCopyable>: ArrayBuilder {
     length &+= 1
   }
 
+  /// Appends the same value several times.
+  public func append(repeating value: T, count: Int) {
+    for _ in 0..<count { append(value) }
+  }
+
   public func appendNull() {
     values.append(zero)
     validity.appendNull(at: length)

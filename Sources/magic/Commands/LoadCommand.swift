@@ -37,27 +37,25 @@ struct LoadCommand: AsyncParsableCommand {
     let logger = logging.makeLogger("magic.load")
     let declared = try schema.map(readSchemaDump) ?? [:]
     let folder = try DataFolder(creating: data.path)
-    let lock = try folder.lock()
     let store = StateStore(folder: URL(filePath: folder.path))
-    let start = try store.loadCheckpoint()?.position
+    let start = try storedCheckpoint(folder)?.position
     try checkOrder(after: start)
     // A file that is no binlog is refused before the data folder remembers its name.
     for file in files { _ = try BinlogFile(path: file, chunkByteCount: 64).read { _, _ in } }
-    let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
+    let open = try await OpenFolder(folder, logger: logger)
     do {
-      let replicator = try Replicator(
-        sink: VersionedTables(engine: engine), store: store,
+      let replicator = try await Replicator(
+        sink: open.tables, store: store,
         configuration: Replicator.Configuration(
           filter: selection.filter, encodingOptions: selection.encodingOptions,
           flushInterval: .seconds(10)),
         unknownTables: .define(declared), report: { logger.notice("\($0)") })
       try await load(replicator, start, logger)
     } catch {
-      await engine.shutdown()
+      await open.close()
       throw error
     }
-    await engine.shutdown()
-    withExtendedLifetime(lock) {}
+    await open.close()
   }
 
   private func load(_ replicator: Replicator, _ start: BinlogPosition?, _ logger: Logger)

@@ -34,7 +34,6 @@ struct ReplicateCommand: AsyncParsableCommand {
   func run() async throws {
     let logger = logging.makeLogger("magic.replicate")
     let folder = try DataFolder(creating: data.path)
-    let lock = try folder.lock()
     let store = StateStore(folder: URL(filePath: folder.path))
     do {
       try await replicate(folder, store, logger)
@@ -43,37 +42,36 @@ struct ReplicateCommand: AsyncParsableCommand {
       try? await store.save(failure: "\(error)")
       throw error
     }
-    withExtendedLifetime(lock) {}
   }
 
   private func replicate(_ folder: DataFolder, _ store: StateStore, _ logger: Logger) async throws {
     let server = try ServerSource(url: source.makeURL())
     try await server.check()
-    let engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
+    let open = try await OpenFolder(folder, logger: logger)
     do {
       try await store.save(failure: nil)
-      let replicator = try Replicator(
-        sink: VersionedTables(engine: engine), store: store,
+      let replicator = try await Replicator(
+        sink: open.tables, store: store,
         configuration: Replicator.Configuration(
           filter: selection.filter, encodingOptions: selection.encodingOptions,
           flushInterval: flushInterval.duration),
         report: { logger.notice("\($0)") })
-      try await serve(replicator, server, engine, folder, logger)
+      try await serve(replicator, server, open, folder, logger)
     } catch {
-      await engine.shutdown()
+      await open.close()
       throw error
     }
     await server.close()
-    await engine.shutdown()
+    await open.close()
   }
 
   private func serve(
-    _ replicator: Replicator, _ server: ServerSource, _ engine: ClickHouseEngine,
+    _ replicator: Replicator, _ server: ServerSource, _ open: OpenFolder,
     _ folder: DataFolder, _ logger: Logger
   ) async throws {
     let http = HTTPServer(
       listeners: [try Listener(unixSocket: folder.socketPath)],
-      statements: StatementPath(engine: engine),
+      statements: open.statements,
       status: { Array(try JSONEncoder().encode(await replicator.status())) },
       logger: logger)
     let writer = ReplicationService(

@@ -37,6 +37,9 @@ struct SQLCommand: AsyncParsableCommand {
   @Flag(help: "Go on with the next statement after an error; the exit status still tells of it.")
   var continueOnError = false
 
+  @Flag(name: .shortAndLong, help: "Do not tell on stderr how many rows a statement changed.")
+  var quiet = false
+
   func validate() throws {
     guard (dataFolder == nil) != (connect == nil) else {
       throw ValidationError("Give either --data DIR or --connect URL.")
@@ -65,7 +68,8 @@ struct SQLCommand: AsyncParsableCommand {
   private func run(on statements: any StatementService) async throws {
     let onTerminal = isatty(STDOUT_FILENO) == 1
     let printer = StatementPrinter(
-      statements: statements, format: format ?? (onTerminal ? .table : .tsv))
+      statements: statements, format: format ?? (onTerminal ? .table : .tsv),
+      tellsChangedRows: !quiet)
     if sql == nil, file == nil, isatty(STDIN_FILENO) == 1 {
       await Prompt(printer: printer).run()
     } else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClickHouseEngine
 import Foundation
 import MagicClient
 import Replication
@@ -44,5 +45,13 @@ func liveStatus(_ folder: DataFolder) async throws -> Data? {
 /// The status of a folder that no process serves, from its files, as JSON.
 func offlineStatus(dataFolder: DataFolder) throws -> Data {
   let store = StateStore(folder: URL(filePath: dataFolder.path))
-  return try JSONEncoder().encode(ReplicationStatus(offline: store))
+  return try JSONEncoder().encode(
+    ReplicationStatus(offline: store, checkpoint: storedCheckpoint(dataFolder)))
+}
+
+/// The checkpoint that a folder holds; nil before the first.
+func storedCheckpoint(_ folder: DataFolder) throws -> Checkpoint? {
+  guard let record = try CommitLog.read(path: folder.commitLogPath), !record.checkpoint.isEmpty
+  else { return nil }
+  return try Checkpoint(decoding: record.checkpoint)
 }

@@ -4,15 +4,31 @@ import MagicCore
 
 /// Runs user statements in the engine and streams their results in any of its formats.
 ///
-/// Every statement has a session of its own, so what `SET` and `USE` change does not outlive it.
+/// Every statement has a session of its own, so what `SET` and `USE` change does not outlive it,
+/// and sees one commit point from its beginning to its end.
 public struct StatementPath: StatementService {
   private let engine: any Engine
+  private let tables: MutableTables
+  private let mutable: MutableStatements
 
-  /// Runs statements in `engine`.
-  public init(engine: any Engine) { self.engine = engine }
+  /// Runs statements in `engine`, which holds `tables`.
+  public init(engine: any Engine, tables: MutableTables) {
+    self.engine = engine
+    self.tables = tables
+    mutable = MutableStatements(engine: engine, tables: tables)
+  }
 
   public func run(_ statement: String, format: String) async throws -> StatementResult {
     let text = try StatementText(statement)
+    try refuseStorage(text)
+    switch try await mutable.run(SQLText(text.text)) {
+    case .untouched: return try await run(text, format: format)
+    case .replaced(let other): return try await run(try StatementText(other), format: format)
+    case .done(let rows): return empty(format: format, changedRows: rows)
+    }
+  }
+
+  private func run(_ text: StatementText, format: String) async throws -> StatementResult {
     let format = text.format ?? format
     guard !format.isEmpty, format.utf8.allSatisfy({ $0 == 0x5F || isLetterOrDigit($0) }) else {
       throw EngineError(message: "\(format) is not the name of an output format")
@@ -32,45 +48,33 @@ public struct StatementPath: StatementService {
   private func run(
     _ text: StatementText, as kind: StatementText.Kind, format: String
   ) async throws -> StatementResult {
-    let connection = try await engine.connect()
+    let session = try await StatementSession(engine: engine, registry: tables.storage.registry)
     do {
-      try await allowLength(of: text.text, on: connection)
+      try await session.connection.allowLength(of: text.text)
       switch kind {
       case .select:
-        return try await stream(on: connection, format: format) { clause in
+        return try await stream(on: session, format: format) { clause in
           text.replacingFormat(with: clause)
         }
       case .information:
-        return try await runInformation(text.text, on: connection, format: format)
+        return try await runInformation(text.text, on: session, format: format)
       case .command:
-        try await refuseChangeOfReplicated(text, on: connection)
-        try await connection.execute(text.text)
-        return await empty(connection, format: format)
+        try await session.connection.execute(text.text)
+        await session.close()
+        return empty(format: format)
       }
     } catch {
-      await connection.close()
+      await session.close()
       throw error
     }
   }
 
-  /// Replicated tables belong to the writer: nobody else drops, renames or changes them.
-  private func refuseChangeOfReplicated(
-    _ text: StatementText, on connection: any EngineConnection
-  ) async throws {
-    let refusal = "belongs to replication, which alone may change it"
-    if text.names.contains(VersionedTables.database) {
-      throw EngineError(message: "\(VersionedTables.database) \(refusal)")
-    }
-    let verbs = ["ALTER", "DETACH", "DROP", "EXCHANGE", "RENAME", "TRUNCATE"]
-    guard let verb = text.names.first?.uppercased(), verbs.contains(verb) else { return }
-    for table in try await VersionedTables.visibleNames(on: connection) {
-      let isNamed = zip(text.names, text.names.dropFirst()).contains {
-        $0 == (table.database, table.table)
-      }
-      let isInDatabase =
-        text.names.dropFirst().first?.uppercased() == "DATABASE"
-        && text.names.contains(table.database)
-      if isNamed || isInDatabase { throw EngineError(message: "\(table) \(refusal)") }
+  /// The storage of mutable tables belongs to the layer: nobody else changes it.
+  private func refuseStorage(_ text: StatementText) throws {
+    if text.kind == .command, text.names.contains(StorageName.database) {
+      throw EngineError(
+        message: "\(StorageName.database) holds the storage of mutable tables, which nobody else "
+          + "may change")
     }
   }
 
@@ -78,28 +82,16 @@ public struct StatementPath: StatementService {
     (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
   }
 
-  /// The engine refuses statements above 256 KiB unless it is told their length.
-  private func allowLength(
-    of statement: String, on connection: any EngineConnection
-  ) async throws {
-    if statement.utf8.count > 200 << 10 {
-      try await connection.execute("SET max_query_size = \(statement.utf8.count + (64 << 10))")
-    }
-  }
-
-  private func empty(
-    _ connection: any EngineConnection, format: String
-  ) async -> StatementResult {
-    await connection.close()
-    return StatementResult(format: format, next: { nil }, cancel: {})
+  private func empty(format: String, changedRows: Int? = nil) -> StatementResult {
+    StatementResult(format: format, changedRows: changedRows, next: { nil }, cancel: {})
   }
 
   /// Runs a statement such as SHOW, whose rows the engine does not write to a file: they are read
   /// as Arrow data, which a SELECT then writes.
   private func runInformation(
-    _ sql: String, on connection: any EngineConnection, format: String
+    _ sql: String, on session: StatementSession, format: String
   ) async throws -> StatementResult {
-    let reader = try await connection.query(sql)
+    let reader = try await session.connection.query(sql)
     let file = try MemoryFile()
     var writer = StreamWriter(schema: reader.schema)
     var bytes: [UInt8] = []
@@ -109,10 +101,13 @@ public struct StatementPath: StatementService {
       try file.write(bytes)
       bytes.removeAll(keepingCapacity: true)
     }
-    if reader.schema.fields.isEmpty { return await empty(connection, format: format) }
+    if reader.schema.fields.isEmpty {
+      await session.close()
+      return empty(format: format)
+    }
     writer.writeEnd(to: &bytes)
     try file.write(bytes)
-    return try await stream(on: connection, format: format) { [file] clause in
+    return try await stream(on: session, format: format) { [file] clause in
       "SELECT * FROM file('\(file.path)', 'ArrowStream') \(clause) "
         + "SETTINGS schema_inference_make_columns_nullable = 0"
     }
@@ -120,7 +115,7 @@ public struct StatementPath: StatementService {
 
   /// Runs a statement that writes its result into a pipe.
   private func stream(
-    on connection: any EngineConnection, format: String,
+    on session: StatementSession, format: String,
     statement: @escaping @Sendable (_ clause: String) -> String
   ) async throws -> StatementResult {
     let pipe = try ResultPipe()
@@ -130,14 +125,14 @@ public struct StatementPath: StatementService {
       let outcome: Result<Void, any Error>
       do {
         // The closure is kept until the end, because it holds what the statement reads.
-        _ = try await connection.execute(sql)
+        _ = try await session.connection.execute(sql)
         outcome = .success(())
       } catch let error as EngineError {
         outcome = .failure(error.leavingOut(outfile))
       } catch {
         outcome = .failure(error)
       }
-      await connection.close()
+      await session.close()
       pipe.closeWriteEnd()
       withExtendedLifetime(statement) {}
       return try outcome.get()

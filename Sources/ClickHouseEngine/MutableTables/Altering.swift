@@ -1,0 +1,68 @@
+import MagicCore
+
+/// Changes of a table as a whole.
+extension MutableTable {
+  /// How long a change of the declaration waits for statements that read an earlier state.
+  private static let readerPatience = Duration.seconds(30)
+
+  /// Changes the declaration: a copy of the settled table is altered, and takes its place in one
+  /// step when that succeeded.
+  ///
+  /// - Parameter statement: the ALTER statement with another table's name.
+  /// - Throws: ``EngineError`` when the engine refuses, when the result could not be mutable, or when
+  ///   readers do not end; the table is as it was then.
+  func alter(_ statement: @escaping @Sendable (_ table: String) -> String) async throws {
+    try await settling.withLatch {
+      try await latch.withLatch {
+        try await storage.withConnection { connection in
+          try await waitForReaders()
+          let stage = storage.stageName(of: owner)
+          do {
+            let youngs = current.youngs.filter { $0.rows > 0 }
+            try await copySettled(to: stage, settling: youngs, on: connection)
+            try await connection.execute(statement("\(stage)"))
+            try await TableDeclaration.check(stage, isComplete: true, on: connection)
+            let shape = try await TableShape.read(stage, on: connection)
+            let generation = try await makeGeneration(
+              of: stage, shape: shape, from: lastCommit, on: connection)
+            try await replace(with: generation, shape: shape, on: connection)
+          } catch {
+            await storage.discard(stage)
+            throw error
+          }
+        }
+      }
+    }
+  }
+
+  /// Empties the table.
+  func truncate() async throws {
+    try await settling.withLatch {
+      try await latch.withLatch {
+        try await storage.withConnection { try await publishGeneration(adding: nil, on: $0) }
+      }
+    }
+  }
+
+  /// Changes the comment.
+  func modifyComment(_ comment: String) async throws {
+    try await latch.withLatch {
+      try await storage.withConnection { connection in
+        setComment(comment)
+        try await refreshView(on: connection)
+      }
+    }
+  }
+
+  private func waitForReaders() async throws {
+    let deadline = ContinuousClock.now + Self.readerPatience
+    while storage.registry.hasReaders(below: lastCommit) {
+      guard ContinuousClock.now < deadline else {
+        throw EngineError(
+          message: "statements that began before the last change of the table still run; end them, "
+            + "or try again later")
+      }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+  }
+}

@@ -1,0 +1,406 @@
+import MagicCore
+
+/// A mutable table: its storage, and every change of it.
+///
+/// Rows are in *young* tables, which have all versions, until they are *settled* into a plain
+/// MergeTree table that has every key once. The view under the table's name reads the settled rows
+/// whose keys are in no young table, and the newest young rows; see `docs/mutable-tables.md`.
+///
+/// Whoever changes the table holds ``latch``; whoever moves rows from young to settled tables holds
+/// ``settling``, which is taken first when both are needed.
+actor MutableTable {
+  struct Young {
+    var name: StorageName
+    var rows = 0
+    /// Each one made a part.
+    var inserts = 0
+    var lastCommit: UInt64 = 0
+    var firstWrite: ContinuousClock.Instant?
+    var lastWrite: ContinuousClock.Instant?
+  }
+
+  struct Generation {
+    var settled: StorageName
+    var number: UInt64
+    /// The first commit point that reads it.
+    var from: UInt64
+    /// The last one takes new rows; those before it are frozen.
+    var youngs: [Young]
+  }
+
+  /// From this many rows on, a statement's rows go into a new generation directly.
+  static let bulkRowCount = 200_000
+  /// A writer waits while this many rows, or inserts, are young.
+  static let youngRowLimit = 3_000_000
+  static let youngInsertLimit = 600
+
+  nonisolated let owner: StorageOwner
+  nonisolated let latch = WriteLatch()
+  nonisolated let settling = WriteLatch()
+  nonisolated let storage: StorageEngine
+
+  /// The name under which it is read; nil while nobody sees it.
+  private(set) var name: TableReference?
+  private(set) var comment: String
+  private(set) var shape: TableShape
+  /// Oldest first. All but the last are kept for readers of earlier commit points.
+  private(set) var generations: [Generation]
+  /// The last commit that changed the table, as far as is known.
+  private(set) var lastCommit: UInt64
+  /// The highest version of a delete mark that is gone: whether a row with an older version still
+  /// exists can no longer be told.
+  private(set) var markFloor: UInt64
+  /// What the view reads, so that it is only replaced when that changes.
+  private var shown: MutableView?
+  private var lastYoung: UInt64
+  var lastSettling: (end: ContinuousClock.Instant, duration: Duration)?
+  /// Since when readers of earlier commit points hold up settling.
+  var waitingSince: ContinuousClock.Instant?
+
+  init(
+    owner: StorageOwner, storage: StorageEngine, name: TableReference?, comment: String,
+    shape: TableShape, generation: Generation, lastYoung: UInt64, lastCommit: UInt64,
+    markFloor: UInt64
+  ) {
+    self.lastYoung = lastYoung
+    self.owner = owner
+    self.storage = storage
+    self.name = name
+    self.comment = comment
+    self.shape = shape
+    generations = [generation]
+    self.lastCommit = lastCommit
+    self.markFloor = markFloor
+  }
+
+  /// The generation that new rows belong to.
+  var current: Generation {
+    get { generations[generations.count - 1] }
+    set { generations[generations.count - 1] = newValue }
+  }
+
+  /// The young table that takes new rows.
+  var openYoung: Young {
+    get { current.youngs[current.youngs.count - 1] }
+    set { current.youngs[current.youngs.count - 1] = newValue }
+  }
+
+  var youngRows: Int { current.youngs.reduce(0) { $0 + $1.rows } }
+
+  // MARK: The view
+
+  /// The SQL that reads the table in its present state.
+  var view: MutableView {
+    MutableView(
+      shape: shape,
+      branches: generations.map { generation in
+        Branch(
+          settled: generation.settled, from: generation.from,
+          youngs: generation.youngs.filter { $0.rows > 0 || $0.lastCommit > 0 }.map(\.name))
+      })
+  }
+
+  /// Makes the view read what ``view`` says. The caller holds the latch.
+  func refreshView(on connection: any EngineConnection) async throws {
+    guard let name else { return }
+    let view = view
+    guard view != shown else { return }
+    try await connection.execute(
+      "CREATE OR REPLACE VIEW \(name.quoted) AS \(view.livingRows)"
+        + (comment.isEmpty ? "" : " COMMENT \(quotedString(comment))"))
+    shown = view
+  }
+
+  /// Sets the name under which the table is read, without touching any view.
+  func setName(_ name: TableReference?) {
+    self.name = name
+    shown = nil
+  }
+
+  func setComment(_ comment: String) { self.comment = comment }
+
+  // MARK: Writing
+
+  /// Waits until there is room for more young rows.
+  func waitForRoom() async throws {
+    while youngRows >= Self.youngRowLimit
+      || current.youngs.reduce(0, { $0 + $1.inserts }) >= Self.youngInsertLimit
+    {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  /// Publishes what a statement has set aside. The caller holds the latch.
+  func publish(_ rows: StagedRows, on connection: any EngineConnection) async throws {
+    if rows.count == 0 { return }
+    if rows.count > Self.bulkRowCount, case .table = rows.place, rows.versions == .allotted {
+      try await publishGeneration(adding: rows, on: connection)
+      return
+    }
+    // Once begun, it goes on to its end whatever becomes of the statement's task.
+    try await Task { try await append(rows, on: connection) }.value
+  }
+
+  private func append(_ rows: StagedRows, on connection: any EngineConnection) async throws {
+    let version: String
+    switch rows.versions {
+    case .given: version = HiddenColumn.version
+    case .allotted:
+      version = "\(await storage.sequencer.versions(rows.count)) + \(rows.position)"
+    }
+    let commit = try await storage.sequencer.begin()
+    try await endingCommit(commit) {
+      try await noteYoungRows(rows.count, commit: commit, on: connection)
+      // One block makes one part, which is there whole or not at all.
+      try await connection.execute(
+        """
+        INSERT INTO \(openYoung.name) (\(shape.columnList), \(MutableView.hidden)) \
+        SELECT \(shape.columnList), \(version), \(HiddenColumn.deleteMark), \(commit) \
+        FROM \(rows.source) SETTINGS max_threads = 1, max_insert_threads = 1, \
+        min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, \
+        max_insert_block_size = 1000000000
+        """)
+    }
+  }
+
+  /// Takes note of rows about to be written into the open young table, and makes the view read
+  /// them: it must when they are published. The caller holds the latch.
+  func noteYoungRows(
+    _ count: Int, commit: UInt64, on connection: any EngineConnection
+  ) async throws {
+    let now = ContinuousClock.now
+    openYoung.rows += count
+    openYoung.inserts += 1
+    openYoung.lastCommit = commit
+    openYoung.firstWrite = openYoung.firstWrite ?? now
+    openYoung.lastWrite = now
+    lastCommit = commit
+    try await refreshView(on: connection)
+  }
+
+  /// Writes rows by `body` and publishes them; takes them back when that fails.
+  private func endingCommit(_ commit: UInt64, _ body: () async throws -> Void) async throws {
+    do {
+      try await body()
+    } catch {
+      await storage.takeBack(commit, from: [openYoung.name], because: error)
+      throw error
+    }
+    try await storage.sequencer.publish(commit)
+  }
+
+  // MARK: Generations
+
+  /// Publishes many rows as a new generation; without rows it is empty. The caller holds both
+  /// latches.
+  func publishGeneration(
+    adding rows: StagedRows?, on connection: any EngineConnection
+  ) async throws {
+    let versions = await storage.sequencer.versions(rows?.count ?? 0)
+    let settled = storage.stageName(of: owner)
+    do {
+      if let rows {
+        try await copySettled(
+          to: settled, settling: current.youngs.filter { $0.rows > 0 }, adding: rows,
+          firstVersion: versions, on: connection)
+      } else {
+        try await connection.execute("CREATE TABLE \(settled) AS \(current.settled)")
+      }
+      // The last step is short: commits of other tables wait for it.
+      try await Task { try await publishGeneration(settled, on: connection) }.value
+    } catch {
+      await storage.discard(settled)
+      throw error
+    }
+  }
+
+  private func publishGeneration(
+    _ stage: StorageName, on connection: any EngineConnection
+  ) async throws {
+    let commit = try await storage.sequencer.begin()
+    do {
+      generations.append(try await makeGeneration(of: stage, from: commit, on: connection))
+      try await refreshView(on: connection)
+    } catch {
+      if current.from == commit, generations.count > 1 {
+        let failed = generations.removeLast()
+        _ = try? await refreshView(on: connection)
+        storage.retire([failed.settled] + failed.youngs.map(\.name))
+      }
+      await storage.sequencer.abandon(commit)
+      throw error
+    }
+    lastCommit = commit
+    try await storage.sequencer.publish(commit)
+  }
+
+  /// Lets the next generation, which has the rows of the frozen young tables, be read from their
+  /// last commit on. The caller holds both latches.
+  func add(
+    generationOf stage: StorageName, without frozen: [Young], on connection: any EngineConnection
+  ) async throws {
+    let from = frozen.map(\.lastCommit).max() ?? lastCommit
+    let settled = StorageName(owner, .settled(generation: current.number + 1, from: from))
+    try await connection.execute("RENAME TABLE \(stage) TO \(settled)")
+    let open = current.youngs.filter { young in !frozen.contains { $0.name == young.name } }
+    current.youngs = frozen
+    generations.append(
+      Generation(settled: settled, number: current.number + 1, from: from, youngs: open))
+    try await refreshView(on: connection)
+  }
+
+  /// Copies the settled rows, without copying files, and adds those of young tables and of a stage.
+  func copySettled(
+    to settled: StorageName, settling youngs: [Young], adding rows: StagedRows? = nil, firstVersion: UInt64 = 0,
+    on connection: any EngineConnection
+  ) async throws {
+    try await connection.execute("CREATE TABLE \(settled) CLONE AS \(current.settled)")
+    try await settle(
+      youngs.map(\.name), into: settled, adding: rows, firstVersion, on: connection)
+  }
+
+  /// Makes a stage the settled table of the next generation.
+  func makeGeneration(
+    of stage: StorageName, shape: TableShape? = nil, from commit: UInt64,
+    on connection: any EngineConnection
+  ) async throws -> Generation {
+    let number = current.number + 1
+    let settled = StorageName(owner, .settled(generation: number, from: commit))
+    let young = try await makeYoung(
+      generation: number, shape: shape ?? self.shape, on: connection)
+    try await connection.execute("RENAME TABLE \(stage) TO \(settled)")
+    return Generation(settled: settled, number: number, from: commit, youngs: [young])
+  }
+
+  /// Moves the newest living rows of young tables, and then of a stage, into a settled table.
+  func settle(
+    _ youngs: [StorageName], into settled: StorageName, adding rows: StagedRows? = nil,
+    _ firstVersion: UInt64 = 0, on connection: any EngineConnection
+  ) async throws {
+    let all = "\(UInt64.max)"
+    let stagedKeys = rows.map { "SELECT \(shape.comparedKeyList) FROM \($0.source)" }
+    var keys = youngs.map { "SELECT \(shape.comparedKeyList) FROM \($0)" }
+    if let stagedKeys { keys.append(stagedKeys) }
+    let isEmpty = try await connection.texts(
+      "SELECT toString(count()) FROM (SELECT 1 FROM \(settled) LIMIT 1)") == [["0"]]
+    if !keys.isEmpty, !isEmpty {
+      try await connection.execute(
+        "DELETE FROM \(settled) WHERE \(shape.comparedKey) IN "
+          + "(\(keys.joined(separator: " UNION ALL ")))")
+    }
+    let columns = "\(shape.columnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
+    if !youngs.isEmpty {
+      let young = MutableView.rows(
+        of: youngs, "\(shape.columnList), \(MutableView.hidden)", upTo: all)
+      let view = MutableView(shape: shape, branches: [])
+      let unlessStaged = stagedKeys.map { " AND \(shape.comparedKey) NOT IN (\($0))" } ?? ""
+      try await connection.execute(
+        "INSERT INTO \(settled) (\(columns)) SELECT \(columns) FROM (\(view.newest(of: young))) "
+          + "WHERE \(HiddenColumn.deleteMark) = 0" + unlessStaged)
+      try await noteDroppedMarks(youngs, in: settled, on: connection)
+    }
+    if let rows {
+      try await connection.execute(
+        """
+        INSERT INTO \(settled) (\(columns)) \
+        SELECT \(shape.columnList), \(firstVersion) + _magic_position, 0 \
+        FROM (\(try await newestStaged(rows, on: connection))) WHERE \(HiddenColumn.deleteMark) = 0
+        """)
+    }
+  }
+
+  /// The last row of every key of a stage, with its position.
+  private func newestStaged(
+    _ rows: StagedRows, on connection: any EngineConnection
+  ) async throws -> String {
+    let all = "SELECT *, \(rows.position) AS _magic_position FROM \(rows.source)"
+    guard rows.mayRepeatKeys else { return all }
+    let repeated = try await connection.texts(
+      """
+      SELECT toString(count()) FROM (SELECT 1 FROM \(rows.source) GROUP BY \(shape.keyList) \
+      HAVING count() > 1 LIMIT 1) SETTINGS optimize_aggregation_in_order = 1
+      """)
+    if repeated == [["0"]] { return all }
+    return "SELECT * FROM (\(all)) ORDER BY _magic_position DESC LIMIT 1 BY \(shape.keyList)"
+  }
+
+  /// Remembers, in the settled table's comment, up to which version delete marks are gone.
+  private func noteDroppedMarks(
+    _ youngs: [StorageName], in settled: StorageName, on connection: any EngineConnection
+  ) async throws {
+    let marks = MutableView.rows(
+      of: youngs, "\(HiddenColumn.version), \(HiddenColumn.deleteMark)", upTo: "\(UInt64.max)")
+    let highest = try await connection.texts(
+      "SELECT toString(max(\(HiddenColumn.version))) FROM (\(marks)) "
+        + "WHERE \(HiddenColumn.deleteMark) = 1")
+    let floor = max(markFloor, highest.first?.first.flatMap(UInt64.init) ?? 0)
+    guard floor > 0 else { return }
+    try await connection.execute("ALTER TABLE \(settled) MODIFY COMMENT '\(floor)'")
+    markFloor = floor
+  }
+
+  /// Makes an empty young table, which a generation and those after it may read.
+  private func makeYoung(
+    generation: UInt64, shape: TableShape, on connection: any EngineConnection
+  ) async throws -> Young {
+    lastYoung += 1
+    let name = StorageName(owner, .young(generation: generation, number: lastYoung))
+    try await connection.execute(Self.youngStatement(name, shape))
+    return Young(name: name)
+  }
+
+  /// Opens a new young table, so that those before get no more rows. The caller holds the latch.
+  ///
+  /// - Parameter isForNext: whether the next generation reads it too.
+  func freeze(isForNext: Bool = false, on connection: any EngineConnection) async throws {
+    let generation = isForNext ? current.number + 1 : current.number
+    current.youngs.append(
+      try await makeYoung(generation: generation, shape: shape, on: connection))
+  }
+
+  /// Gives up a frozen young table whose rows are settled. The caller holds the latch.
+  func removeYoung(_ name: StorageName, on connection: any EngineConnection) async throws {
+    current.youngs.removeAll { $0.name == name }
+    try await refreshView(on: connection)
+    storage.retire([name])
+  }
+
+  /// Gives up generations that nobody reads any more. The caller holds the latch.
+  func removeOldGenerations(on connection: any EngineConnection) async throws {
+    guard generations.count > 1, !storage.registry.hasReaders(below: generations[1].from) else {
+      return
+    }
+    let old = generations.removeFirst()
+    try await refreshView(on: connection)
+    storage.retire([old.settled] + old.youngs.map(\.name))
+  }
+
+  /// Replaces everything by one generation of another shape. The caller holds both latches, and
+  /// nobody reads an earlier state.
+  func replace(
+    with generation: Generation, shape: TableShape, on connection: any EngineConnection
+  ) async throws {
+    let before = (generations, self.shape)
+    (generations, self.shape) = ([generation], shape)
+    do {
+      try await refreshView(on: connection)
+    } catch {
+      (generations, self.shape) = before
+      throw error
+    }
+    storage.retire(before.0.flatMap { [$0.settled] + $0.youngs.map(\.name) })
+  }
+
+  /// Puts off the next try to settle after one that failed.
+  func noteFailure() { lastSettling = (.now, .seconds(1)) }
+
+  /// The names of all its storage tables.
+  var storageNames: [StorageName] {
+    generations.flatMap { [$0.settled] + $0.youngs.map(\.name) }
+  }
+}
+
+extension TableReference {
+  /// The name as SQL writes it.
+  var quoted: String { "\(quotedIdentifier(database)).\(quotedIdentifier(table))" }
+}

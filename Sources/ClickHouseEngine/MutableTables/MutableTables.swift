@@ -1,0 +1,221 @@
+import MagicCore
+import Synchronization
+
+/// All mutable tables of a data folder: those of users and those that replication writes.
+public final class MutableTables: Sendable {
+  private struct State {
+    var tables: [StorageOwner: MutableTable] = [:]
+    var names: [TableReference: MutableTable] = [:]
+    var lastNumber: UInt64 = 0
+    /// The last generations of tables whose storage was removed, which may still be there.
+    var removedGenerations: [StorageOwner: UInt64] = [:]
+    var maintenance: Task<Void, Never>?
+  }
+
+  let storage: StorageEngine
+  /// Held by whoever creates, drops or renames tables.
+  let declarations = WriteLatch()
+  private let state: Mutex<State>
+  /// Row versions that wait for the next publication of replication.
+  let staged = StagedChanges()
+  private let report: @Sendable (String) -> Void
+
+  private init(
+    storage: StorageEngine, tables: [StorageOwner: MutableTable], lastNumber: UInt64,
+    report: @escaping @Sendable (String) -> Void
+  ) {
+    self.storage = storage
+    self.report = report
+    state = Mutex(State(tables: tables, lastNumber: lastNumber))
+  }
+
+  /// Opens the tables of an engine, and removes what was never published.
+  ///
+  /// - Parameters:
+  ///   - commitLog: the path of the file that holds the published commit point.
+  ///   - report: is given one line about everything that goes wrong in the background.
+  /// - Throws: ``EngineError`` when the data folder is damaged or of another format.
+  public static func open(
+    engine: any Engine, commitLog: String,
+    report: @escaping @Sendable (String) -> Void = { _ in }
+  ) async throws -> MutableTables {
+    let isNew = try CommitLog.read(path: commitLog) == nil
+    let (log, record) = try await CommitLog.open(path: commitLog)
+    let registry = ReaderRegistry(published: record.commit)
+    let background = PublishedTable(engine: engine)
+    let sequencer = CommitSequencer(log: log, record: record, registry: registry) { commit in
+      background.set(commit)
+    }
+    let storage = StorageEngine(engine: engine, registry: registry, sequencer: sequencer)
+    let recovered = try await storage.withConnection { connection in
+      try await connection.execute(
+        "CREATE DATABASE IF NOT EXISTS \(StorageName.database) ENGINE = Atomic")
+      try await PublishedTable.make(on: connection, commit: record.commit)
+      return try await Recovery(storage: storage, record: record, isNewLog: isNew)
+        .run(on: connection)
+    }
+    let tables = MutableTables(
+      storage: storage, tables: recovered.tables, lastNumber: recovered.lastNumber, report: report)
+    await tables.updateNames()
+    let maintenance = Task { [weak tables] in
+      while !Task.isCancelled {
+        guard let current = tables else { return }
+        await current.maintain()
+        try? await Task.sleep(for: .milliseconds(50))
+      }
+    }
+    tables.state.withLock { $0.maintenance = maintenance }
+    return tables
+  }
+
+  /// Ends the work in the background. What is not settled yet is settled after the next start.
+  public func shutdown() async {
+    let maintenance = state.withLock { $0.maintenance }
+    maintenance?.cancel()
+    await maintenance?.value
+  }
+
+  // MARK: Names
+
+  /// The mutable table of that name.
+  func table(_ name: TableReference) -> MutableTable? { state.withLock { $0.names[name] } }
+
+  func table(_ owner: StorageOwner) -> MutableTable? { state.withLock { $0.tables[owner] } }
+
+  /// All of a database, or of all databases.
+  func tables(in database: String? = nil) -> [(name: TableReference, table: MutableTable)] {
+    state.withLock { state in
+      state.names.filter { database == nil || $0.key.database == database }
+        .map { ($0.key, $0.value) }.sorted { $0.0.description < $1.0.description }
+    }
+  }
+
+  var owners: [StorageOwner] { state.withLock { Array($0.tables.keys) } }
+
+  /// A number for a new table of a user.
+  func newOwner() -> StorageOwner {
+    state.withLock { state in
+      state.lastNumber += 1
+      return StorageOwner(kind: .user, number: state.lastNumber)
+    }
+  }
+
+  /// The number of the first generation of a table that is made now.
+  func firstGeneration(of owner: StorageOwner) -> UInt64 {
+    state.withLock { ($0.removedGenerations[owner] ?? 0) + 1 }
+  }
+
+  func add(_ table: MutableTable) async {
+    state.withLock { $0.tables[table.owner] = table }
+    await updateNames()
+  }
+
+  /// Forgets a table and drops its storage once nobody reads it.
+  func remove(_ table: MutableTable) async {
+    await table.setName(nil)
+    let generation = await table.current.number
+    state.withLock { state in
+      state.tables[table.owner] = nil
+      state.removedGenerations[table.owner] = generation
+    }
+    await updateNames()
+    storage.retire(await table.storageNames)
+  }
+
+  /// Takes note of what the tables are called now.
+  func updateNames() async {
+    var names: [TableReference: MutableTable] = [:]
+    for table in state.withLock({ Array($0.tables.values) }) {
+      if let name = await table.name { names[name] = table }
+    }
+    state.withLock { $0.names = names }
+  }
+
+  // MARK: Background
+
+  /// Settles what is due, and drops what nobody needs.
+  private func maintain() async {
+    let now = ContinuousClock.now
+    var due: [MutableTable] = []
+    for table in state.withLock({ Array($0.tables.values) })
+    where await table.settlingIsDue(at: now) {
+      due.append(table)
+    }
+    await withTaskGroup(of: Void.self) { group in
+      for (index, table) in due.enumerated() {
+        // Two at a time: a large table does not hold up the small ones.
+        if index >= 2 { await group.next() }
+        group.addTask { [self] in
+          do {
+            try await table.settle()
+          } catch is CancellationError {
+          } catch {
+            if Task.isCancelled { return }
+            report("settling \(await table.name?.description ?? "\(table.owner)") failed: \(error)")
+            // What fails is tried again, but not at once.
+            await table.noteFailure()
+          }
+        }
+      }
+    }
+    do {
+      try await storage.dropRetired()
+    } catch {
+      if !Task.isCancelled { report("dropping unused storage failed: \(error)") }
+    }
+  }
+}
+
+/// The published commit point as a table in memory, for what the engine runs by itself.
+private final class PublishedTable: Sendable {
+  private struct State {
+    var wanted: UInt64 = 0
+    var isWriting = false
+  }
+
+  private let engine: any Engine
+  private let state = Mutex(State())
+
+  init(engine: any Engine) { self.engine = engine }
+
+  static func make(on connection: any EngineConnection, commit: UInt64) async throws {
+    try await connection.execute(
+      """
+      CREATE TABLE IF NOT EXISTS \(MutableView.publishedTable) (key UInt8, commit UInt64) \
+      ENGINE = Join(ANY, LEFT, key) SETTINGS persistent = 0, join_any_take_last_row = 1
+      """)
+    try await connection.execute(statement(commit))
+  }
+
+  private static func statement(_ commit: UInt64) -> String {
+    "INSERT INTO \(MutableView.publishedTable) SELECT 1, \(commit)"
+  }
+
+  /// Writes a commit point soon; several that come at once are written as one.
+  func set(_ commit: UInt64) {
+    let isFirst = state.withLock { state in
+      state.wanted = commit
+      defer { state.isWriting = true }
+      return !state.isWriting
+    }
+    if isFirst { Task { await write() } }
+  }
+
+  private func write() async {
+    let connection = try? await engine.connect()
+    var written: UInt64?
+    while let next = next(after: written) {
+      _ = try? await connection?.execute(Self.statement(next))
+      written = next
+    }
+    await connection?.close()
+  }
+
+  private func next(after written: UInt64?) -> UInt64? {
+    state.withLock { state in
+      if state.wanted != written { return state.wanted }
+      state.isWriting = false
+      return nil
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import MagicCore
+
+/// Finds the mutable tables of an engine by the names of their storage and by the views that read
+/// it, and removes what was never published or is not needed any more.
+struct Recovery {
+  let storage: StorageEngine
+  let record: CommitRecord
+  let isNewLog: Bool
+
+  private struct View {
+    var name: TableReference
+    var comment: String
+    var references: Set<String>
+  }
+
+  func run(
+    on connection: any EngineConnection
+  ) async throws -> (tables: [StorageOwner: MutableTable], lastNumber: UInt64) {
+    let tables = try await connection.texts(
+      "SELECT name FROM system.tables WHERE database = \(quotedString(StorageName.database))"
+    ).map { $0[0] }
+    let names = tables.compactMap { StorageName($0) }
+    try checkFolder(tables, names)
+    let views = try await views(on: connection)
+    var found: [StorageOwner: MutableTable] = [:]
+    for (owner, names) in Dictionary(grouping: names, by: \.owner) {
+      let view = views[owner]
+      let table = try await recover(owner, names, view, on: connection)
+      if let table { found[owner] = table }
+      let kept = Set(await table?.storageNames ?? [])
+      for name in names where !kept.contains(name) {
+        try await connection.execute("DROP TABLE IF EXISTS \(name) SYNC")
+      }
+    }
+    let last = names.filter { $0.owner.kind == .user }.map(\.owner.number).max() ?? 0
+    return (found, last)
+  }
+
+  private func checkFolder(_ tables: [String], _ names: [StorageName]) throws {
+    let isFirstForm = tables.contains { $0.hasPrefix("t") && UInt64($0.dropFirst()) != nil }
+    if isFirstForm {
+      throw EngineError(
+        message: "this data folder was written by version 0.1, whose form of storage is no longer "
+          + "read: copy the tables anew into an empty data folder")
+    }
+    if isNewLog, !names.isEmpty {
+      throw EngineError(
+        message: "the data folder has tables, but its commit log (the file `commits`) is missing: "
+          + "restore it from a backup")
+    }
+  }
+
+  /// The views that read storage, by whose storage it is.
+  private func views(on connection: any EngineConnection) async throws -> [StorageOwner: View] {
+    let rows = try await connection.texts(
+      """
+      SELECT database, name, comment, as_select FROM system.tables \
+      WHERE engine = 'View' AND position(as_select, '\(StorageName.database).') > 0
+      """)
+    var views: [StorageOwner: View] = [:]
+    for row in rows {
+      let text = SQLText(row[3])
+      var references: Set<String> = []
+      for index in text.tokens.indices.dropLast(2)
+      where text.identifier(index) == StorageName.database
+        && text.isSymbol(index + 1, ".")
+      {
+        references.insert(text.identifier(index + 2) ?? "")
+      }
+      guard let owner = references.lazy.compactMap({ StorageName($0)?.owner }).first else {
+        continue
+      }
+      views[owner] = View(
+        name: TableReference(database: row[0], table: row[1]), comment: row[2],
+        references: references)
+    }
+    return views
+  }
+
+  /// - Returns: nil when nothing of the table is to be kept.
+  private func recover(
+    _ owner: StorageOwner, _ names: [StorageName], _ view: View?,
+    on connection: any EngineConnection
+  ) async throws -> MutableTable? {
+    // A table of a user that no view shows was being created or dropped.
+    if view == nil, owner.kind == .user { return nil }
+    var newest: MutableTable.Generation?
+    for name in names {
+      guard case .settled(let number, let from) = name.role, from <= record.commit,
+        view?.references.contains(name.table) ?? true, number > newest?.number ?? 0
+      else { continue }
+      newest = MutableTable.Generation(settled: name, number: number, from: from, youngs: [])
+    }
+    guard var generation = newest else {
+      if view == nil { return nil }
+      throw EngineError(
+        message: "the storage of \(view?.name.description ?? "\(owner)") is missing: restore the "
+          + "data folder from a backup")
+    }
+    var lastYoung: UInt64 = 0
+    for name in names.sorted(by: { $0.table < $1.table }) {
+      guard case .young(let number, let young) = name.role else { continue }
+      lastYoung = max(lastYoung, young)
+      guard number >= generation.number else { continue }
+      let recovered = try await recoverYoung(name, on: connection)
+      if recovered.rows > 0 { generation.youngs.append(recovered) }
+    }
+    generation.youngs.sort { Self.number($0.name) < Self.number($1.name) }
+    let table = MutableTable(
+      owner: owner, storage: storage, name: view?.name, comment: view?.comment ?? "",
+      shape: try await TableShape.read(generation.settled, on: connection),
+      generation: generation, lastYoung: lastYoung, lastCommit: record.commit,
+      markFloor: try await markFloor(generation.settled, on: connection))
+    if generation.youngs.isEmpty { try await table.freeze(on: connection) }
+    try await table.refreshView(on: connection)
+    return table
+  }
+
+  private static func number(_ name: StorageName) -> UInt64 {
+    if case .young(_, let number) = name.role { return number }
+    return 0
+  }
+
+  /// Removes the rows that were never published.
+  private func recoverYoung(
+    _ name: StorageName, on connection: any EngineConnection
+  ) async throws -> MutableTable.Young {
+    let later = "\(HiddenColumn.commit) > \(record.commit)"
+    let counts = try await connection.texts(
+      "SELECT toString(countIf(\(later))), toString(countIf(NOT \(later))) FROM \(name)")
+    if counts.first?.first != "0" {
+      try await connection.execute("DELETE FROM \(name) WHERE \(later)")
+    }
+    let rows = counts.first.flatMap { Int($0[1]) } ?? 0
+    var young = MutableTable.Young(name: name, rows: rows)
+    if rows > 0 {
+      young.inserts = 1
+      young.lastCommit = record.commit
+      young.firstWrite = .now
+      young.lastWrite = .now
+    }
+    return young
+  }
+
+  private func markFloor(
+    _ settled: StorageName, on connection: any EngineConnection
+  ) async throws -> UInt64 {
+    let comment = try await connection.texts(
+      """
+      SELECT comment FROM system.tables WHERE database = \(quotedString(StorageName.database)) \
+      AND name = \(quotedString(settled.table))
+      """)
+    return comment.first?.first.flatMap(UInt64.init) ?? 0
+  }
+}

@@ -1,0 +1,96 @@
+import MagicCore
+
+/// Moving young rows into the settled table, in the background.
+///
+/// In place it takes four steps: the young table is *frozen*, a new one takes what is written from
+/// then on; nobody reads a commit point before the last one of the frozen table; its keys are
+/// masked in the settled table and its newest living rows added there, which no reader sees,
+/// because the view leaves out of the settled rows what is in a young table; the view forgets the
+/// frozen table. A crash between them leaves steps that may be repeated.
+extension MutableTable {
+  /// A young table is settled when it has this many rows, or rests, or is old.
+  private static let eagerRowCount = 100_000
+  private static let restDuration = Duration.milliseconds(400)
+  private static let ageLimit = Duration.seconds(3)
+  /// How long readers of earlier commit points hold up settling before it goes on in a copy.
+  private static let patience = Duration.seconds(5)
+
+  /// Whether the background should call ``settle()`` now.
+  func settlingIsDue(at now: ContinuousClock.Instant) -> Bool {
+    if generations.count > 1, !storage.registry.hasReaders(below: generations[1].from) {
+      return true
+    }
+    if current.youngs.count > 1 { return true }
+    guard openYoung.rows > 0, let first = openYoung.firstWrite, let last = openYoung.lastWrite
+    else { return false }
+    let isLarge = openYoung.rows >= Self.eagerRowCount
+      || openYoung.inserts >= Self.youngInsertLimit / 2
+    if let lastSettling {
+      // It takes at most half of the time, and a fifth when little waits.
+      let pause = lastSettling.duration * (isLarge ? 1 : 4)
+      if now - lastSettling.end < pause { return false }
+    }
+    return isLarge || now - last >= Self.restDuration || now - first >= Self.ageLimit
+  }
+
+  /// Settles what is young, as far as readers allow.
+  func settle() async throws {
+    try await settling.withLatch {
+      try await storage.withConnection { connection in
+        try await latch.withLatch { try await removeOldGenerations(on: connection) }
+        try await settleYoung(on: connection)
+      }
+    }
+  }
+
+  /// Settles everything that is published, waiting for readers as long as it takes.
+  func settleAll() async throws {
+    while youngRows > 0 || generations.count > 1 {
+      try await settle()
+      if youngRows > 0 || generations.count > 1 { try await Task.sleep(for: .milliseconds(20)) }
+    }
+  }
+
+  private func settleYoung(on connection: any EngineConnection) async throws {
+    let start = ContinuousClock.now
+    if current.youngs.count == 1 {
+      guard openYoung.rows > 0 else { return }
+      try await latch.withLatch { try await freeze(on: connection) }
+    }
+    let frozen = current.youngs[0]
+    if storage.registry.hasReaders(below: frozen.lastCommit) {
+      waitingSince = waitingSince ?? start
+      try await settleInCopy(waited: start - (waitingSince ?? start), on: connection)
+      return
+    }
+    waitingSince = nil
+    try await settle([frozen.name], into: current.settled, on: connection)
+    try await latch.withLatch { try await removeYoung(frozen.name, on: connection) }
+    let end = ContinuousClock.now
+    lastSettling = (end, end - start)
+  }
+
+  /// Goes on in a copy of the settled table, so that a long statement keeps what it reads.
+  private func settleInCopy(waited: Duration, on connection: any EngineConnection) async throws {
+    // More than two generations would make statements slow to plan.
+    guard waited >= Self.patience, generations.count == 1, youngRows >= Self.eagerRowCount else {
+      return
+    }
+    let start = ContinuousClock.now
+    let stage = storage.stageName(of: owner)
+    do {
+      try await latch.withLatch { try await freeze(isForNext: true, on: connection) }
+      let frozen = Array(current.youngs.dropLast())
+      try await copySettled(to: stage, settling: frozen, on: connection)
+      try await latch.withLatch {
+        try await add(generationOf: stage, without: frozen, on: connection)
+      }
+    } catch {
+      await storage.discard(stage)
+      throw error
+    }
+    waitingSince = nil
+    let end = ContinuousClock.now
+    lastSettling = (end, end - start)
+  }
+}

@@ -1,0 +1,116 @@
+import MagicCore
+import Synchronization
+
+/// What all mutable tables of a data folder share: the engine, the commit points and their readers,
+/// and the storage tables that wait for their end.
+final class StorageEngine: Sendable {
+  /// A storage table that no view names any more.
+  private struct Retired {
+    var name: StorageName
+    /// Those who entered before may have resolved a view that named it.
+    var mark: UInt64
+    /// The engine's own readers (refreshes, dictionaries) do not enter; they get this long.
+    var earliest: ContinuousClock.Instant
+  }
+
+  let registry: ReaderRegistry
+  let sequencer: CommitSequencer
+  private let engine: any Engine
+  private let retired = Mutex<[Retired]>([])
+  private let lastStage = Atomic<UInt64>(0)
+
+  init(engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer) {
+    self.engine = engine
+    self.registry = registry
+    self.sequencer = sequencer
+  }
+
+  /// What the layer's own statements need whatever the types and keys of a table are.
+  private static let settings = [
+    "allow_suspicious_low_cardinality_types = 1", "allow_suspicious_variant_types = 1",
+    "allow_suspicious_fixed_string_types = 1", "allow_experimental_time_time64_type = 1",
+    "allow_suspicious_indices = 1", "max_partitions_per_insert_block = 0",
+    "lightweight_deletes_sync = 1", "mutations_sync = 1", "insert_null_as_default = 0",
+    "max_query_size = 16777216",
+  ]
+
+  /// Runs `body` with a session for the layer's own statements.
+  func withConnection<Result: Sendable>(
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (any EngineConnection) async throws -> Result
+  ) async throws -> Result {
+    let connection = try await engine.connect()
+    do {
+      try await connection.execute("SET " + Self.settings.joined(separator: ", "))
+      let result = try await body(connection)
+      await connection.close()
+      return result
+    } catch {
+      await connection.close()
+      throw error
+    }
+  }
+
+  /// The name of a new stage.
+  func stageName(of owner: StorageOwner) -> StorageName {
+    StorageName(owner, .stage(lastStage.add(1, ordering: .relaxed).newValue))
+  }
+
+  /// Drops storage tables once nobody can need them.
+  func retire(_ names: [StorageName]) {
+    let mark = registry.mark
+    let earliest = ContinuousClock.now + .seconds(2)
+    retired.withLock { retired in
+      retired += names.map { Retired(name: $0, mark: mark, earliest: earliest) }
+    }
+  }
+
+  /// Drops the retired tables that nobody needs any more.
+  func dropRetired() async throws {
+    let now = ContinuousClock.now
+    let ready = retired.withLock { retired in
+      let ready = retired.filter { $0.earliest <= now && !registry.hasReaders(before: $0.mark) }
+      retired.removeAll { table in ready.contains { $0.name == table.name } }
+      return ready.map(\.name)
+    }
+    if ready.isEmpty { return }
+    try await withConnection { connection in
+      for name in ready { try await connection.execute("DROP TABLE IF EXISTS \(name) SYNC") }
+    }
+  }
+
+  /// Drops a table that nobody but the caller ever knew, whatever became of the caller's task.
+  func discard(_ name: StorageName) async {
+    // One that cannot be dropped now is dropped when the data folder is opened again.
+    await Task { [self] in
+      try? await withConnection { _ = try await $0.execute("DROP TABLE IF EXISTS \(name) SYNC") }
+    }.value
+  }
+}
+
+extension StorageEngine {
+  /// Removes the rows of a commit that failed, so that later ones can be published. When that fails
+  /// too, nothing is published any more: the next start removes the rows.
+  func takeBack(_ commit: UInt64, from youngs: [StorageName], because reason: any Error) async {
+    await Task { [self] in
+      do {
+        try await withConnection { connection in
+          for young in youngs { try await removeRows(of: commit, from: young, on: connection) }
+        }
+        await sequencer.abandon(commit)
+      } catch {
+        await sequencer.fail(
+          "a write failed (\(reason)) and could not be taken back (\(error)): restart to recover")
+      }
+    }.value
+  }
+
+  private func removeRows(
+    of commit: UInt64, from young: StorageName, on connection: any EngineConnection
+  ) async throws {
+    let condition = "\(HiddenColumn.commit) = \(commit)"
+    let count = try await connection.texts(
+      "SELECT toString(count()) FROM \(young) WHERE \(condition)")
+    if count != [["0"]] { try await connection.execute("DELETE FROM \(young) WHERE \(condition)") }
+  }
+}

@@ -1,0 +1,68 @@
+/// Whose table a storage belongs to.
+struct StorageOwner: Hashable, Sendable, CustomStringConvertible {
+  enum Kind: Character, Sendable {
+    /// Made by a `CREATE TABLE` statement.
+    case user = "u"
+    /// Written by replication, and by nobody else.
+    case replicated = "r"
+  }
+
+  var kind: Kind
+  var number: UInt64
+
+  var description: String { "\(kind.rawValue)\(number)" }
+}
+
+/// The names of the plain tables behind mutable ones, which tell all that recovery needs to know:
+/// `u7_s2_130`, `u7_y2_5`, `u7_x9`.
+struct StorageName: Hashable, Sendable, CustomStringConvertible {
+  /// The database of all storage.
+  static let database = "_magic"
+
+  enum Role: Hashable, Sendable {
+    /// Every key once, superseded rows masked. A generation holds from a commit point on.
+    case settled(generation: UInt64, from: UInt64)
+    /// All versions of rows that are not settled into a generation yet.
+    case young(generation: UInt64, number: UInt64)
+    /// Rows of a statement or transaction that has not ended.
+    case stage(UInt64)
+  }
+
+  var owner: StorageOwner
+  var role: Role
+
+  init(_ owner: StorageOwner, _ role: Role) {
+    self.owner = owner
+    self.role = role
+  }
+
+  /// - Returns: nil for a name of another form.
+  init?(_ text: String) {
+    let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+    guard let first = parts.first?.first, let kind = StorageOwner.Kind(rawValue: first),
+      let number = UInt64(parts[0].dropFirst()), parts.count >= 2, let letter = parts[1].first
+    else { return nil }
+    let numbers = [parts[1].dropFirst()] + parts.dropFirst(2)
+    let values = numbers.compactMap { UInt64($0) }
+    guard values.count == numbers.count else { return nil }
+    owner = StorageOwner(kind: kind, number: number)
+    switch (letter, values.count) {
+    case ("s", 2): role = .settled(generation: values[0], from: values[1])
+    case ("y", 2): role = .young(generation: values[0], number: values[1])
+    case ("x", 1): role = .stage(values[0])
+    default: return nil
+    }
+  }
+
+  /// The table's name inside ``database``.
+  var table: String {
+    switch role {
+    case .settled(let generation, let from): "\(owner)_s\(generation)_\(from)"
+    case .young(let generation, let number): "\(owner)_y\(generation)_\(number)"
+    case .stage(let number): "\(owner)_x\(number)"
+    }
+  }
+
+  /// The name as SQL writes it.
+  var description: String { "\(Self.database).\(table)" }
+}

@@ -1,0 +1,95 @@
+import MagicCore
+
+/// What a mutable table's rows look like: its visible columns and the key that identifies a row.
+struct TableShape: Hashable, Sendable {
+  struct Column: Hashable, Sendable {
+    var name: String
+    /// As ClickHouse prints it.
+    var type: String
+    /// Whether the key's expressions use it.
+    var isInKey: Bool
+  }
+
+  /// The visible columns in their order.
+  var columns: [Column]
+  /// The expressions of the sorting key, as ClickHouse prints them.
+  var key: [String]
+  /// The names in `key` that are columns and may be null.
+  private var nullable: Set<String>
+
+  init(columns: [Column], key: [String]) {
+    self.columns = columns
+    self.key = key
+    nullable = Set(columns.filter { $0.isInKey && $0.type.contains("Nullable(") }.map(\.name))
+  }
+
+  /// The visible columns' names, quoted and separated by commas.
+  var columnList: String { columns.map { quotedIdentifier($0.name) }.joined(separator: ", ") }
+
+  /// The columns that the key's expressions use, quoted and separated by commas.
+  var keyColumnList: String {
+    columns.filter(\.isInKey).map { quotedIdentifier($0.name) }.joined(separator: ", ")
+  }
+
+  /// The key's expressions as a `SELECT` or `BY` list.
+  var keyList: String { key.joined(separator: ", ") }
+
+  /// The key as a list of values of which none is null, for comparisons: `IN` never finds a null.
+  var comparedKeyList: String {
+    if nullable.isEmpty { return keyList }
+    return key.map { "isNull(\($0)), ifNull(toString(\($0)), '')" }.joined(separator: ", ")
+  }
+
+  /// The key as one value, for `IN`.
+  var comparedKey: String {
+    key.count == 1 && nullable.isEmpty ? key[0] : "(\(comparedKeyList))"
+  }
+}
+
+extension TableShape {
+  /// Reads a storage table's shape from the engine.
+  ///
+  /// - Throws: ``EngineError`` when there is no such table.
+  static func read(
+    _ name: StorageName, on connection: any EngineConnection
+  ) async throws -> TableShape {
+    let place =
+      "database = \(quotedString(StorageName.database)) AND table = \(quotedString(name.table))"
+    let columns = try await connection.texts(
+      """
+      SELECT name, type, if(is_in_sorting_key, '1', '0') FROM system.columns WHERE \(place) \
+      AND name NOT IN (\(HiddenColumn.all.map(quotedString).joined(separator: ", "))) \
+      ORDER BY position
+      """
+    ).map { Column(name: $0[0], type: $0[1], isInKey: $0[2] == "1") }
+    let keys = try await connection.texts(
+      """
+      SELECT sorting_key FROM system.tables WHERE \
+      database = \(quotedString(StorageName.database)) AND name = \(quotedString(name.table))
+      """)
+    guard let key = keys.first?.first, !columns.isEmpty else {
+      throw EngineError(message: "the storage table \(name) is missing")
+    }
+    return TableShape(columns: columns, key: splitAtCommas(key))
+  }
+}
+
+/// The parts of a list of expressions.
+func splitAtCommas(_ text: String) -> [String] {
+  let bytes = Array(text.utf8)
+  var tokenizer = Tokenizer(bytes)
+  var parts: [String] = []
+  var start = 0
+  func part(_ range: Range<Int>) -> String {
+    let text = String(decoding: bytes[range], as: UTF8.self)
+    return String(text.drop { $0 == " " })
+  }
+  while let token = tokenizer.next() {
+    guard token.depth == 0, token.kind == .symbol,
+      bytes[token.range.lowerBound] == UInt8(ascii: ",")
+    else { continue }
+    parts.append(part(start..<token.range.lowerBound))
+    start = token.range.upperBound
+  }
+  return parts + [part(start..<bytes.count)]
+}

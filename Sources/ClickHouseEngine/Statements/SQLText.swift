@@ -1,0 +1,236 @@
+/// A table's name as a statement writes it.
+struct WrittenName: Hashable {
+  /// The database before the dot; nil when the session's own is meant.
+  var database: String?
+  /// The table, without quotes.
+  var table: String
+  /// The bytes of the statement that the name takes.
+  var range: Range<Int>
+}
+
+/// One statement and its tokens. Rows that follow an insert's `FORMAT name` have no tokens, and a
+/// `;` at the end has none either.
+struct SQLText {
+  /// The statement.
+  let bytes: [UInt8]
+  /// What it consists of, without space and comments.
+  private(set) var tokens: [Token] = []
+
+  init(_ statement: String) {
+    bytes = Array(statement.utf8)
+    var tokenizer = Tokenizer(bytes)
+    while let token = tokenizer.next() {
+      tokens.append(token)
+      if rowsFollow { return }
+    }
+    while isSymbol(tokens.count - 1, ";") { tokens.removeLast() }
+  }
+
+  /// Whether the tokens so far end with the `FORMAT name` of an insert that brings its rows.
+  private var rowsFollow: Bool {
+    let format = tokens.count - 2
+    guard word(format) == "FORMAT", depth(format) == 0, word(format + 1) != "",
+      let head = InsertHead(self), format >= head.end
+    else { return false }
+    let query = head.source(in: self)
+    guard query < format, word(query) != "FROM" || word(query + 1) != "INFILE" else { return true }
+    // Only a query over input() reads rows.
+    return (query..<format).contains { word($0) == "INPUT" && isSymbol($0 + 1, "(") }
+      && endsExpression(format - 1)
+  }
+
+  // MARK: Tokens
+
+  /// A word in capitals; empty for another token and outside of the statement.
+  func word(_ index: Int) -> String {
+    guard tokens.indices.contains(index), tokens[index].kind == .word else { return "" }
+    return String(decoding: bytes[tokens[index].range], as: UTF8.self).uppercased()
+  }
+
+  /// Whether words stand one after another from a position on.
+  func hasWords(_ words: [String], at index: Int) -> Bool {
+    words.indices.allSatisfy { word(index + $0) == words[$0] }
+  }
+
+  /// Whether a token is that symbol.
+  func isSymbol(_ index: Int, _ symbol: Unicode.Scalar) -> Bool {
+    tokens.indices.contains(index) && tokens[index].kind == .symbol
+      && bytes[tokens[index].range.lowerBound] == UInt8(ascii: symbol)
+  }
+
+  /// How many brackets are open around a token; -1 outside of the statement.
+  func depth(_ index: Int) -> Int { tokens.indices.contains(index) ? tokens[index].depth : -1 }
+
+  /// What a token is; nil outside of the statement.
+  func kind(_ index: Int) -> Token.Kind? {
+    tokens.indices.contains(index) ? tokens[index].kind : nil
+  }
+
+  /// The bytes from the first of some tokens to the last, as they are.
+  func text(_ range: Range<Int>) -> String {
+    guard !range.isEmpty else { return "" }
+    return String(decoding: bytes[byteRange(range)], as: UTF8.self)
+  }
+
+  /// The bytes that some tokens take; there must be one at least.
+  func byteRange(_ range: Range<Int>) -> Range<Int> {
+    tokens[range.lowerBound].range.lowerBound..<tokens[range.upperBound - 1].range.upperBound
+  }
+
+  /// The bracket that closes the one at a position.
+  func closing(_ open: Int) -> Int? {
+    guard tokens.indices.contains(open) else { return nil }
+    return tokens.indices[(open + 1)...].first { tokens[$0].depth <= tokens[open].depth }
+  }
+
+  /// The parts of some tokens between the commas at one depth.
+  func split(_ range: Range<Int>, depth: Int) -> [Range<Int>] {
+    var parts: [Range<Int>] = []
+    var start = range.lowerBound
+    for index in range where tokens[index].depth == depth && isSymbol(index, ",") {
+      parts.append(start..<index)
+      start = index + 1
+    }
+    return parts + [start..<range.upperBound]
+  }
+
+  /// The position of the outermost words that begin a clause.
+  func clause(_ words: String..., in range: Range<Int>) -> Int? {
+    range.first {
+      tokens[$0].depth == 0 && hasWords(words, at: $0)
+        && ($0 == range.lowerBound || endsExpression($0 - 1))
+    }
+  }
+
+  /// Whether what stands at a position can be the end of an expression or a clause; after anything
+  /// else a keyword is a column's name.
+  func endsExpression(_ index: Int) -> Bool {
+    switch kind(index) {
+    case nil: false
+    case .number, .string, .quotedName: true
+    case .symbol: [")", "]", "}", "*"].contains { isSymbol(index, $0) }
+    case .word: !Self.openWords.contains(word(index))
+    }
+  }
+
+  /// The words after which an expression or a name must follow.
+  private static let openWords: Set<String> = [
+    "AND", "AS", "BETWEEN", "BY", "CASE", "DEFAULT", "DISTINCT", "DIV", "ELSE", "FROM", "HAVING",
+    "ILIKE", "IN", "INTERVAL", "INTO", "IS", "JOIN", "KEY", "LIKE", "LIMIT", "MOD", "NOT", "OFFSET",
+    "ON", "OR", "PREWHERE", "SELECT", "SELRAW", "SET", "SETTINGS", "TABLE", "THEN", "TTL", "USING",
+    "WHEN", "WHERE", "WITH",
+  ]
+
+  // MARK: Names
+
+  /// What a word or a quoted name says; nil for another token.
+  func identifier(_ index: Int) -> String? {
+    switch kind(index) {
+    case .word: String(decoding: bytes[tokens[index].range], as: UTF8.self)
+    case .quotedName: unquoted(bytes[tokens[index].range])
+    default: nil
+    }
+  }
+
+  /// What a string says; nil for another token.
+  func string(_ index: Int) -> String? {
+    guard kind(index) == .string else { return nil }
+    let literal = bytes[tokens[index].range]
+    guard literal.first == UInt8(ascii: "$") else { return unquoted(literal) }
+    let tag = literal.dropFirst().prefix { $0 != UInt8(ascii: "$") }.count + 2
+    return String(decoding: literal.dropFirst(tag).dropLast(tag), as: UTF8.self)
+  }
+
+  /// The names between dots from a position on, and the position after them.
+  func path(at index: Int) -> (parts: [String], next: Int)? {
+    guard let first = identifier(index) else { return nil }
+    var parts = [first]
+    var next = index + 1
+    while isSymbol(next, ".") {
+      guard let part = identifier(next + 1) else { return nil }
+      parts.append(part)
+      next += 2
+    }
+    return (parts, next)
+  }
+
+  /// The table's name at a position, and the position after it.
+  func name(at index: Int) -> (name: WrittenName, next: Int)? {
+    guard let (parts, next) = path(at: index), parts.count <= 2 else { return nil }
+    let range = byteRange(index..<next)
+    let database = parts.count == 2 ? parts[0] : nil
+    return (WrittenName(database: database, table: parts[parts.count - 1], range: range), next)
+  }
+
+  /// Whether a word or a quoted name is `word`, in any case.
+  func mentions(_ word: String) -> Bool {
+    let word = word.lowercased()
+    return tokens.indices.contains { identifier($0)?.lowercased() == word }
+  }
+
+  /// The statement with other text in the place of some bytes, of which no two overlap.
+  func replacing(_ edits: [(range: Range<Int>, text: String)]) -> String {
+    replacing(edits, from: 0)
+  }
+
+  /// The statement from a byte on, with other text in the place of some of it.
+  func replacing(_ edits: [(range: Range<Int>, text: String)], from start: Int) -> String {
+    var result: [UInt8] = []
+    var position = start
+    // What is inserted before a byte comes before what replaces it.
+    let ordered = edits.sorted {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }
+    for edit in ordered {
+      result += bytes[position..<edit.range.lowerBound]
+      result += Array(edit.text.utf8)
+      position = edit.range.upperBound
+    }
+    return String(decoding: result + bytes[position...], as: UTF8.self)
+  }
+}
+
+/// The text inside quotes, whose escapes are resolved; nil when the last quote is missing.
+private func unquoted(_ literal: ArraySlice<UInt8>) -> String? {
+  guard let quote = literal.first else { return nil }
+  var result: [UInt8] = []
+  var rest = literal.dropFirst()
+  while let byte = rest.popFirst() {
+    if byte == UInt8(ascii: "\\") {
+      guard let escaped = rest.popFirst() else { return nil }
+      result += resolved(escaped, &rest)
+    } else if byte == quote {
+      guard rest.popFirst() != nil else { return String(decoding: result, as: UTF8.self) }
+      result.append(quote)
+    } else {
+      result.append(byte)
+    }
+  }
+  return nil
+}
+
+/// What a backslash and the byte after it mean; takes the digits of `\xHH` from `rest`.
+private func resolved(_ escaped: UInt8, _ rest: inout ArraySlice<UInt8>) -> [UInt8] {
+  switch escaped {
+  case UInt8(ascii: "a"): return [0x07]
+  case UInt8(ascii: "b"): return [0x08]
+  case UInt8(ascii: "e"): return [0x1B]
+  case UInt8(ascii: "f"): return [0x0C]
+  case UInt8(ascii: "n"): return [0x0A]
+  case UInt8(ascii: "r"): return [0x0D]
+  case UInt8(ascii: "t"): return [0x09]
+  case UInt8(ascii: "v"): return [0x0B]
+  case UInt8(ascii: "0"): return [0x00]
+  case UInt8(ascii: "N"): return []
+  case UInt8(ascii: "x"):
+    let digits = rest.prefix(2)
+    guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+    else { return [UInt8(ascii: "\\"), escaped] }
+    rest = rest.dropFirst(2)
+    return [value]
+  case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"),
+    UInt8(ascii: "/"), UInt8(ascii: "="):
+    return [escaped]
+  default: return [UInt8(ascii: "\\"), escaped]
+  }
+}

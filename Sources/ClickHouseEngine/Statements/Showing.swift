@@ -1,0 +1,58 @@
+import MagicCore
+
+/// DESCRIBE, SHOW CREATE, CHECK and OPTIMIZE of mutable tables.
+extension MutableStatements {
+  func show(_ statement: Statement) async throws -> Outcome {
+    switch statement {
+    case .describe(let describe):
+      guard let table = table(describe.name) else { return .untouched }
+      return .replaced(await description(of: table) + " " + describe.rest)
+    case .showCreate(let show):
+      guard let table = table(show.name) else { return .untouched }
+      let text = try await declaration(of: table, reference(show.name))
+      return .replaced("SELECT \(quotedString(text)) AS statement " + show.rest)
+    case .check(let check):
+      guard let table = table(check.name) else { return .untouched }
+      return .replaced(check.rewritten(name: "\(await table.current.settled)"))
+    case .optimize(let optimize):
+      guard let table = table(optimize.name) else { return .untouched }
+      try await table.settleAll()
+      return .replaced(optimize.rewritten(name: "\(await table.current.settled)"))
+    default: return .untouched
+    }
+  }
+
+  private func place(of settled: StorageName, _ column: String) -> String {
+    "database = \(quotedString(StorageName.database)) "
+      + "AND \(column) = \(quotedString(settled.table))"
+  }
+
+  /// The visible columns, in the form of DESCRIBE.
+  private func description(of table: MutableTable) async -> String {
+    let hidden = HiddenColumn.all.map(quotedString).joined(separator: ", ")
+    return """
+      SELECT name, type, default_kind AS default_type, default_expression, comment, \
+      replaceRegexpOne(compression_codec, '^CODEC\\\\((.*)\\\\)$', '\\\\1') AS codec_expression, \
+      '' AS ttl_expression FROM system.columns \
+      WHERE \(place(of: await table.current.settled, "table")) AND name NOT IN (\(hidden)) \
+      ORDER BY position
+      """
+  }
+
+  /// The CREATE TABLE statement of a table, as its user could have written it.
+  private func declaration(
+    of table: MutableTable, _ name: TableReference
+  ) async throws -> String {
+    let settled = await table.current.settled
+    let comment = await table.comment
+    let statements = try await tables.storage.withConnection {
+      try await $0.texts(
+        "SELECT formatQuery(create_table_query) FROM system.tables "
+          + "WHERE \(place(of: settled, "name"))")
+    }
+    guard let statement = statements.first?.first else {
+      throw EngineError(message: "the storage table \(settled) is missing")
+    }
+    return TableText(statement).declaration(name: name, comment: comment)
+  }
+}
