@@ -10,11 +10,11 @@ struct OpenFolder {
   let statements: StatementPath
   private let lock: FolderLock
 
-  /// Opens a folder and recovers its tables.
+  /// Opens a folder, which the caller has locked, and recovers its tables.
   ///
-  /// - Throws: when another process owns it, or it is damaged.
-  init(_ folder: DataFolder, logger: Logger) async throws {
-    lock = try folder.lock()
+  /// - Throws: when it is damaged.
+  init(_ folder: DataFolder, lock: FolderLock, logger: Logger) async throws {
+    self.lock = lock
     engine = try await ClickHouseEngine.open(dataFolder: folder.enginePath)
     do {
       tables = try await MutableTables.open(

@@ -19,7 +19,8 @@ struct StatementSource {
     if await client.isAnswering() {
       return StatementSource(statements: client, close: {})
     }
-    let open = try await OpenFolder(folder, logger: LogOptions.standardLogger("magic.sql"))
+    let open = try await OpenFolder(
+      folder, lock: try folder.lock(), logger: LogOptions.standardLogger("magic.sql"))
     return StatementSource(statements: open.statements, close: { await open.close() })
   }
 }

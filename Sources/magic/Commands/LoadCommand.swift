@@ -37,12 +37,13 @@ struct LoadCommand: AsyncParsableCommand {
     let logger = logging.makeLogger("magic.load")
     let declared = try schema.map(readSchemaDump) ?? [:]
     let folder = try DataFolder(creating: data.path)
+    let lock = try folder.lock()
     let store = StateStore(folder: URL(filePath: folder.path))
     let start = try storedCheckpoint(folder)?.position
     try checkOrder(after: start)
     // A file that is no binlog is refused before the data folder remembers its name.
     for file in files { _ = try BinlogFile(path: file, chunkByteCount: 64).read { _, _ in } }
-    let open = try await OpenFolder(folder, logger: logger)
+    let open = try await OpenFolder(folder, lock: lock, logger: logger)
     do {
       let replicator = try await Replicator(
         sink: open.tables, store: store,

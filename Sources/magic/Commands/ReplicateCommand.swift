@@ -34,9 +34,10 @@ struct ReplicateCommand: AsyncParsableCommand {
   func run() async throws {
     let logger = logging.makeLogger("magic.replicate")
     let folder = try DataFolder(creating: data.path)
+    let lock = try folder.lock()
     let store = StateStore(folder: URL(filePath: folder.path))
     do {
-      try await replicate(folder, store, logger)
+      try await replicate(folder, lock, store, logger)
     } catch {
       // The error itself matters more than that it cannot be noted, such as on a full disk.
       try? await store.save(failure: "\(error)")
@@ -44,10 +45,12 @@ struct ReplicateCommand: AsyncParsableCommand {
     }
   }
 
-  private func replicate(_ folder: DataFolder, _ store: StateStore, _ logger: Logger) async throws {
+  private func replicate(
+    _ folder: DataFolder, _ lock: FolderLock, _ store: StateStore, _ logger: Logger
+  ) async throws {
     let server = try ServerSource(url: source.makeURL())
     try await server.check()
-    let open = try await OpenFolder(folder, logger: logger)
+    let open = try await OpenFolder(folder, lock: lock, logger: logger)
     do {
       try await store.save(failure: nil)
       let replicator = try await Replicator(

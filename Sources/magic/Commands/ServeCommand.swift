@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     let logger = logging.makeLogger("magic.serve")
     let folder = try DataFolder(creating: data.path)
-    let open = try await OpenFolder(folder, logger: logger)
+    let open = try await OpenFolder(folder, lock: try folder.lock(), logger: logger)
     do {
       let http = HTTPServer(
         listeners: [try Listener(unixSocket: folder.socketPath)], statements: open.statements,
