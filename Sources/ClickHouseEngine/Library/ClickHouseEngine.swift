@@ -36,14 +36,48 @@ public final class ClickHouseEngine: Engine {
   public static func open(
     dataFolder: String, library: String? = nil
   ) async throws -> ClickHouseEngine {
-    try await onOwnThread("magic-open") {
+    let engine = try await onOwnThread("magic-open") {
       // A reader of a result that goes away must not end the process.
       signal(SIGPIPE, SIG_IGN)
       let library = try EngineLibrary.load(explicit: library)
       let folder = try makeFolder(dataFolder)
+      // The engine makes a database's folder with its first table, and cannot attach it without.
+      let metadata = folder + "/metadata/default"
+      if access(metadata, F_OK) != 0 { unlink(metadata + ".sql") }
       return ClickHouseEngine(
         dataFolder: folder, database: try DatabaseHandle(library: library, dataFolder: folder))
     }
+    do {
+      try await engine.makeDefaultAtomic()
+    } catch {
+      await engine.shutdown()
+      throw error
+    }
+    return engine
+  }
+
+  /// Opens the database `default` as an Atomic one, like all others. The library opens it as an
+  /// overlay, in which replacing a view removes the old one first.
+  private func makeDefaultAtomic() async throws {
+    let connection = try await connect()
+    do {
+      try await connection.execute("DETACH DATABASE default")
+      try await connection.execute(defaultStatement)
+      await connection.close()
+    } catch {
+      await connection.close()
+      throw error
+    }
+  }
+
+  private var defaultStatement: String {
+    let metadata = dataFolder + "/metadata/default"
+    if access(metadata + ".sql", R_OK) == 0 { return "ATTACH DATABASE default" }
+    // What an overlay has stored lies in a folder that is called by the database's UUID.
+    if let folder = absolutePath(metadata), let uuid = folder.split(separator: "/").last {
+      return "ATTACH DATABASE default UUID \(quotedString(String(uuid))) ENGINE = Atomic"
+    }
+    return "CREATE DATABASE default ENGINE = Atomic"
   }
 
   /// The engine needs an absolute path: it opens folders from threads and after `chdir`.

@@ -8,10 +8,14 @@ extension MutableTable {
   /// Changes the declaration: a copy of the settled table is altered, and takes its place in one
   /// step when that succeeded.
   ///
-  /// - Parameter statement: the ALTER statement with another table's name.
+  /// - Parameters:
+  ///   - columns: those that it modifies.
+  ///   - statement: the ALTER statement with another table's name.
   /// - Throws: ``EngineError`` when the engine refuses, when the result could not be mutable, or when
   ///   readers do not end; the table is as it was then.
-  func alter(_ statement: @escaping @Sendable (_ table: String) -> String) async throws {
+  func alter(
+    modifying columns: [String], _ statement: @escaping @Sendable (_ table: String) -> String
+  ) async throws {
     try await settling.withLatch {
       try await latch.withLatch {
         try await storage.withConnection { connection in
@@ -20,6 +24,7 @@ extension MutableTable {
           do {
             let youngs = current.youngs.filter { $0.rows > 0 }
             try await copySettled(to: stage, settling: youngs, on: connection)
+            try await fixDefaults(of: columns, in: stage, on: connection)
             try await connection.execute(statement("\(stage)"))
             try await TableDeclaration.check(stage, isComplete: true, on: connection)
             let shape = try await TableShape.read(stage, on: connection)
@@ -32,6 +37,23 @@ extension MutableTable {
           }
         }
       }
+    }
+  }
+
+  /// Stores the defaults of rows that are older than their column: the engine computes them when it
+  /// reads, so another default would change those rows.
+  private func fixDefaults(
+    of columns: [String], in stage: StorageName, on connection: any EngineConnection
+  ) async throws {
+    let withDefault = try await connection.texts(
+      """
+      SELECT name FROM system.columns WHERE database = \(quotedString(StorageName.database)) \
+      AND table = \(quotedString(stage.table)) AND default_kind = 'DEFAULT'
+      """
+    ).map { $0[0] }
+    for column in columns where withDefault.contains(column) {
+      try await connection.execute(
+        "ALTER TABLE \(stage) MATERIALIZE COLUMN \(quotedIdentifier(column))")
     }
   }
 

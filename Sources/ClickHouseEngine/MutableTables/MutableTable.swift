@@ -204,7 +204,10 @@ actor MutableTable {
           to: settled, settling: current.youngs.filter { $0.rows > 0 }, adding: rows,
           firstVersion: versions, on: connection)
       } else {
+        // An empty table has no row that an older version could bring back.
         try await connection.execute("CREATE TABLE \(settled) AS \(current.settled)")
+        try await connection.execute("ALTER TABLE \(settled) MODIFY COMMENT ''")
+        markFloor = 0
       }
       // The last step is short: commits of other tables wait for it.
       try await Task { try await publishGeneration(settled, on: connection) }.value

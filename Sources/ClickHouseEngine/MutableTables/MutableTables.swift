@@ -73,6 +73,8 @@ public final class MutableTables: Sendable {
     let maintenance = state.withLock { $0.maintenance }
     maintenance?.cancel()
     await maintenance?.value
+    // What is left is dropped at the next start.
+    try? await storage.dropRetired(isLast: true)
   }
 
   // MARK: Names

@@ -17,8 +17,12 @@ struct MutableView: Hashable, Sendable {
   /// The commit point that the statement sees. The statement path sets it for every statement;
   /// what the engine runs by itself (refreshes, dictionaries) sees the last published one.
   static let commitPoint =
-    "if(getSetting('\(commitPointSetting)') = 0, "
-    + "joinGet('\(publishedTable)', 'commit', toUInt8(1)), getSetting('\(commitPointSetting)'))"
+    "if(getSetting('\(commitPointSetting)') = 0, \(lastPublished), "
+    + "getSetting('\(commitPointSetting)'))"
+  /// An error until the tables are recovered: the engine may start a refresh before that.
+  private static let lastPublished =
+    "joinGet('\(publishedTable)', 'commit', toUInt8(1)) "
+    + "+ throwIf(joinGet('\(publishedTable)', 'commit', toUInt8(1)) = 0, 'the tables are not open')"
   /// An integer setting that nothing else here uses carries the commit point into views: it costs
   /// nothing, and is a constant when a statement is planned.
   static let commitPointSetting = "hdfs_replication"

@@ -66,10 +66,14 @@ final class StorageEngine: Sendable {
   }
 
   /// Drops the retired tables that nobody needs any more.
-  func dropRetired() async throws {
+  ///
+  /// - Parameter isLast: whether the engine's own readers need not be waited for.
+  func dropRetired(isLast: Bool = false) async throws {
     let now = ContinuousClock.now
     let ready = retired.withLock { retired in
-      let ready = retired.filter { $0.earliest <= now && !registry.hasReaders(before: $0.mark) }
+      let ready = retired.filter {
+        (isLast || $0.earliest <= now) && !registry.hasReaders(before: $0.mark)
+      }
       retired.removeAll { table in ready.contains { $0.name == table.name } }
       return ready.map(\.name)
     }

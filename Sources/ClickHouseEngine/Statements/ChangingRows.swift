@@ -8,7 +8,7 @@ extension MutableStatements {
   /// An UPDATE or DELETE of more rows sets them aside in a table on disk.
   private static let memoryStageRowCount = 50_000
   private static let memoryStage = "_magic_stage"
-  /// Versions stay below this, so that there are always higher ones.
+  /// IMPORT takes no higher versions, so that there are always some left.
   private static let versionLimit = UInt64(1) << 62
 
   // MARK: Inserting
@@ -30,6 +30,8 @@ extension MutableStatements {
         var rows = StagedRows(place: place, count: 0)
         let statement = insert.rewritten(into: rows.source, columns: columns)
         try await connection.allowLength(of: statement)
+        // Rows keep the order in which the query gives them.
+        try await connection.execute("SET max_insert_threads = 1")
         try await naming(insert.name, place) { _ = try await connection.execute(statement) }
         rows.count = try await connection.count(rows.source)
         if insert.verb == .importing { rows.versions = .given }
@@ -86,7 +88,7 @@ extension MutableStatements {
         // A stage in memory is seen by its own connection only.
         let connection = rows.isInMemory ? connection : internalConnection
         if isImport {
-          try await table.publishImport(rows, below: Self.versionLimit, on: connection)
+          try await table.publishImport(rows, upTo: Self.versionLimit, on: connection)
         } else {
           try await table.publish(rows, on: connection)
         }
@@ -182,6 +184,7 @@ extension MutableStatements {
         throw EngineError(
           code: 16, message: "there is no column \(column) in \(reference(update.name))")
       }
+      try requireBrackets(expression)
       guard changes.updateValue(expression, forKey: column) == nil else {
         throw EngineError(message: "UPDATE sets the column \(column) twice")
       }
@@ -218,7 +221,22 @@ extension MutableStatements {
       throw EngineError(
         message: "\(verb) of \(reference(name)) needs a WHERE; WHERE 1 means all rows")
     }
+    try requireBrackets(condition)
     return condition
+  }
+
+  /// An expression goes into a statement between brackets, which its own must not close.
+  private func requireBrackets(_ expression: String) throws {
+    let text = SQLText(expression)
+    var open = 0
+    for index in text.tokens.indices {
+      if ["(", "[", "{"].contains(where: { text.isSymbol(index, $0) }) { open += 1 }
+      if [")", "]", "}"].contains(where: { text.isSymbol(index, $0) }) { open -= 1 }
+      if open < 0 { break }
+    }
+    guard open == 0 else {
+      throw EngineError(code: 62, message: "Syntax error: the brackets do not match: \(expression)")
+    }
   }
 
   /// Statements that set changed rows aside, all of which find the same rows.
@@ -302,7 +320,7 @@ extension MutableTable {
   /// - Throws: ``EngineError`` when a version cannot be told from another, is too high, or so low
   ///   that a deleted row might reappear.
   func publishImport(
-    _ rows: StagedRows, below limit: UInt64, on connection: any EngineConnection
+    _ rows: StagedRows, upTo limit: UInt64, on connection: any EngineConnection
   ) async throws {
     if rows.count == 0 { return }
     let version = HiddenColumn.version
@@ -314,8 +332,8 @@ extension MutableTable {
       """
     ).first?.compactMap { UInt64($0) } ?? []
     guard facts.count == 4 else { throw EngineError(message: "IMPORT: the rows cannot be read") }
-    if facts[1] >= limit {
-      throw EngineError(message: "IMPORT: version \(facts[1]) is not below \(limit)")
+    if facts[1] > limit {
+      throw EngineError(message: "IMPORT: version \(facts[1]) is above \(limit)")
     }
     if facts[2] > 1 {
       throw EngineError(message: "IMPORT: a delete mark is 0 or 1, not \(facts[2])")

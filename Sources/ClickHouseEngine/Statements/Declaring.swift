@@ -29,9 +29,13 @@ extension MutableStatements {
     case .exchange(let pairs): return try await rename(pairs.map { ($0.0, $0.1) }, text)
     case .renameDatabases(let pairs): return try await rename(databases: pairs, text)
     case .drop(let drop): return try await run(drop, text)
-    case .detach(let detach): try refuseDetaching(detach.names)
-    case .attach(let attach): try refuseDetaching([attach.name])
+    case .detach(let detach): try refuseDetaching(detach)
+    case .attach(let attach): try refuseAttaching(attach)
     case .createMaterializedView(let create):
+      if let target = create.target, table(target) != nil {
+        throw EngineError(
+          message: "a materialized view cannot write into \(reference(target)), a mutable table")
+      }
       if !create.isRefreshable, let name = create.tables.first(where: { table($0) != nil }) {
         throw EngineError(
           message: "an incremental materialized view would not see updates and deletes of "
@@ -43,14 +47,34 @@ extension MutableStatements {
       {
         throw EngineError(message: "\(reference(created)) is a mutable table: drop it first")
       }
+      guard names.count == 2, let other = table(names[1]), table(names[0]) == nil else { break }
+      if text.clause("CLONE", "AS", in: text.tokens.indices) != nil {
+        throw EngineError(
+          message: "\(reference(names[1])) is a mutable table, which cannot be cloned: create the "
+            + "table AS it, and INSERT … SELECT")
+      }
+      if text.clause("ENGINE", in: text.tokens.indices) == nil {
+        return try await tables.declarations.withLatch {
+          try await create(names[0], like: other)
+        }
+      }
     default: break
     }
     return .untouched
   }
 
-  private func refuseDetaching(_ names: [WrittenName]) throws {
-    if let name = try names.first(where: { try ownTable($0) != nil }) {
-      throw EngineError(message: "\(reference(name)) is a mutable table, which cannot be detached")
+  private func refuseDetaching(_ detach: DropStatement) throws {
+    let held = detach.kind == .database
+      ? detach.names.flatMap { tables.tables(in: $0.table).map(\.name) }
+      : try detach.names.filter { try ownTable($0) != nil }.map(reference)
+    if let name = held.first {
+      throw EngineError(message: "DETACH: \(name) is a mutable table, which cannot be detached")
+    }
+  }
+
+  private func refuseAttaching(_ attach: TableStatement) throws {
+    if try ownTable(attach.name) != nil || attach.rest.contains("MutableMergeTree") {
+      throw EngineError(message: "ATTACH: mutable tables are made by CREATE TABLE only")
     }
   }
 
@@ -91,6 +115,31 @@ extension MutableStatements {
     }
   }
 
+  /// Makes an empty table with the declaration of another.
+  private func create(_ name: WrittenName, like other: MutableTable) async throws -> Outcome {
+    let reference = reference(name)
+    let owner = tables.newOwner()
+    let settled = StorageName(owner, .settled(generation: 1, from: 0))
+    let storage = tables.storage
+    let table = try await storage.withConnection { connection in
+      try await connection.execute("CREATE TABLE \(settled) AS \(await other.current.settled)")
+      return try await MutableTable.make(owner, settled, storage: storage, on: connection)
+    }
+    do {
+      try await storage.withConnection { connection in
+        await table.setName(reference)
+        // Not in place of another: the name may be taken.
+        try await connection.execute("CREATE VIEW \(reference.quoted) AS SELECT 1")
+        try await table.refreshView(on: connection)
+      }
+    } catch {
+      for name in await table.storageNames { await storage.discard(name) }
+      throw error
+    }
+    await tables.add(table)
+    return .done(rows: nil)
+  }
+
   /// - Returns: the number of rows that `AS SELECT` gave; nil without one.
   private func make(
     _ create: CreateMutableTable, _ owner: StorageOwner, _ name: TableReference,
@@ -98,10 +147,16 @@ extension MutableStatements {
   ) async throws -> Int? {
     let settled = StorageName(owner, .settled(generation: 1, from: 0))
     let storage = tables.storage
-    let statement = create.storageStatement(name: "\(settled)")
+    let like = await create.likeTable.flatMap(self.table)?.current.settled
+    let statement = create.storageStatement(name: "\(settled)", like: like.map { "\($0)" })
     do {
       try await connection.allowLength(of: statement)
       try await connection.execute(statement)
+      if like != nil {
+        try await connection.execute(
+          "ALTER TABLE \(settled) DROP COLUMN \(HiddenColumn.version), "
+            + "DROP COLUMN \(HiddenColumn.deleteMark)")
+      }
     } catch let error as EngineError {
       throw error.naming(name, for: ["\(settled)", settled.table])
     }
@@ -185,7 +240,10 @@ extension MutableStatements {
       }
     }
     do {
-      try await table.alter { alter.rewritten(name: $0) }
+      let modified = alter.commands.filter {
+        ["MODIFY", "ALTER"].contains($0.words.first) && $0.words.dropFirst().first == "COLUMN"
+      }.flatMap(\.names)
+      try await table.alter(modifying: modified) { alter.rewritten(name: $0) }
     } catch let error as EngineError {
       throw await hidingStorage(error, of: table, name)
     }
@@ -193,7 +251,8 @@ extension MutableStatements {
   }
 
   private func refusal(of command: AlterStatement.Command, _ name: TableReference) -> EngineError {
-    let words = command.words.prefix(2).joined(separator: " ")
+    let words = command.words.prefix(command.words.first == "MODIFY" ? 3 : 2)
+      .joined(separator: " ")
     let reason =
       switch command.words.first {
       case "UPDATE": "write UPDATE \(name) SET … WHERE …"

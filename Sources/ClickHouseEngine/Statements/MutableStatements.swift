@@ -31,10 +31,9 @@ struct MutableStatements {
   }
 
   private func runPlain(_ text: SQLText) async throws -> Outcome {
-    guard !text.mentions(MutableView.commitPointSetting) else {
+    if let setting = StatementSession.settings.first(where: text.mentions) {
       throw EngineError(
-        message: "the setting \(MutableView.commitPointSetting) carries the statement's commit "
-          + "point here, so a statement cannot set it")
+        message: "the setting \(setting) decides here what a statement sees, so it cannot be set")
     }
     let statement = try Statement.recognise(text)
     switch statement {
@@ -102,6 +101,12 @@ struct StatementSession: Sendable {
   private let registry: ReaderRegistry
   private let pin: ReaderRegistry.Pin
 
+  /// What users must not set: the commit point, and whether reads of one table share a moment. They
+  /// must not, because two reads may resolve a view before and after settling.
+  static let settings = [
+    MutableView.commitPointSetting, "enable_shared_storage_snapshot_in_query",
+  ]
+
   init(engine: any Engine, registry: ReaderRegistry) async throws {
     self.registry = registry
     pin = registry.enter()
@@ -112,7 +117,7 @@ struct StatementSession: Sendable {
       throw error
     }
     do {
-      try await connection.execute("SET \(MutableView.commitPointSetting) = \(pin.commit)")
+      try await connection.execute("SET \(Self.settings[0]) = \(pin.commit), \(Self.settings[1]) = 0")
     } catch {
       await close()
       throw error

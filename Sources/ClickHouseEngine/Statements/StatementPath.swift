@@ -93,11 +93,12 @@ public struct StatementPath: StatementService {
   ) async throws -> StatementResult {
     let reader = try await session.connection.query(sql)
     let file = try MemoryFile()
-    var writer = StreamWriter(schema: reader.schema)
+    let schema = reader.schema.withoutNullTypes
+    var writer = StreamWriter(schema: schema)
     var bytes: [UInt8] = []
     writer.writeSchema(to: &bytes)
     while let batch = try await reader.next() {
-      try writer.write(batch, to: &bytes)
+      try writer.write(try batch.withoutNullTypes(schema), to: &bytes)
       try file.write(bytes)
       bytes.removeAll(keepingCapacity: true)
     }
@@ -201,5 +202,32 @@ extension EngineError {
   /// The same error without the words that were put into the statement.
   fileprivate func leavingOut(_ words: String) -> EngineError {
     EngineError(code: code, message: message.replacingOccurrences(of: words, with: ""))
+  }
+}
+
+// The engine does not read Arrow's null type, which columns of nothing but NULL have.
+extension Schema {
+  fileprivate var withoutNullTypes: Schema {
+    var schema = self
+    for index in schema.fields.indices where schema.fields[index].type == .null {
+      schema.fields[index].type = .utf8
+    }
+    return schema
+  }
+}
+
+extension RecordBatch {
+  fileprivate func withoutNullTypes(_ schema: Schema) throws -> RecordBatch {
+    let columns = columns.map { column in
+      guard column.type == .null else { return column }
+      let builder = BinaryBuilder(type: .utf8)
+      for _ in 0..<column.length { builder.appendNull() }
+      return builder.finish()
+    }
+    do {
+      return try RecordBatch(schema: schema, columns: columns, rowCount: rowCount)
+    } catch {
+      throw EngineError(message: error.description)
+    }
   }
 }

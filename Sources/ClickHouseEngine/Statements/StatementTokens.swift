@@ -65,15 +65,20 @@ public struct Tokenizer: Sendable {
     while let byte = byte(), byte != 0x0A { position += 1 }
   }
 
+  /// Passes a comment, in which others may be nested.
   private mutating func skipBlockComment() {
-    position += 2
-    while let byte = byte() {
+    var level = 0
+    repeat {
+      guard let byte = byte() else { return }
       position += 1
-      if byte == UInt8(ascii: "*"), self.byte() == UInt8(ascii: "/") {
+      if byte == UInt8(ascii: "/"), self.byte() == UInt8(ascii: "*") {
+        level += 1
         position += 1
-        return
+      } else if byte == UInt8(ascii: "*"), self.byte() == UInt8(ascii: "/") {
+        level -= 1
+        position += 1
       }
-    }
+    } while level > 0
   }
 
   private mutating func read() -> Token.Kind {
