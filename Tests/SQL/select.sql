@@ -120,12 +120,13 @@ SELECT id FROM (SELECT id FROM sql_select.t WHERE id < 3
 --> 3
 SELECT count() FROM (SELECT s FROM sql_select.t UNION DISTINCT SELECT s FROM sql_select.t);
 --> 4
-SELECT id FROM sql_select.t WHERE id < 5 EXCEPT SELECT id FROM sql_select.t WHERE n = 33
-  ORDER BY id;
+SELECT id FROM (SELECT id FROM sql_select.t WHERE id < 5
+  EXCEPT SELECT id FROM sql_select.t WHERE n = 33) ORDER BY id;
 --> 0
 --> 1
 --> 2
-SELECT id FROM sql_select.t INTERSECT SELECT number AS id FROM numbers(5) ORDER BY id;
+SELECT id FROM (SELECT id FROM sql_select.t INTERSECT SELECT number AS id FROM numbers(5))
+  ORDER BY id;
 --> 0
 --> 1
 --> 2

@@ -268,7 +268,7 @@ class Workload:
             (self.insert, 26), (self.update, 22), (self.delete, 12), (self.key_update, 5),
             (self.imported, 6), (self.add_column, 4), (self.drop_column, 3),
             (self.rename_column, 3), (self.truncate, 1), (self.rename_table, 3),
-            (self.exchange, 1), (self.optimize, 6), (self.big_insert, 1)]
+            (self.exchange, 1), (self.optimize, 6), (self.big_insert, 2)]
 
     @staticmethod
     def definitions():

@@ -29,7 +29,7 @@ from mutable import Server, StatementFailed, mutable_tables
 
 FOLDER = Path(__file__).resolve().parents[1] / "SQL"
 UPDATE = bool(os.environ.get("MAGIC_SQL_UPDATE"))
-RESTART_INTERVAL = 20
+RESTART_INTERVAL = 30
 # What begins a statement that cannot leave a young row behind, or make a table.
 READS = ("CHECK", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "FROM", "SELECT", "SELRAW", "SHOW",
          "WITH")

@@ -33,6 +33,8 @@ actor MutableTable {
   /// A writer waits while this many rows, or inserts, are young.
   static let youngRowLimit = 3_000_000
   static let youngInsertLimit = 600
+  /// How long it waits.
+  private static let roomPatience = Duration.seconds(60)
 
   nonisolated let owner: StorageOwner
   nonisolated let latch = WriteLatch()
@@ -53,16 +55,23 @@ actor MutableTable {
   /// What the view reads, so that it is only replaced when that changes.
   private var shown: MutableView?
   private var lastYoung: UInt64
+  /// The highest number of a generation that a storage table was named by.
+  private var lastGeneration: UInt64
+  /// Whether the table was dropped.
+  private(set) var isRemoved = false
+  /// Why settling failed the last time.
+  private var settlingFailure: String?
   var lastSettling: (end: ContinuousClock.Instant, duration: Duration)?
   /// Since when readers of earlier commit points hold up settling.
   var waitingSince: ContinuousClock.Instant?
 
   init(
     owner: StorageOwner, storage: StorageEngine, name: TableReference?, comment: String,
-    shape: TableShape, generation: Generation, lastYoung: UInt64, lastCommit: UInt64,
-    markFloor: UInt64
+    shape: TableShape, generation: Generation, lastYoung: UInt64,
+    lastGeneration: UInt64, lastCommit: UInt64, markFloor: UInt64
   ) {
     self.lastYoung = lastYoung
+    self.lastGeneration = lastGeneration
     self.owner = owner
     self.storage = storage
     self.name = name
@@ -122,10 +131,19 @@ actor MutableTable {
   // MARK: Writing
 
   /// Waits until there is room for more young rows.
+  ///
+  /// - Throws: ``EngineError`` when there is none for long.
   func waitForRoom() async throws {
+    let deadline = ContinuousClock.now + Self.roomPatience
     while youngRows >= Self.youngRowLimit
       || current.youngs.reduce(0, { $0 + $1.inserts }) >= Self.youngInsertLimit
     {
+      guard ContinuousClock.now < deadline else {
+        let reason = settlingFailure ?? "statements that began before them still run"
+        throw EngineError(
+          message: "\(name?.description ?? "\(owner)") takes no more rows before older ones are "
+            + "settled, which does not happen: \(reason)")
+      }
       try await Task.sleep(for: .milliseconds(20))
     }
   }
@@ -242,13 +260,14 @@ actor MutableTable {
   func add(
     generationOf stage: StorageName, without frozen: [Young], on connection: any EngineConnection
   ) async throws {
+    guard case .young(let number, _) = openYoung.name.role else { return }
     let from = frozen.map(\.lastCommit).max() ?? lastCommit
-    let settled = StorageName(owner, .settled(generation: current.number + 1, from: from))
+    let settled = StorageName(owner, .settled(generation: number, from: from))
     try await connection.execute("RENAME TABLE \(stage) TO \(settled)")
     let open = current.youngs.filter { young in !frozen.contains { $0.name == young.name } }
     current.youngs = frozen
     generations.append(
-      Generation(settled: settled, number: current.number + 1, from: from, youngs: open))
+      Generation(settled: settled, number: number, from: from, youngs: open))
     try await refreshView(on: connection)
   }
 
@@ -267,7 +286,9 @@ actor MutableTable {
     of stage: StorageName, shape: TableShape? = nil, from commit: UInt64,
     on connection: any EngineConnection
   ) async throws -> Generation {
-    let number = current.number + 1
+    // Not merely the next one: a young table may have been made for that.
+    lastGeneration += 1
+    let number = lastGeneration
     let settled = StorageName(owner, .settled(generation: number, from: commit))
     let young = try await makeYoung(
       generation: number, shape: shape ?? self.shape, on: connection)
@@ -356,9 +377,9 @@ actor MutableTable {
   ///
   /// - Parameter isForNext: whether the next generation reads it too.
   func freeze(isForNext: Bool = false, on connection: any EngineConnection) async throws {
-    let generation = isForNext ? current.number + 1 : current.number
-    current.youngs.append(
-      try await makeYoung(generation: generation, shape: shape, on: connection))
+    if isForNext { lastGeneration += 1 }
+    let number = isForNext ? lastGeneration : current.number
+    current.youngs.append(try await makeYoung(generation: number, shape: shape, on: connection))
   }
 
   /// Gives up a frozen young table whose rows are settled. The caller holds the latch.
@@ -370,12 +391,20 @@ actor MutableTable {
 
   /// Gives up generations that nobody reads any more. The caller holds the latch.
   func removeOldGenerations(on connection: any EngineConnection) async throws {
-    guard generations.count > 1, !storage.registry.hasReaders(below: generations[1].from) else {
-      return
-    }
-    let old = generations.removeFirst()
+    let old = unreadGenerations
+    guard !old.isEmpty else { return }
+    let names = Set(old.map(\.number))
+    generations.removeAll { names.contains($0.number) }
     try await refreshView(on: connection)
-    storage.retire([old.settled] + old.youngs.map(\.name))
+    storage.retire(old.flatMap { [$0.settled] + $0.youngs.map(\.name) })
+  }
+
+  /// The generations that nobody reads any more: their commit points have passed.
+  var unreadGenerations: [Generation] {
+    zip(generations, generations.dropFirst()).enumerated().compactMap { index, pair in
+      let first = index == 0 ? 0 : pair.0.from
+      return storage.registry.hasReaders(from: first, below: pair.1.from) ? nil : pair.0
+    }
   }
 
   /// Replaces everything by one generation of another shape. The caller holds both latches, and
@@ -395,7 +424,16 @@ actor MutableTable {
   }
 
   /// Puts off the next try to settle after one that failed.
-  func noteFailure() { lastSettling = (.now, .seconds(1)) }
+  func note(settlingFailure: any Error) {
+    lastSettling = (.now, .seconds(1))
+    self.settlingFailure = "\(settlingFailure)"
+  }
+
+  /// Takes note that the table was dropped.
+  func setRemoved() {
+    isRemoved = true
+    setName(nil)
+  }
 
   /// The names of all its storage tables.
   var storageNames: [StorageName] {

@@ -114,7 +114,7 @@ public final class MutableTables: Sendable {
 
   /// Forgets a table and drops its storage once nobody reads it.
   func remove(_ table: MutableTable) async {
-    await table.setName(nil)
+    await table.setRemoved()
     let generation = await table.current.number
     state.withLock { state in
       state.tables[table.owner] = nil
@@ -155,7 +155,7 @@ public final class MutableTables: Sendable {
             if Task.isCancelled { return }
             report("settling \(await table.name?.description ?? "\(table.owner)") failed: \(error)")
             // What fails is tried again, but not at once.
-            await table.noteFailure()
+            await table.note(settlingFailure: error)
           }
         }
       }

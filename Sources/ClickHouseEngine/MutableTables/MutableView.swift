@@ -52,7 +52,14 @@ struct MutableView: Hashable, Sendable {
   var storedRows: String {
     let columns = "\(shape.columnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
     return union { branch in
-      [("SELECT \(columns) FROM \(branch.settled)", nil)]
+      // Rows that are being settled are in both.
+      let young = Self.rows(
+        of: branch.youngs, "\(shape.comparedKeyList), \(HiddenColumn.version)",
+        upTo: Self.commitPoint)
+      let once = "(\(shape.comparedKeyList), \(HiddenColumn.version)) NOT IN (\(young))"
+      return [
+        ("SELECT \(columns) FROM \(branch.settled)", branch.youngs.isEmpty ? nil : once)
+      ]
         + branch.youngs.map { young in
           ("SELECT \(columns) FROM \(young)", "\(HiddenColumn.commit) <= \(Self.commitPoint)")
         }

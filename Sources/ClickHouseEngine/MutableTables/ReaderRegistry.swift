@@ -44,9 +44,9 @@ final class ReaderRegistry: Sendable {
     state.withLock { $0.published = max($0.published, commit) }
   }
 
-  /// Whether someone reads a commit point before `commit`.
-  func hasReaders(below commit: UInt64) -> Bool {
-    state.withLock { state in state.pins.values.contains { $0 < commit } }
+  /// Whether someone reads a commit point from `first` on and before `commit`.
+  func hasReaders(from first: UInt64 = 0, below commit: UInt64) -> Bool {
+    state.withLock { state in state.pins.values.contains { $0 >= first && $0 < commit } }
   }
 
   /// A mark between the readers that have entered and those that are yet to come.

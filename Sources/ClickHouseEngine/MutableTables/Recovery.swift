@@ -98,6 +98,7 @@ struct Recovery {
           + "data folder from a backup")
     }
     var lastYoung: UInt64 = 0
+    let lastGeneration = names.map(Self.generation).max() ?? 0
     for name in names.sorted(by: { $0.table < $1.table }) {
       guard case .young(let number, let young) = name.role else { continue }
       lastYoung = max(lastYoung, young)
@@ -109,7 +110,8 @@ struct Recovery {
     let table = MutableTable(
       owner: owner, storage: storage, name: view?.name, comment: view?.comment ?? "",
       shape: try await TableShape.read(generation.settled, on: connection),
-      generation: generation, lastYoung: lastYoung, lastCommit: record.commit,
+      generation: generation, lastYoung: lastYoung, lastGeneration: lastGeneration,
+      lastCommit: record.commit,
       markFloor: try await markFloor(generation.settled, on: connection))
     if generation.youngs.isEmpty { try await table.freeze(on: connection) }
     try await table.refreshView(on: connection)
@@ -119,6 +121,13 @@ struct Recovery {
   private static func number(_ name: StorageName) -> UInt64 {
     if case .young(_, let number) = name.role { return number }
     return 0
+  }
+
+  private static func generation(_ name: StorageName) -> UInt64 {
+    switch name.role {
+    case .settled(let generation, _), .young(let generation, _): generation
+    case .stage: 0
+    }
   }
 
   /// Removes the rows that were never published.

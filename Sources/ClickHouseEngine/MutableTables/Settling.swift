@@ -14,12 +14,16 @@ extension MutableTable {
   private static let ageLimit = Duration.seconds(3)
   /// How long readers of earlier commit points hold up settling before it goes on in a copy.
   private static let patience = Duration.seconds(5)
+  private static let generationLimit = 4
+  /// How long rows are left alone after they were written.
+  private static let grace = Duration.milliseconds(200)
+
+  /// The first commit point whose readers read the current generation.
+  private var readersStart: UInt64 { generations.count > 1 ? current.from : 0 }
 
   /// Whether the background should call ``settle()`` now.
   func settlingIsDue(at now: ContinuousClock.Instant) -> Bool {
-    if generations.count > 1, !storage.registry.hasReaders(below: generations[1].from) {
-      return true
-    }
+    if !unreadGenerations.isEmpty { return true }
     if current.youngs.count > 1 { return true }
     guard openYoung.rows > 0, let first = openYoung.firstWrite, let last = openYoung.lastWrite
     else { return false }
@@ -36,6 +40,7 @@ extension MutableTable {
   /// Settles what is young, as far as readers allow.
   func settle() async throws {
     try await settling.withLatch {
+      if isRemoved { return }
       try await storage.withConnection { connection in
         try await latch.withLatch { try await removeOldGenerations(on: connection) }
         try await settleYoung(on: connection)
@@ -55,25 +60,33 @@ extension MutableTable {
     let start = ContinuousClock.now
     if current.youngs.count == 1 {
       guard openYoung.rows > 0 else { return }
-      try await latch.withLatch { try await freeze(on: connection) }
+      try await latch.withLatch {
+        if !isRemoved { try await freeze(on: connection) }
+      }
+      if isRemoved { return }
     }
     let frozen = current.youngs[0]
-    if storage.registry.hasReaders(below: frozen.lastCommit) {
+    // What the engine runs by itself has looked the commit point up by then.
+    if let last = frozen.lastWrite { try await Task.sleep(until: last + Self.grace) }
+    // Readers of earlier generations do not mind.
+    if storage.registry.hasReaders(from: readersStart, below: frozen.lastCommit) {
       waitingSince = waitingSince ?? start
       try await settleInCopy(waited: start - (waitingSince ?? start), on: connection)
       return
     }
     waitingSince = nil
     try await settle([frozen.name], into: current.settled, on: connection)
-    try await latch.withLatch { try await removeYoung(frozen.name, on: connection) }
+    try await latch.withLatch {
+      if !isRemoved { try await removeYoung(frozen.name, on: connection) }
+    }
     let end = ContinuousClock.now
     lastSettling = (end, end - start)
   }
 
   /// Goes on in a copy of the settled table, so that a long statement keeps what it reads.
   private func settleInCopy(waited: Duration, on connection: any EngineConnection) async throws {
-    // More than two generations would make statements slow to plan.
-    guard waited >= Self.patience, generations.count == 1, youngRows >= Self.eagerRowCount else {
+    // More generations would make statements slow to plan.
+    guard waited >= Self.patience, generations.count < Self.generationLimit, youngRows >= Self.eagerRowCount else {
       return
     }
     let start = ContinuousClock.now

@@ -69,18 +69,22 @@ final class StorageEngine: Sendable {
   ///
   /// - Parameter isLast: whether the engine's own readers need not be waited for.
   func dropRetired(isLast: Bool = false) async throws {
-    let now = ContinuousClock.now
-    let ready = retired.withLock { retired in
-      let ready = retired.filter {
-        (isLast || $0.earliest <= now) && !registry.hasReaders(before: $0.mark)
-      }
-      retired.removeAll { table in ready.contains { $0.name == table.name } }
-      return ready.map(\.name)
-    }
-    if ready.isEmpty { return }
+    guard nextRetired(isLast: isLast) != nil else { return }
+    // In the order of their retirement: at the next start, what is left of a table's young tables
+    // is read again, and must not lack a later one.
     try await withConnection { connection in
-      for name in ready { try await connection.execute("DROP TABLE IF EXISTS \(name) SYNC") }
+      while let next = nextRetired(isLast: isLast) {
+        try await connection.execute("DROP TABLE IF EXISTS \(next) SYNC")
+        retired.withLock { _ = $0.removeFirst() }
+      }
     }
+  }
+
+  private func nextRetired(isLast: Bool) -> StorageName? {
+    guard let first = retired.withLock({ $0.first }),
+      isLast || first.earliest <= ContinuousClock.now, !registry.hasReaders(before: first.mark)
+    else { return nil }
+    return first.name
   }
 
   /// Drops a table that nobody but the caller ever knew, whatever became of the caller's task.

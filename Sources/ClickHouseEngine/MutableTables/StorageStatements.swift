@@ -42,7 +42,7 @@ extension MutableTable {
       owner: owner, storage: storage, name: nil, comment: comment,
       shape: try await TableShape.read(settled, on: connection),
       generation: Generation(settled: settled, number: number, from: from, youngs: []),
-      lastYoung: 0, lastCommit: 0, markFloor: 0)
+      lastYoung: 0, lastGeneration: number, lastCommit: 0, markFloor: 0)
     try await table.freeze(on: connection)
     return table
   }
