@@ -19,6 +19,7 @@ extension MutableTable {
     try await settling.withLatch {
       try await latch.withLatch {
         try await storage.withConnection { connection in
+          try await waitForCommits()
           try await waitForReaders()
           let stage = storage.stageName(of: owner)
           do {

@@ -20,6 +20,8 @@ actor CommitSequencer {
   private var nextCommit: UInt64
   /// Commits that have ended, but are not published because one before has not.
   private var endedEarly: [UInt64: Ended] = [:]
+  /// Who waits until a commit and all before it have ended.
+  private var endWaiters: [(commit: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
   private var isWriting = false
   private var failure: EngineError?
 
@@ -78,9 +80,24 @@ actor CommitSequencer {
     writeNext()
   }
 
+  /// Returns once a commit and all before it have ended: those that end well are published.
+  func waitForEnd(of commit: UInt64) async throws {
+    if let failure { throw failure }
+    if hasEnded(commit) { return }
+    try await withCheckedThrowingContinuation {
+      (continuation: CheckedContinuation<Void, any Error>) in
+      endWaiters.append((commit, continuation))
+    }
+  }
+
+  private func hasEnded(_ commit: UInt64) -> Bool {
+    ended >= commit && (!isWriting || registry.published >= commit)
+  }
+
   /// Publishes everything up to the first commit that has not ended.
   private func writeNext() {
     guard !isWriting, failure == nil else { return }
+    defer { resumeEndWaiters() }
     var waiting: [CheckedContinuation<Void, any Error>] = []
     while let next = endedEarly.removeValue(forKey: ended + 1) {
       ended += 1
@@ -91,6 +108,12 @@ actor CommitSequencer {
     record.commit = ended
     isWriting = true
     Task { [record, waiting] in await write(record, for: waiting) }
+  }
+
+  private func resumeEndWaiters() {
+    let ready = endWaiters.filter { hasEnded($0.commit) }
+    endWaiters.removeAll { hasEnded($0.commit) }
+    for waiter in ready { waiter.continuation.resume() }
   }
 
   private func write(
@@ -115,6 +138,8 @@ actor CommitSequencer {
     self.failure = failure
     let early = endedEarly.values.compactMap(\.waiter)
     endedEarly = [:]
-    for continuation in early { continuation.resume(throwing: failure) }
+    let waiters = early + endWaiters.map(\.continuation)
+    endWaiters = []
+    for continuation in waiters { continuation.resume(throwing: failure) }
   }
 }

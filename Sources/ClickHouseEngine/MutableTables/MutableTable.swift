@@ -28,8 +28,6 @@ actor MutableTable {
     var youngs: [Young]
   }
 
-  /// From this many rows on, a statement's rows go into a new generation directly.
-  static let bulkRowCount = 200_000
   /// A writer waits while this many rows, or inserts, are young.
   static let youngRowLimit = 3_000_000
   static let youngInsertLimit = 600
@@ -148,18 +146,16 @@ actor MutableTable {
     }
   }
 
-  /// Publishes what a statement has set aside. The caller holds the latch.
-  func publish(_ rows: StagedRows, on connection: any EngineConnection) async throws {
-    if rows.count == 0 { return }
-    if rows.count > Self.bulkRowCount, case .table = rows.place, rows.versions == .allotted {
-      try await publishGeneration(adding: rows, on: connection)
-      return
-    }
-    // Once begun, it goes on to its end whatever becomes of the statement's task.
-    try await Task { try await append(rows, on: connection) }.value
+  /// A commit of this table alone, whose place among all commits is fixed.
+  struct Append: Sendable {
+    fileprivate var commit: UInt64
+    fileprivate var young: StorageName
+    fileprivate var version: String
   }
 
-  private func append(_ rows: StagedRows, on connection: any EngineConnection) async throws {
+  /// Fixes the place of a commit. The caller holds the latch and lets ``finish(_:of:on:)`` follow,
+  /// with or without the latch: rows of several commits are written side by side.
+  func begin(_ rows: StagedRows, on connection: any EngineConnection) async throws -> Append {
     let version: String
     switch rows.versions {
     case .given: version = HiddenColumn.version
@@ -167,19 +163,50 @@ actor MutableTable {
       version = "\(await storage.sequencer.versions(rows.count)) + \(rows.position)"
     }
     let commit = try await storage.sequencer.begin()
-    try await endingCommit(commit) {
+    do {
       try await noteYoungRows(rows.count, commit: commit, on: connection)
-      // One block makes one part, which is there whole or not at all.
-      try await connection.execute(
-        """
-        INSERT INTO \(openYoung.name) (\(shape.columnList), \(MutableView.hidden)) \
-        SELECT \(shape.columnList), \(version), \(HiddenColumn.deleteMark), \(commit) \
-        FROM \(rows.source) SETTINGS max_threads = 1, max_insert_threads = 1, \
-        min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, \
-        max_insert_block_size = 1000000000
-        """)
+    } catch {
+      await storage.takeBack(commit, from: [], because: error)
+      throw error
     }
+    return Append(commit: commit, young: openYoung.name, version: version)
   }
+
+  /// Writes the rows of a commit and publishes it; takes them back when that fails. Once begun, it
+  /// goes on to its end whatever becomes of the statement's task.
+  nonisolated func finish(
+    _ append: Append, of rows: StagedRows, on connection: any EngineConnection
+  ) async throws {
+    let columns = await shape.columnList
+    try await Task {
+      do {
+        // One block makes one part, which is there whole or not at all.
+        try await connection.execute(
+          """
+          INSERT INTO \(append.young) (\(columns), \(MutableView.hidden)) \
+          SELECT \(columns), \(append.version), \(HiddenColumn.deleteMark), \(append.commit) \
+          FROM \(rows.source) SETTINGS max_threads = 1, max_insert_threads = 1, \
+          min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, \
+          max_insert_block_size = 1000000000
+          """)
+      } catch {
+        await storage.takeBack(append.commit, from: [append.young], because: error)
+        throw error
+      }
+      try await storage.sequencer.publish(append.commit)
+    }.value
+  }
+
+  /// Publishes what a statement has set aside. The caller holds the latch, and both for many rows.
+  func publish(_ rows: StagedRows, on connection: any EngineConnection) async throws {
+    if rows.count == 0 { return }
+    if rows.isBulk { return try await publishGeneration(adding: rows, on: connection) }
+    try await finish(try await begin(rows, on: connection), of: rows, on: connection)
+  }
+
+  /// Waits until all commits of the table that have begun are published. The caller holds the
+  /// latch, so no others begin.
+  func waitForCommits() async throws { try await storage.sequencer.waitForEnd(of: lastCommit) }
 
   /// Takes note of rows about to be written into the open young table, and makes the view read
   /// them: it must when they are published. The caller holds the latch.
@@ -196,17 +223,6 @@ actor MutableTable {
     try await refreshView(on: connection)
   }
 
-  /// Writes rows by `body` and publishes them; takes them back when that fails.
-  private func endingCommit(_ commit: UInt64, _ body: () async throws -> Void) async throws {
-    do {
-      try await body()
-    } catch {
-      await storage.takeBack(commit, from: [openYoung.name], because: error)
-      throw error
-    }
-    try await storage.sequencer.publish(commit)
-  }
-
   // MARK: Generations
 
   /// Publishes many rows as a new generation; without rows it is empty. The caller holds both
@@ -214,6 +230,7 @@ actor MutableTable {
   func publishGeneration(
     adding rows: StagedRows?, on connection: any EngineConnection
   ) async throws {
+    try await waitForCommits()
     let versions = await storage.sequencer.versions(rows?.count ?? 0)
     let settled = storage.stageName(of: owner)
     do {

@@ -66,6 +66,7 @@ extension MutableTable {
       if isRemoved { return }
     }
     let frozen = current.youngs[0]
+    try await storage.sequencer.waitForEnd(of: frozen.lastCommit)
     // What the engine runs by itself has looked the commit point up by then.
     if let last = frozen.lastWrite { try await Task.sleep(until: last + Self.grace) }
     // Readers of earlier generations do not mind.
@@ -94,6 +95,7 @@ extension MutableTable {
     do {
       try await latch.withLatch { try await freeze(isForNext: true, on: connection) }
       let frozen = Array(current.youngs.dropLast())
+      try await storage.sequencer.waitForEnd(of: lastCommit)
       try await copySettled(to: stage, settling: frozen, on: connection)
       try await latch.withLatch {
         try await add(generationOf: stage, without: frozen, on: connection)

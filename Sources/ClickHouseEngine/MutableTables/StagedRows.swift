@@ -25,6 +25,16 @@ struct StagedRows: Sendable {
   /// Which of the rows count; nil for all.
   var condition: String?
 
+  /// From this many rows on they go into a new generation directly.
+  private static let bulkCount = 200_000
+
+  /// Whether they are better not added to a young table.
+  var isBulk: Bool { !isInMemory && versions == .allotted && count > Self.bulkCount }
+
+  var isInMemory: Bool {
+    if case .memory = place { true } else { false }
+  }
+
   /// The rows as SQL names them after FROM.
   var source: String {
     let name =

@@ -69,6 +69,8 @@ extension MutableTable {
   func makeStage(
     _ name: StorageName, hasConstraints: Bool = true, on connection: any EngineConnection
   ) async throws {
+    // A crash ends it anyway.
+    try await connection.execute("SET fsync_metadata = 0")
     try await connection.execute(
       """
       CREATE TABLE \(name) AS \(hasConstraints ? current.settled : openYoung.name) \

@@ -77,32 +77,30 @@ extension MutableStatements {
     _ rows: StagedRows, into table: MutableTable, named name: WrittenName, _ shape: TableShape,
     on connection: any EngineConnection
   ) async throws {
-    let isImport = rows.versions == .given
-    let isLarge = rows.count > MutableTable.bulkRowCount
-    try await latching(table, withSettling: isImport || isLarge) {
+    let check = {
       guard await table.shape == shape, tables.table(table.owner) != nil else {
         throw EngineError(
           message: "\(reference(name)) was altered while the statement ran: run it again")
       }
-      try await tables.storage.withConnection { internalConnection in
-        // A stage in memory is seen by its own connection only.
-        let connection = rows.isInMemory ? connection : internalConnection
-        if isImport {
+    }
+    try await tables.storage.withConnection { internalConnection in
+      // A stage in memory is seen by its own connection only.
+      let connection = rows.isInMemory ? connection : internalConnection
+      guard rows.versions == .given || rows.isBulk else {
+        if rows.count == 0 { return }
+        let append = try await table.latch.withLatch {
+          try await check()
+          return try await table.begin(rows, on: internalConnection)
+        }
+        return try await table.finish(append, of: rows, on: connection)
+      }
+      try await table.settling.withLatch {
+        try await table.latch.withLatch {
+          try await check()
+          if rows.isBulk { return try await table.publish(rows, on: connection) }
           try await table.publishImport(rows, upTo: Self.versionLimit, on: connection)
-        } else {
-          try await table.publish(rows, on: connection)
         }
       }
-    }
-  }
-
-  private func latching(
-    _ table: MutableTable, withSettling: Bool, _ body: () async throws -> Void
-  ) async throws {
-    if withSettling {
-      try await table.settling.withLatch { try await table.latch.withLatch(body) }
-    } else {
-      try await table.latch.withLatch(body)
     }
   }
 
@@ -272,6 +270,7 @@ extension MutableStatements {
     guard tables.table(table.owner) != nil else {
       throw EngineError(code: 60, message: "there is no table \(reference(name))")
     }
+    try await table.waitForCommits()
     return try await withSession { connection in
       let shape = await table.shape
       return try await withStage(
@@ -297,12 +296,6 @@ extension MutableStatements {
         return changed
       }
     }
-  }
-}
-
-extension StagedRows {
-  var isInMemory: Bool {
-    if case .memory = place { true } else { false }
   }
 }
 

@@ -117,7 +117,8 @@ struct StatementSession: Sendable {
       throw error
     }
     do {
-      try await connection.execute("SET \(Self.settings[0]) = \(pin.commit), \(Self.settings[1]) = 0")
+      try await connection.execute("SET \(Self.settings[0]) = \(pin.commit), \(Self.settings[1]) = 0, "
+          + "analyzer_inline_views = 1")
     } catch {
       await close()
       throw error
