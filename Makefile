@@ -13,12 +13,12 @@ demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up aft
 test: ## unit, integration and system tests
 	scripts/test
 
-soak: ## the system tests at full length: 20 kills, longer load (about 10 minutes)
+soak: ## the system tests at full length: 20 kills, a random workload of 10 minutes (about half an hour)
 	scripts/setup
 	swift build --product magic
 	scripts/test-system --soak
 
-bench: ## decoding and loading against mariadb-binlog on the same file; BENCH=--large for 4 GB
+bench: ## decoding and loading beside mariadb-binlog, mutable tables beside plain ones; see scripts/bench
 	scripts/bench $(BENCH)
 
 fuzz: ## every decoder on random input, one minute each

@@ -12,7 +12,8 @@ let package = Package(
     .executable(name: "magic", targets: ["magic"]),
     // For the fuzz targets, which are a package of their own.
     .library(
-      name: "Decoders", targets: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "WireFormat"]),
+      name: "Decoders",
+      targets: ["Arrow", "Binlog", "ClickHouseEngine", "MySQLSchema", "RowEncoding", "WireFormat"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

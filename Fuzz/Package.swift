@@ -13,6 +13,7 @@ let package = Package(
     .executableTarget(name: "FuzzGTID", dependencies: decoders),
     .executableTarget(name: "FuzzJSON", dependencies: decoders),
     .executableTarget(name: "FuzzRowImage", dependencies: decoders),
+    .executableTarget(name: "FuzzStatement", dependencies: decoders),
   ],
   swiftLanguageModes: [.v6]
 )

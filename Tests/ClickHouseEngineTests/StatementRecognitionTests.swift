@@ -118,7 +118,6 @@ func short(_ name: WrittenName) -> String {
       let text = SQLText("DROP TABLE \(name) SYNC")
       let drop = try #require(Statement.drop(text))
       #expect(short(drop.names[0]) == expected)
-      #expect(drop.rewritten(names: ["x"]) == "DROP TABLE x SYNC")
     }
     #expect(try summary("DROP TABLE `a") == "other")
   }
@@ -126,8 +125,7 @@ func short(_ name: WrittenName) -> String {
   @Test func statementsOnTablesAreRewritten() throws {
     let drop = try #require(
       Statement.drop(SQLText("DROP TABLE IF EXISTS a , d.b/**/ON CLUSTER c SYNC;")))
-    #expect(drop.ifExists && drop.isOnCluster && drop.rest == "SYNC")
-    #expect(drop.rewritten(names: ["x", "y"]) == "DROP TABLE IF EXISTS x, y/**/ON CLUSTER c SYNC;")
+    #expect(drop.isOnCluster && drop.names.map(short) == ["a", "d.b"])
     let optimize = try #require(
       Statement.optimize(SQLText("optimize  table d . t partition 'x' final")))
     #expect(optimize.rewritten(name: "`x`") == "optimize  table `x` partition 'x' final")
@@ -169,7 +167,7 @@ func short(_ name: WrittenName) -> String {
       case .createMutableTable(let table): _ = table.storageStatement(name: "x", like: "y")
       case .insert(let insert): _ = insert.rewritten(into: "x", columns: "y")
       case .alter(let alter): _ = alter.rewritten(name: "x")
-      case .drop(let drop): _ = drop.rewritten(names: ["x"])
+      case .drop(let drop): #expect(!drop.names.isEmpty)
       default: break
       }
     }

@@ -47,8 +47,8 @@ class Writer(threading.Thread):
 
 class Watcher(threading.Thread):
     """Reads all the time what the copy shows, also right after a kill, and notes every step
-    backwards and every state of a table that no transaction of the source ever left. (Tables may
-    be a publication apart from each other.)"""
+    backwards and every state, of all tables together, that no transaction of the source ever
+    left."""
 
     STATE = ("SELECT (SELECT n FROM bank.counter WHERE id = 1), (SELECT count() FROM bank.log), "
              "(SELECT sum(balance) FROM bank.accounts)")
@@ -76,8 +76,8 @@ class Watcher(threading.Thread):
             self.faults.append(f"the counter went from {self.newest} back to {count}")
         if log < self.longest:
             self.faults.append(f"the log went from {self.longest} rows back to {log}")
-        if balance != ACCOUNTS * BALANCE:
-            self.faults.append(f"no such commit: balance {balance}")
+        if balance != ACCOUNTS * BALANCE or log != count:
+            self.faults.append(f"no such commit: balance {balance}, log {log}, count {count}")
         self.newest = max(self.newest, count)
         self.longest = max(self.longest, log)
 

@@ -21,7 +21,8 @@ actor CommitSequencer {
   /// Commits that have ended, but are not published because one before has not.
   private var endedEarly: [UInt64: Ended] = [:]
   /// Who waits until a commit and all before it have ended.
-  private var endWaiters: [(commit: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
+  private var endWaiters: [(commit: UInt64, continuation: CheckedContinuation<Void, any Error>)] =
+    []
   private var isWriting = false
   private var failure: EngineError?
 

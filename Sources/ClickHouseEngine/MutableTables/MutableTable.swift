@@ -290,7 +290,8 @@ actor MutableTable {
 
   /// Copies the settled rows, without copying files, and adds those of young tables and of a stage.
   func copySettled(
-    to settled: StorageName, settling youngs: [Young], adding rows: StagedRows? = nil, firstVersion: UInt64 = 0,
+    to settled: StorageName, settling youngs: [Young], adding rows: StagedRows? = nil,
+    firstVersion: UInt64 = 0,
     on connection: any EngineConnection
   ) async throws {
     try await connection.execute("CREATE TABLE \(settled) CLONE AS \(current.settled)")
@@ -322,8 +323,9 @@ actor MutableTable {
     let stagedKeys = rows.map { "SELECT \(shape.comparedKeyList) FROM \($0.source)" }
     var keys = youngs.map { "SELECT \(shape.comparedKeyList) FROM \($0)" }
     if let stagedKeys { keys.append(stagedKeys) }
-    let isEmpty = try await connection.texts(
-      "SELECT toString(count()) FROM (SELECT 1 FROM \(settled) LIMIT 1)") == [["0"]]
+    let isEmpty =
+      try await connection.texts(
+        "SELECT toString(count()) FROM (SELECT 1 FROM \(settled) LIMIT 1)") == [["0"]]
     if !keys.isEmpty, !isEmpty {
       try await connection.execute(
         "DELETE FROM \(settled) WHERE \(shape.comparedKey) IN "
@@ -435,6 +437,7 @@ actor MutableTable {
       try await refreshView(on: connection)
     } catch {
       (generations, self.shape) = before
+      storage.retire([generation.settled] + generation.youngs.map(\.name))
       throw error
     }
     storage.retire(before.0.flatMap { [$0.settled] + $0.youngs.map(\.name) })

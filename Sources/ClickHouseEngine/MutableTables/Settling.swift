@@ -27,7 +27,8 @@ extension MutableTable {
     if current.youngs.count > 1 { return true }
     guard openYoung.rows > 0, let first = openYoung.firstWrite, let last = openYoung.lastWrite
     else { return false }
-    let isLarge = openYoung.rows >= Self.eagerRowCount
+    let isLarge =
+      openYoung.rows >= Self.eagerRowCount
       || openYoung.inserts >= Self.youngInsertLimit / 2
     if let lastSettling {
       // It takes at most half of the time, and a fifth when little waits.
@@ -87,7 +88,9 @@ extension MutableTable {
   /// Goes on in a copy of the settled table, so that a long statement keeps what it reads.
   private func settleInCopy(waited: Duration, on connection: any EngineConnection) async throws {
     // More generations would make statements slow to plan.
-    guard waited >= Self.patience, generations.count < Self.generationLimit, youngRows >= Self.eagerRowCount else {
+    guard waited >= Self.patience, generations.count < Self.generationLimit,
+      youngRows >= Self.eagerRowCount
+    else {
       return
     }
     let start = ContinuousClock.now

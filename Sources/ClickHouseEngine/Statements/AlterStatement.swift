@@ -13,8 +13,6 @@ struct AlterStatement {
   let text: SQLText
   let name: WrittenName
   let commands: [Command]
-  /// What follows SETTINGS.
-  let settings: String?
   let isOnCluster: Bool
 
   /// Nil when it is another statement or a wrong one.
@@ -27,7 +25,6 @@ struct AlterStatement {
     guard !range.isEmpty else { return nil }
     self.text = text
     self.name = name
-    self.settings = settings.map { text.text($0 + 1..<text.tokens.count) }
     commands = Self.split(range, in: text).map { Self.command($0, in: text) }
   }
 

@@ -20,6 +20,11 @@ extension MutableStatements {
         message: "\(reference(insert.name)) is not a MutableMergeTree table: "
           + "\(insert.verb == .upsert ? "UPSERT" : "IMPORT") is for those only")
     }
+    guard !insert.text.mentions("async_insert") else {
+      throw EngineError(
+        message:
+          "an insert into a mutable table ends when its rows are seen: leave async_insert out")
+    }
     try await table.waitForRoom()
     return try await withSession { connection in
       let shape = await table.shape
@@ -156,7 +161,8 @@ extension MutableStatements {
           changes[column.name].map { "(\($0)\n) AS _magic_new_\(index)" }
             ?? quotedIdentifier(column.name)
         }
-        let source = "FROM \(reference(update.name).quoted) AS "
+        let source =
+          "FROM \(reference(update.name).quoted) AS "
           + "\(quotedIdentifier(update.name.table)) WHERE (\(condition)\n)\(limit)"
           + (update.settings.map { " SETTINGS \($0)" } ?? "")
         let rows =
@@ -317,13 +323,14 @@ extension MutableTable {
   ) async throws {
     if rows.count == 0 { return }
     let version = HiddenColumn.version
-    let facts = try await connection.texts(
-      """
-      SELECT toString(min(\(version))), toString(max(\(version))), \
-      toString(max(\(HiddenColumn.deleteMark))), \
-      toString(count() - uniqExact(\(shape.comparedKeyList), \(version))) FROM \(rows.source)
-      """
-    ).first?.compactMap { UInt64($0) } ?? []
+    let facts =
+      try await connection.texts(
+        """
+        SELECT toString(min(\(version))), toString(max(\(version))), \
+        toString(max(\(HiddenColumn.deleteMark))), \
+        toString(count() - uniqExact(\(shape.comparedKeyList), \(version))) FROM \(rows.source)
+        """
+      ).first?.compactMap { UInt64($0) } ?? []
     guard facts.count == 4 else { throw EngineError(message: "IMPORT: the rows cannot be read") }
     if facts[1] > limit {
       throw EngineError(message: "IMPORT: version \(facts[1]) is above \(limit)")

@@ -2,41 +2,15 @@ import MagicCore
 
 /// `CREATE TABLE … ENGINE = MutableMergeTree …`.
 struct CreateMutableTable {
-  /// The clauses that the statement has.
-  struct Clauses: OptionSet {
-    let rawValue: Int
-
-    static let partitionBy = Clauses(rawValue: 1)
-    /// After the engine or in the column list.
-    static let primaryKey = Clauses(rawValue: 2)
-    /// Also the key in the engine's brackets.
-    static let orderBy = Clauses(rawValue: 4)
-    static let sampleBy = Clauses(rawValue: 8)
-    /// Of the table.
-    static let ttl = Clauses(rawValue: 16)
-    /// Of a column.
-    static let columnTTL = Clauses(rawValue: 32)
-    /// Written in the statement; not the granularity in the engine's brackets.
-    static let settings = Clauses(rawValue: 64)
-    static let projections = Clauses(rawValue: 128)
-  }
-
   let text: SQLText
   let name: WrittenName
   let ifNotExists: Bool
   /// Also for `REPLACE TABLE`.
   let orReplace: Bool
-  /// What the table's COMMENT says.
-  let comment: String?
   /// The query after AS whose rows fill the table; nil when there is none and for EMPTY.
   let select: String?
-  /// The bytes of the column list with its brackets.
-  let columnList: Range<Int>?
   /// The table after `AS`, which has the columns.
   let likeTable: WrittenName?
-  /// Whether `CLONE AS` takes the rows of ``likeTable`` too.
-  let isClone: Bool
-  let clauses: Clauses
   /// What to write in the place of some bytes after the name.
   private let edits: [(range: Range<Int>, text: String)]
 
@@ -56,16 +30,15 @@ struct CreateMutableTable {
     name = head.name
     ifNotExists = head.ifNotExists
     orReplace = head.orReplace
-    comment = parts.comment.flatMap { text.string($0 + 1) }
-    columnList = parts.columns.map(text.byteRange)
     let like = head.likeTable(in: text)
+    if let like, text.word(like.position - 1) == "CLONE" {
+      throw EngineError(
+        message: "CLONE AS takes parts of another table, which have no versions; create the table "
+          + "AS the other, and INSERT … SELECT")
+    }
     likeTable = like?.name
-    isClone = like.map { text.word($0.position - 1) == "CLONE" } ?? false
     select = parts.isEmpty ? nil : parts.query.map { text.text($0..<text.tokens.count) }
-    var clauses = parts.tableClauses.union(parts.columnClauses)
-    edits = try parts.edits(with: clauses)
-    if parts.hasEngineKey { clauses.insert(.orderBy) }
-    self.clauses = clauses
+    edits = try parts.edits()
   }
 
   /// The statement that creates the table that holds the rows, without rows yet.
@@ -84,14 +57,14 @@ struct CreateMutableTable {
 private struct CreateParts {
   private let text: SQLText
   /// The column list with its brackets.
-  let columns: Range<Int>?
+  private let columns: Range<Int>?
   /// ENGINE, its name and its arguments.
   private let engine: Range<Int>
   private let arguments: [Range<Int>]
   /// The position of the query after AS.
   let query: Int?
   /// The position of COMMENT.
-  let comment: Int?
+  private let comment: Int?
   /// Where clauses of the table are.
   private let storage: Range<Int>
 
@@ -139,51 +112,24 @@ private struct CreateParts {
   var isEmpty: Bool { query.map { text.word($0 - 2) == "EMPTY" } ?? false }
 
   /// Whether the engine has its key in brackets.
-  var hasEngineKey: Bool { !arguments.isEmpty }
+  private var hasEngineKey: Bool { !arguments.isEmpty }
 
   private var settings: Int? { text.clause("SETTINGS", in: storage) }
 
-  var tableClauses: CreateMutableTable.Clauses {
-    var clauses: CreateMutableTable.Clauses = []
-    if text.clause("PARTITION", "BY", in: storage) != nil { clauses.insert(.partitionBy) }
-    if text.clause("PRIMARY", "KEY", in: storage) != nil { clauses.insert(.primaryKey) }
-    if text.clause("ORDER", "BY", in: storage) != nil { clauses.insert(.orderBy) }
-    if text.clause("SAMPLE", "BY", in: storage) != nil { clauses.insert(.sampleBy) }
-    if text.clause("TTL", in: storage) != nil { clauses.insert(.ttl) }
-    if settings != nil { clauses.insert(.settings) }
-    return clauses
-  }
-
-  var columnClauses: CreateMutableTable.Clauses {
-    var clauses: CreateMutableTable.Clauses = []
-    guard let columns else { return clauses }
-    for item in text.split(columns.dropFirst().dropLast(), depth: 1) {
-      let start = item.lowerBound
-      if text.word(start) == "PROJECTION", text.identifier(start + 1) != nil,
-        text.opensQuery(start + 2) && text.isSymbol(start + 2, "(")
-          || text.word(start + 2) == "INDEX"
-      {
-        clauses.insert(.projections)
-      }
-      for index in item where text.tokens[index].depth == 1 {
-        if text.hasWords(["PRIMARY", "KEY"], at: index) { clauses.insert(.primaryKey) }
-        if index > start, text.word(index) == "TTL", text.endsExpression(index - 1),
-          text.depth(index + 1) > 0, !text.isSymbol(index + 1, ",")
-        {
-          clauses.insert(.columnTTL)
-        }
-      }
-    }
-    return clauses
+  /// Whether the key is given outside of the engine's brackets.
+  private var hasKeyClause: Bool {
+    if text.clause("PRIMARY", "KEY", in: storage) != nil { return true }
+    if text.clause("ORDER", "BY", in: storage) != nil { return true }
+    return columns?.contains { text.depth($0) == 1 && text.hasWords(["PRIMARY", "KEY"], at: $0) }
+      ?? false
   }
 
   /// The statement's changes after the name.
-  func edits(with clauses: CreateMutableTable.Clauses) throws -> [(range: Range<Int>, text: String)]
-  {
+  func edits() throws -> [(range: Range<Int>, text: String)] {
     var edits: [(range: Range<Int>, text: String)] = []
     var engineText = "ENGINE = MergeTree"
     if hasEngineKey {
-      let (key, granularity) = try engineArguments(with: clauses)
+      let (key, granularity) = try engineArguments()
       engineText += " ORDER BY \(key)"
       if let granularity { edits.append(granularityEdit(granularity)) }
     }
@@ -195,15 +141,13 @@ private struct CreateParts {
     return edits
   }
 
-  private func engineArguments(with clauses: CreateMutableTable.Clauses) throws
-    -> (key: String, granularity: String?)
-  {
+  private func engineArguments() throws -> (key: String, granularity: String?) {
     guard arguments.count <= 2, arguments.allSatisfy({ !$0.isEmpty }) else {
       throw EngineError(
         message: "MutableMergeTree takes a key and an index granularity, as in "
           + "MutableMergeTree((a, b), 8192), or nothing")
     }
-    guard clauses.isDisjoint(with: [.orderBy, .primaryKey]) else {
+    guard !hasKeyClause else {
       throw EngineError(
         message: "the key is given twice: in MutableMergeTree(…) and in ORDER BY or PRIMARY KEY")
     }

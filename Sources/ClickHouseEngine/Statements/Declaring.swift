@@ -23,7 +23,8 @@ extension MutableStatements {
     case .truncateAll(let database):
       if let first = tables.tables(in: database).first {
         throw EngineError(
-          message: "\(database) holds \(first.name), a mutable table: truncate its tables one by one")
+          message:
+            "\(database) holds \(first.name), a mutable table: truncate its tables one by one")
       }
     case .rename(let pairs): return try await rename(pairs, text)
     case .exchange(let pairs): return try await rename(pairs.map { ($0.0, $0.1) }, text)
@@ -64,7 +65,8 @@ extension MutableStatements {
   }
 
   private func refuseDetaching(_ detach: DropStatement) throws {
-    let held = detach.kind == .database
+    let held =
+      detach.kind == .database
       ? detach.names.flatMap { tables.tables(in: $0.table).map(\.name) }
       : try detach.names.filter { try ownTable($0) != nil }.map(reference)
     if let name = held.first {
@@ -94,11 +96,12 @@ extension MutableStatements {
       if create.ifNotExists { return .done(rows: nil) }
     }
     return try await withSession { connection in
-      let isTaken = try await connection.count(
-        """
-        system.tables WHERE database = \(quotedString(name.database)) \
-        AND name = \(quotedString(name.table))
-        """) > 0
+      let isTaken =
+        try await connection.count(
+          """
+          system.tables WHERE database = \(quotedString(name.database)) \
+          AND name = \(quotedString(name.table))
+          """) > 0
       if isTaken, existing == nil, create.ifNotExists { return .done(rows: nil) }
       if isTaken, existing == nil || !create.orReplace {
         throw EngineError(code: 57, message: "the table \(name) already exists")
@@ -269,7 +272,9 @@ extension MutableStatements {
   ) async -> EngineError {
     var message = error.message
     while let range = message.firstRange(of: "\(StorageName.database).\(table.owner)_") {
-      let end = message[range.upperBound...].firstIndex { !($0.isLetter || $0.isNumber || $0 == "_") }
+      let end = message[range.upperBound...].firstIndex {
+        !($0.isLetter || $0.isNumber || $0 == "_")
+      }
       message.replaceSubrange(range.lowerBound..<(end ?? message.endIndex), with: "\(name)")
     }
     return EngineError(code: error.code, message: message)

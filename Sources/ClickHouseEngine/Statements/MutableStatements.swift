@@ -117,7 +117,8 @@ struct StatementSession: Sendable {
       throw error
     }
     do {
-      try await connection.execute("SET \(Self.settings[0]) = \(pin.commit), \(Self.settings[1]) = 0, "
+      try await connection.execute(
+        "SET \(Self.settings[0]) = \(pin.commit), \(Self.settings[1]) = 0, "
           + "analyzer_inline_views = 1")
     } catch {
       await close()
@@ -128,11 +129,6 @@ struct StatementSession: Sendable {
   func close() async {
     await connection.close()
     registry.leave(pin)
-  }
-
-  /// The engine refuses statements above 256 KiB unless it is told their length.
-  func allowLength(of statement: String) async throws {
-    try await connection.allowLength(of: statement)
   }
 }
 

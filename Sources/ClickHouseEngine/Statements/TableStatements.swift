@@ -29,33 +29,20 @@ struct DropStatement {
     case database
   }
 
-  let text: SQLText
   let kind: Kind
   /// One name or more.
   let names: [WrittenName]
-  let ifExists: Bool
   let isOnCluster: Bool
-  /// What follows the names, and ON CLUSTER.
-  let rest: String
 
   /// Takes what comes after the kind; nil when no name does.
   fileprivate init?(_ kind: Kind, _ cursor: StatementCursor) {
     var cursor = cursor
-    ifExists = cursor.take("IF", "EXISTS")
+    _ = cursor.take("IF", "EXISTS")
     _ = cursor.take("IF", "EMPTY")
     guard let names = cursor.takeNames() else { return nil }
-    text = cursor.text
     self.kind = kind
     self.names = names
     isOnCluster = cursor.takeCluster()
-    rest = text.text(cursor.index..<text.tokens.count)
-  }
-
-  /// The same statement for other tables.
-  func rewritten(names targets: [String]) -> String {
-    guard let first = names.first, let last = names.last else { return text.replacing([]) }
-    let range = first.range.lowerBound..<last.range.upperBound
-    return text.replacing([(range, targets.joined(separator: ", "))])
   }
 }
 

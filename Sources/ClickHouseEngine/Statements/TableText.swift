@@ -47,8 +47,7 @@ struct TableText {
       guard let name = text.identifier(part.lowerBound), HiddenColumn.all.contains(name) else {
         return nil
       }
-      return text.tokens[part.lowerBound - 2].range.upperBound
-        ..< text.byteRange(part).upperBound
+      return text.tokens[part.lowerBound - 2].range.upperBound..<text.byteRange(part).upperBound
     }
   }
 }
