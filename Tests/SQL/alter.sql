@@ -185,9 +185,9 @@ SELECT count() FROM sql_alter.t WHERE id = 100;
 CREATE TABLE sql_alter.expiring (id UInt32, ts DateTime, n Int32)
   ENGINE = MutableMergeTree ORDER BY (id, ts);
 INSERT INTO sql_alter.expiring VALUES (1, '2024-01-01 00:00:00', 1), (1, '2024-01-01 00:00:00', 2);
-ALTER TABLE sql_alter.expiring MODIFY TTL ts + INTERVAL 100 YEAR;
+ALTER TABLE sql_alter.expiring MODIFY TTL ts + INTERVAL 50 YEAR;
 SHOW CREATE TABLE sql_alter.expiring;
---~ TTL ts + toIntervalYear(100)
+--~ TTL ts + toIntervalYear(50)
 SELECT * FROM sql_alter.expiring;
 --> 1	2024-01-01 00:00:00	2
 ALTER TABLE sql_alter.expiring REMOVE TTL;

@@ -151,7 +151,7 @@ DROP TABLE sql_create.a;
 -- A TTL by the key.
 
 CREATE TABLE sql_create.a (id UInt32, ts DateTime, n Int32)
-  ENGINE = MutableMergeTree ORDER BY (id, ts) TTL ts + INTERVAL 100 YEAR;
+  ENGINE = MutableMergeTree ORDER BY (id, ts) TTL ts + INTERVAL 50 YEAR;
 INSERT INTO sql_create.a VALUES (1, '2024-01-01 00:00:00', 1);
 SELECT * FROM sql_create.a;
 --> 1	2024-01-01 00:00:00	1

@@ -65,7 +65,7 @@ INSERT INTO sql_insert.t WITH 7 AS x SELECT x, x, 'cte';
 WITH 8 AS x INSERT INTO sql_insert.t SELECT x, x, 'before';
 INSERT INTO sql_insert.t (id, n, s) (SELECT 9, 9, 'brackets');
 INSERT INTO sql_insert.t SELECT 10, 10, 'a' UNION ALL SELECT 11, 11, 'b';
-INSERT INTO sql_insert.t FROM numbers(12, 1) SELECT number, number, 'from';
+INSERT INTO sql_insert.t SELECT number, number, 'from' FROM numbers(12, 1);
 SELECT * FROM sql_insert.t WHERE id > 5 ORDER BY id;
 --> 7	7	cte
 --> 8	8	before

@@ -181,8 +181,9 @@ SELECT '_magic', 1 AS `not_magic`;
 
 SELECT count() FROM sql_refused.t SETTINGS hdfs_replication = 1;
 --! hdfs_replication
-INSERT INTO sql_refused.t SETTINGS async_insert = 1 VALUES (9, '2024-01-01', 9);
---! async_insert
+INSERT INTO sql_refused.t SETTINGS async_insert = 1, wait_for_async_insert = 0
+  VALUES (9, '2024-01-01', 9);
+--! wait_for_async_insert
 SET hdfs_replication = 1;
 --! hdfs_replication
 SELECT count() FROM (SELECT * FROM sql_refused.t SETTINGS hdfs_replication = 1);

@@ -46,7 +46,9 @@ public final class MutableTables: Sendable {
     let sequencer = CommitSequencer(log: log, record: record, registry: registry) { commit in
       background.set(commit)
     }
-    let storage = StorageEngine(engine: engine, registry: registry, sequencer: sequencer)
+    let storage = StorageEngine(
+      engine: engine, registry: registry, sequencer: sequencer,
+      statementSettings: try await StatementSession.settings(for: engine))
     let recovered = try await storage.withConnection { connection in
       try await connection.execute(
         "CREATE DATABASE IF NOT EXISTS \(StorageName.database) ENGINE = Atomic")

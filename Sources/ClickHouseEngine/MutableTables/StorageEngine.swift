@@ -15,11 +15,17 @@ final class StorageEngine: Sendable {
 
   let registry: ReaderRegistry
   let sequencer: CommitSequencer
+  /// What is set in the sessions of users' statements.
+  let statementSettings: String
   private let engine: any Engine
   private let retired = Mutex<[Retired]>([])
   private let lastStage = Atomic<UInt64>(0)
 
-  init(engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer) {
+  init(
+    engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer,
+    statementSettings: String
+  ) {
+    self.statementSettings = statementSettings
     self.engine = engine
     self.registry = registry
     self.sequencer = sequencer

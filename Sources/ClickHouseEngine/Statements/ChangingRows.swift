@@ -20,10 +20,10 @@ extension MutableStatements {
         message: "\(reference(insert.name)) is not a MutableMergeTree table: "
           + "\(insert.verb == .upsert ? "UPSERT" : "IMPORT") is for those only")
     }
-    guard !insert.text.mentions("async_insert") else {
+    guard insert.waitsForRows else {
       throw EngineError(
-        message:
-          "an insert into a mutable table ends when its rows are seen: leave async_insert out")
+        message: "an insert into a mutable table ends when its rows are there: leave "
+          + "wait_for_async_insert = 0 out")
     }
     try await table.waitForRoom()
     return try await withSession { connection in

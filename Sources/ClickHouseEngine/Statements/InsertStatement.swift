@@ -144,3 +144,13 @@ struct InsertStatement {
     return text.replacing(edits)
   }
 }
+
+extension InsertStatement {
+  /// Whether the engine is not told to end the statement before its rows are there.
+  var waitsForRows: Bool {
+    !text.tokens.indices.contains { index in
+      text.identifier(index) == "wait_for_async_insert" && text.isSymbol(index + 1, "=")
+        && text.text(index + 2..<min(index + 3, text.tokens.count)) != "1"
+    }
+  }
+}
