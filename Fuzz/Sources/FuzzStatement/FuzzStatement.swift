@@ -13,7 +13,9 @@ public func fuzzStatement(_ input: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   precondition(end <= text.bytes.count)
   precondition(text.replacing([]) == statement)
   // Whatever takes a name's place, nothing else changes.
-  if text.hasSelraw { precondition(text.replacingSelraw { _ in nil }.utf8.count == text.bytes.count) }
+  if text.hasSelraw {
+    precondition(text.replacingSelraw { _ in nil }.utf8.count == text.bytes.count)
+  }
   _ = text.replacingSelraw { _ in "(SELECT 1)" }
   _ = TableText(statement).declaration(
     name: .init(database: "d", table: "t"), comment: "it's")
