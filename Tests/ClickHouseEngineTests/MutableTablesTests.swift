@@ -36,7 +36,12 @@ extension EngineTests {
         try await connection.execute(statement)
       }
       await connection.close()
-      let reopened = try await openTables(engine)
+      let reports = Monitor<[String]>([])
+      let reopened = try await MutableTables.open(
+        engine: engine, commitLog: engine.dataFolder + "/commits",
+        report: { report in reports.withLock { $0.append(report) } })
+      #expect(
+        reports.withLock { $0 } == ["storage u2 belongs to no table any more and is dropped"])
       let fresh = StatementPath(engine: engine, tables: reopened)
       #expect(try await fresh.text("SELECT * FROM d.t ORDER BY id") == "1\ta\n2\tc\n3\td\n")
       let names = try await storage(fresh)
@@ -143,7 +148,8 @@ extension EngineTests {
 
   @Test func cleanTablesAreReadDirectly() {
     let shape = TableShape(
-      columns: [.init(name: "id", type: "UInt64", isInKey: true)], key: ["id"])
+      columns: [.init(name: "id", type: "UInt64", isInKey: true)], key: ["id"], keyTypes: ["UInt64"]
+    )
     let settled = StorageName(owner, .settled(generation: 1, from: 0))
     let view = MutableView(
       shape: shape, branches: [Branch(settled: settled, from: 0, youngs: [])])
@@ -153,14 +159,14 @@ extension EngineTests {
   @Test func keysThatMayBeNullAreComparedWithoutNulls() {
     let shape = TableShape(
       columns: [
-        .init(name: "a", type: "Nullable(Int8)", isInKey: true),
+        .init(name: "a", type: "LowCardinality(Nullable(String))", isInKey: true),
         .init(name: "b", type: "Int8", isInKey: true),
-      ], key: ["a", "b"])
+      ], key: ["a", "b"], keyTypes: ["LowCardinality(Nullable(String))", "Int8"])
     #expect(
       shape.comparedKey
-        == "(isNull(a), ifNull(toString(a), ''), isNull(b), ifNull(toString(b), ''))")
+        == "(isNull(a), ifNull(a, defaultValueOfTypeName('String')), b)")
     let plain = TableShape(
-      columns: [.init(name: "b", type: "Int8", isInKey: true)], key: ["b"])
+      columns: [.init(name: "b", type: "Int8", isInKey: true)], key: ["b"], keyTypes: ["Int8"])
     #expect(plain.comparedKey == "b")
     #expect(splitAtCommas("a, f(b, 'x, y'), `c, d`") == ["a", "f(b, 'x, y')", "`c, d`"])
   }

@@ -54,9 +54,7 @@ SELECT r.n FROM sql_traps.replacing AS r FINAL JOIN sql_traps.t AS t ON t.id = r
 -- Settings that switch the reading of tables.
 
 SELECT sum(n) FROM sql_traps.t SETTINGS apply_deleted_mask = 0;
---> 13
-SELECT count() FROM sql_traps.t SETTINGS apply_deleted_mask = 0;
---> 2
+--! apply_deleted_mask
 SELECT count() FROM sql_traps.t
   SETTINGS optimize_trivial_count_query = 1, optimize_use_implicit_projections = 1;
 --> 2
@@ -89,10 +87,10 @@ SELECT count() FROM sql_traps.t SETTINGS union_default_mode = 'DISTINCT', join_u
 SELECT sum(n) FROM sql_traps.t SETTINGS aggregate_functions_null_for_empty = 1,
   data_type_default_nullable = 1;
 --> 13
-UPDATE sql_traps.t SET n = n + 1 WHERE id = 2 SETTINGS apply_deleted_mask = 0,
+UPDATE sql_traps.t SET n = n + 1 WHERE id = 2 SETTINGS max_threads = 1,
   union_default_mode = '';
 --# 1
-DELETE FROM sql_traps.t WHERE id = 3 SETTINGS apply_deleted_mask = 0;
+DELETE FROM sql_traps.t WHERE id = 3 SETTINGS max_threads = 1;
 --# 0
 SELECT * FROM sql_traps.t ORDER BY id SETTINGS join_use_nulls = 1, transform_null_in = 1;
 --> 1	1	new

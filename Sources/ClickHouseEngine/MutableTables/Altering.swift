@@ -16,29 +16,49 @@ extension MutableTable {
   func alter(
     modifying columns: [String], _ statement: @escaping @Sendable (_ table: String) -> String
   ) async throws {
-    try await settling.withLatch {
-      try await latch.withLatch {
-        try await storage.withConnection { connection in
+    let deadline = ContinuousClock.now + Self.readerPatience
+    while true {
+      // Not under the latch: a statement that reads an earlier state may be about to write.
+      try await waitForReaders(until: deadline)
+      let isDone = try await settling.withLatch {
+        try await latch.withLatch {
+          try requireTable()
           try await waitForCommits()
-          try await waitForReaders()
-          let stage = storage.stageName(of: owner)
-          do {
-            let youngs = current.youngs.filter { $0.rows > 0 }
-            try await copySettled(to: stage, settling: youngs, on: connection)
-            try await fixDefaults(of: columns, in: stage, on: connection)
-            try await connection.execute(statement("\(stage)"))
-            try await TableDeclaration.check(stage, isComplete: true, on: connection)
-            let shape = try await TableShape.read(stage, on: connection)
-            let generation = try await makeGeneration(
-              of: stage, shape: shape, from: lastCommit, on: connection)
-            try await replace(with: generation, shape: shape, on: connection)
-          } catch {
-            await storage.discard(stage)
-            throw error
+          if storage.registry.hasReaders(below: lastCommit) { return false }
+          try await storage.withConnection {
+            try await replaceByAltered(modifying: columns, statement, on: $0)
           }
+          return true
         }
       }
+      if isDone { return }
     }
+  }
+
+  private func replaceByAltered(
+    modifying columns: [String], _ statement: (_ table: String) -> String,
+    on connection: any EngineConnection
+  ) async throws {
+    let stage = storage.stageName(of: owner)
+    do {
+      let youngs = current.youngs.filter { $0.rows > 0 }
+      try await copySettled(to: stage, settling: youngs, on: connection)
+      try await fixDefaults(of: columns, in: stage, on: connection)
+      try await connection.execute(statement("\(stage)"))
+      try await TableDeclaration.check(stage, isComplete: true, on: connection)
+      let shape = try await TableShape.read(stage, on: connection)
+      // The last commit of the table may have been abandoned, and is not published then.
+      let generation = try await makeGeneration(
+        of: stage, shape: shape, from: min(lastCommit, storage.registry.published), on: connection)
+      try await replace(with: generation, shape: shape, on: connection)
+    } catch {
+      await storage.discard(stage)
+      throw error
+    }
+  }
+
+  private func requireTable() throws {
+    if isRemoved { throw EngineError(code: 60, message: "the table was dropped meanwhile") }
   }
 
   /// Stores the defaults of rows that are older than their column: the engine computes them when it
@@ -62,6 +82,7 @@ extension MutableTable {
   func truncate() async throws {
     try await settling.withLatch {
       try await latch.withLatch {
+        try requireTable()
         try await storage.withConnection { try await publishGeneration(adding: nil, on: $0) }
       }
     }
@@ -70,6 +91,7 @@ extension MutableTable {
   /// Changes the comment.
   func modifyComment(_ comment: String) async throws {
     try await latch.withLatch {
+      try requireTable()
       try await storage.withConnection { connection in
         setComment(comment)
         try await refreshView(on: connection)
@@ -77,8 +99,7 @@ extension MutableTable {
     }
   }
 
-  private func waitForReaders() async throws {
-    let deadline = ContinuousClock.now + Self.readerPatience
+  private func waitForReaders(until deadline: ContinuousClock.Instant) async throws {
     while storage.registry.hasReaders(below: lastCommit) {
       guard ContinuousClock.now < deadline else {
         throw EngineError(

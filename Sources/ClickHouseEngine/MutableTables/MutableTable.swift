@@ -14,6 +14,7 @@ actor MutableTable {
     var rows = 0
     /// Each one made a part.
     var inserts = 0
+    var firstCommit: UInt64 = 0
     var lastCommit: UInt64 = 0
     var firstWrite: ContinuousClock.Instant?
     var lastWrite: ContinuousClock.Instant?
@@ -93,6 +94,7 @@ actor MutableTable {
   }
 
   var youngRows: Int { current.youngs.reduce(0) { $0 + $1.rows } }
+  var youngInserts: Int { current.youngs.reduce(0) { $0 + $1.inserts } }
 
   // MARK: The view
 
@@ -112,10 +114,25 @@ actor MutableTable {
     guard let name else { return }
     let view = view
     guard view != shown else { return }
-    try await connection.execute(
-      "CREATE OR REPLACE VIEW \(name.quoted) AS \(view.livingRows)"
-        + (comment.isEmpty ? "" : " COMMENT \(quotedString(comment))"))
+    // When this fails it is not known what the view reads.
+    shown = nil
+    try await connection.execute("CREATE OR REPLACE \(viewDeclaration(name, view))")
     shown = view
+  }
+
+  /// Lets the table be seen under a name that nothing else has.
+  ///
+  /// - Throws: ``EngineError`` when something has it.
+  func show(as name: TableReference, on connection: any EngineConnection) async throws {
+    let view = view
+    try await connection.execute("CREATE \(viewDeclaration(name, view))")
+    self.name = name
+    shown = view
+  }
+
+  private func viewDeclaration(_ name: TableReference, _ view: MutableView) -> String {
+    "VIEW \(name.quoted) AS \(view.livingRows)"
+      + (comment.isEmpty ? "" : " COMMENT \(quotedString(comment))")
   }
 
   /// Sets the name under which the table is read, without touching any view.
@@ -124,19 +141,22 @@ actor MutableTable {
     shown = nil
   }
 
-  func setComment(_ comment: String) { self.comment = comment }
+  func setComment(_ comment: String) {
+    self.comment = comment
+    shown = nil
+  }
 
   // MARK: Writing
 
   /// Waits until there is room for more young rows.
   ///
-  /// - Throws: ``EngineError`` when there is none for long.
+  /// - Throws: ``EngineError`` when there is none for long. Replication waits as long as it takes.
   func waitForRoom() async throws {
     let deadline = ContinuousClock.now + Self.roomPatience
     while youngRows >= Self.youngRowLimit
-      || current.youngs.reduce(0, { $0 + $1.inserts }) >= Self.youngInsertLimit
+      || youngInserts >= Self.youngInsertLimit
     {
-      guard ContinuousClock.now < deadline else {
+      guard owner.kind == .replicated || ContinuousClock.now < deadline else {
         let reason = settlingFailure ?? "statements that began before them still run"
         throw EngineError(
           message: "\(name?.description ?? "\(owner)") takes no more rows before older ones are "
@@ -216,6 +236,7 @@ actor MutableTable {
     let now = ContinuousClock.now
     openYoung.rows += count
     openYoung.inserts += 1
+    if openYoung.firstCommit == 0 { openYoung.firstCommit = commit }
     openYoung.lastCommit = commit
     openYoung.firstWrite = openYoung.firstWrite ?? now
     openYoung.lastWrite = now
@@ -242,10 +263,10 @@ actor MutableTable {
         // An empty table has no row that an older version could bring back.
         try await connection.execute("CREATE TABLE \(settled) AS \(current.settled)")
         try await connection.execute("ALTER TABLE \(settled) MODIFY COMMENT ''")
-        markFloor = 0
       }
       // The last step is short: commits of other tables wait for it.
       try await Task { try await publishGeneration(settled, on: connection) }.value
+      if rows == nil { markFloor = 0 }
     } catch {
       await storage.discard(settled)
       throw error
@@ -278,7 +299,8 @@ actor MutableTable {
     generationOf stage: StorageName, without frozen: [Young], on connection: any EngineConnection
   ) async throws {
     guard case .young(let number, _) = openYoung.name.role else { return }
-    let from = frozen.map(\.lastCommit).max() ?? lastCommit
+    // The last of them may have been abandoned, and is not published then.
+    let from = min(frozen.map(\.lastCommit).max() ?? lastCommit, storage.registry.published)
     let settled = StorageName(owner, .settled(generation: number, from: from))
     try await connection.execute("RENAME TABLE \(stage) TO \(settled)")
     let open = current.youngs.filter { young in !frozen.contains { $0.name == young.name } }
@@ -340,15 +362,24 @@ actor MutableTable {
       try await connection.execute(
         "INSERT INTO \(settled) (\(columns)) SELECT \(columns) FROM (\(view.newest(of: young))) "
           + "WHERE \(HiddenColumn.deleteMark) = 0" + unlessStaged)
-      try await noteDroppedMarks(youngs, in: settled, on: connection)
+      let marks = MutableView.rows(
+        of: youngs, "\(HiddenColumn.version), \(HiddenColumn.deleteMark)", upTo: all)
+      try await noteDroppedMarks(
+        "SELECT \(HiddenColumn.version) FROM (\(marks)) "
+          + "WHERE \(HiddenColumn.deleteMark) = 1", in: settled, on: connection)
     }
     if let rows {
+      let staged = try await newestStaged(rows, on: connection)
       try await connection.execute(
         """
         INSERT INTO \(settled) (\(columns)) \
         SELECT \(shape.columnList), \(firstVersion) + _magic_position, 0 \
-        FROM (\(try await newestStaged(rows, on: connection))) WHERE \(HiddenColumn.deleteMark) = 0
+        FROM (\(staged)) WHERE \(HiddenColumn.deleteMark) = 0
         """)
+      try await noteDroppedMarks(
+        "SELECT toUInt64(\(firstVersion) + _magic_position) AS \(HiddenColumn.version) "
+          + "FROM (\(staged)) WHERE \(HiddenColumn.deleteMark) = 1",
+        in: settled, on: connection)
     }
   }
 
@@ -369,13 +400,10 @@ actor MutableTable {
 
   /// Remembers, in the settled table's comment, up to which version delete marks are gone.
   private func noteDroppedMarks(
-    _ youngs: [StorageName], in settled: StorageName, on connection: any EngineConnection
+    _ versions: String, in settled: StorageName, on connection: any EngineConnection
   ) async throws {
-    let marks = MutableView.rows(
-      of: youngs, "\(HiddenColumn.version), \(HiddenColumn.deleteMark)", upTo: "\(UInt64.max)")
     let highest = try await connection.texts(
-      "SELECT toString(max(\(HiddenColumn.version))) FROM (\(marks)) "
-        + "WHERE \(HiddenColumn.deleteMark) = 1")
+      "SELECT toString(max(\(HiddenColumn.version))) FROM (\(versions))")
     let floor = max(markFloor, highest.first?.first.flatMap(UInt64.init) ?? 0)
     guard floor > 0 else { return }
     try await connection.execute("ALTER TABLE \(settled) MODIFY COMMENT '\(floor)'")
@@ -403,8 +431,14 @@ actor MutableTable {
 
   /// Gives up a frozen young table whose rows are settled. The caller holds the latch.
   func removeYoung(_ name: StorageName, on connection: any EngineConnection) async throws {
+    let before = current.youngs
     current.youngs.removeAll { $0.name == name }
-    try await refreshView(on: connection)
+    do {
+      try await refreshView(on: connection)
+    } catch {
+      current.youngs = before
+      throw error
+    }
     storage.retire([name])
   }
 
@@ -413,8 +447,14 @@ actor MutableTable {
     let old = unreadGenerations
     guard !old.isEmpty else { return }
     let names = Set(old.map(\.number))
+    let before = generations
     generations.removeAll { names.contains($0.number) }
-    try await refreshView(on: connection)
+    do {
+      try await refreshView(on: connection)
+    } catch {
+      generations = before
+      throw error
+    }
     storage.retire(old.flatMap { [$0.settled] + $0.youngs.map(\.name) })
   }
 

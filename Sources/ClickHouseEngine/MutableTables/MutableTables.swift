@@ -9,7 +9,9 @@ public final class MutableTables: Sendable {
     var lastNumber: UInt64 = 0
     /// The last generations of tables whose storage was removed, which may still be there.
     var removedGenerations: [StorageOwner: UInt64] = [:]
-    var maintenance: Task<Void, Never>?
+    /// The tables that are being settled.
+    var settling: [StorageOwner: Task<Void, Never>] = [:]
+    var maintenance: [Task<Void, Never>] = []
   }
 
   let storage: StorageEngine
@@ -46,35 +48,48 @@ public final class MutableTables: Sendable {
     let sequencer = CommitSequencer(log: log, record: record, registry: registry) { commit in
       background.set(commit)
     }
-    let storage = StorageEngine(
-      engine: engine, registry: registry, sequencer: sequencer,
-      statementSettings: try await StatementSession.settings(for: engine))
+    let storage = StorageEngine(engine: engine, registry: registry, sequencer: sequencer)
     let recovered = try await storage.withConnection { connection in
       try await connection.execute(
         "CREATE DATABASE IF NOT EXISTS \(StorageName.database) ENGINE = Atomic")
       try await PublishedTable.make(on: connection, commit: record.commit)
-      return try await Recovery(storage: storage, record: record, isNewLog: isNew)
-        .run(on: connection)
+      return try await Recovery(
+        storage: storage, record: record, isNewLog: isNew, report: report
+      ).run(on: connection)
     }
     let tables = MutableTables(
       storage: storage, tables: recovered.tables, lastNumber: recovered.lastNumber, report: report)
     await tables.updateNames()
-    let maintenance = Task { [weak tables] in
-      while !Task.isCancelled {
-        guard let current = tables else { return }
-        await current.maintain()
-        try? await Task.sleep(for: .milliseconds(50))
+    try await storage.withConnection { try await PublishedTable.refreshEarlyViews(on: $0) }
+    tables.startMaintenance()
+    return tables
+  }
+
+  /// Settles and drops in the background, each on its own: a drop may have to wait for readers.
+  private func startMaintenance() {
+    let actions: [@Sendable (MutableTables) async -> Void] = [
+      { $0.startSettling(await $0.dueTables()) }, { await $0.dropRetired() },
+    ]
+    let tasks = actions.map { action in
+      Task { [weak self] in
+        while !Task.isCancelled {
+          guard let tables = self else { return }
+          await action(tables)
+          try? await Task.sleep(for: .milliseconds(50))
+        }
       }
     }
-    tables.state.withLock { $0.maintenance = maintenance }
-    return tables
+    state.withLock { $0.maintenance = tasks }
   }
 
   /// Ends the work in the background. What is not settled yet is settled after the next start.
   public func shutdown() async {
     let maintenance = state.withLock { $0.maintenance }
-    maintenance?.cancel()
-    await maintenance?.value
+    for task in maintenance { task.cancel() }
+    for task in maintenance { await task.value }
+    let settling = state.withLock { Array($0.settling.values) }
+    for task in settling { task.cancel() }
+    for task in settling { await task.value }
     // What is left is dropped at the next start.
     try? await storage.dropRetired(isLast: true)
   }
@@ -135,33 +150,59 @@ public final class MutableTables: Sendable {
     state.withLock { $0.names = names }
   }
 
+  /// Takes note of what became of some tables: where their views are now, or that they are gone.
+  func readNames(of affected: [MutableTable]) async throws {
+    try await Task { [self] in
+      let views = try await storage.withConnection { try await TableView.readAll(on: $0) }
+      for table in affected {
+        if let view = views[table.owner] {
+          await table.setName(view.name)
+        } else {
+          await remove(table)
+        }
+      }
+    }.value
+    await updateNames()
+  }
+
   // MARK: Background
 
-  /// Settles what is due, and drops what nobody needs.
-  private func maintain() async {
+  /// The tables that are to be settled now.
+  private func dueTables() async -> [MutableTable] {
     let now = ContinuousClock.now
-    var due: [MutableTable] = []
-    for table in state.withLock({ Array($0.tables.values) })
-    where await table.settlingIsDue(at: now) {
-      due.append(table)
+    let idle = state.withLock { state in
+      state.tables.values.filter { state.settling[$0.owner] == nil }
     }
-    await withTaskGroup(of: Void.self) { group in
-      for (index, table) in due.enumerated() {
-        // Two at a time: a large table does not hold up the small ones.
-        if index >= 2 { await group.next() }
-        group.addTask { [self] in
-          do {
-            try await table.settle()
-          } catch is CancellationError {
-          } catch {
-            if Task.isCancelled { return }
-            report("settling \(await table.name?.description ?? "\(table.owner)") failed: \(error)")
-            // What fails is tried again, but not at once.
-            await table.note(settlingFailure: error)
-          }
+    var due: [MutableTable] = []
+    for table in idle where await table.settlingIsDue(at: now) { due.append(table) }
+    return due
+  }
+
+  /// Two at a time: a large table does not hold up the small ones.
+  private func startSettling(_ due: [MutableTable]) {
+    for table in due {
+      state.withLock { state in
+        guard state.settling.count < 2 else { return }
+        state.settling[table.owner] = Task { [weak self] in
+          await self?.settle(table)
+          self?.state.withLock { $0.settling[table.owner] = nil }
         }
       }
     }
+  }
+
+  private func settle(_ table: MutableTable) async {
+    do {
+      try await table.settle()
+    } catch {
+      if Task.isCancelled { return }
+      report("settling \(await table.name?.description ?? "\(table.owner)") failed: \(error)")
+      // What fails is tried again, but not at once.
+      await table.note(settlingFailure: error)
+    }
+  }
+
+  private func dropRetired() async {
     do {
       try await storage.dropRetired()
     } catch {
@@ -189,6 +230,17 @@ private final class PublishedTable: Sendable {
       ENGINE = Join(ANY, LEFT, key) SETTINGS persistent = 0, join_any_take_last_row = 1
       """)
     try await connection.execute(statement(commit))
+  }
+
+  /// Refreshes the materialized views whose refresh the engine began before it could be answered.
+  static func refreshEarlyViews(on connection: any EngineConnection) async throws {
+    let views = try await connection.texts(
+      "SELECT database, view FROM system.view_refreshes "
+        + "WHERE position(exception, \(quotedString(MutableView.notOpen))) > 0")
+    for view in views {
+      let name = TableReference(database: view[0], table: view[1])
+      try await connection.execute("SYSTEM REFRESH VIEW \(name.quoted)")
+    }
   }
 
   private static func statement(_ commit: UInt64) -> String {

@@ -22,7 +22,8 @@ struct MutableView: Hashable, Sendable {
   /// An error until the tables are recovered: the engine may start a refresh before that.
   private static let lastPublished =
     "joinGet('\(publishedTable)', 'commit', toUInt8(1)) "
-    + "+ throwIf(joinGet('\(publishedTable)', 'commit', toUInt8(1)) = 0, 'the tables are not open')"
+    + "+ throwIf(joinGet('\(publishedTable)', 'commit', toUInt8(1)) = 0, '\(notOpen)')"
+  static let notOpen = "the tables are not open"
   /// An integer setting that nothing else here uses carries the commit point into views: it costs
   /// nothing, and is a constant when a statement is planned.
   static let commitPointSetting = "hdfs_replication"

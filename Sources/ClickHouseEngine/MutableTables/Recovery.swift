@@ -6,12 +6,7 @@ struct Recovery {
   let storage: StorageEngine
   let record: CommitRecord
   let isNewLog: Bool
-
-  private struct View {
-    var name: TableReference
-    var comment: String
-    var references: Set<String>
-  }
+  let report: @Sendable (String) -> Void
 
   func run(
     on connection: any EngineConnection
@@ -21,7 +16,7 @@ struct Recovery {
     ).map { $0[0] }
     let names = tables.compactMap { StorageName($0) }
     try checkFolder(tables, names)
-    let views = try await views(on: connection)
+    let views = try await TableView.readAll(on: connection)
     var found: [StorageOwner: MutableTable] = [:]
     for (owner, names) in Dictionary(grouping: names, by: \.owner) {
       let view = views[owner]
@@ -50,40 +45,16 @@ struct Recovery {
     }
   }
 
-  /// The views that read storage, by whose storage it is.
-  private func views(on connection: any EngineConnection) async throws -> [StorageOwner: View] {
-    let rows = try await connection.texts(
-      """
-      SELECT database, name, comment, as_select FROM system.tables \
-      WHERE engine = 'View' AND position(as_select, '\(StorageName.database).') > 0
-      """)
-    var views: [StorageOwner: View] = [:]
-    for row in rows {
-      let text = SQLText(row[3])
-      var references: Set<String> = []
-      for index in text.tokens.indices.dropLast(2)
-      where text.identifier(index) == StorageName.database
-        && text.isSymbol(index + 1, ".")
-      {
-        references.insert(text.identifier(index + 2) ?? "")
-      }
-      guard let owner = references.lazy.compactMap({ StorageName($0)?.owner }).first else {
-        continue
-      }
-      views[owner] = View(
-        name: TableReference(database: row[0], table: row[1]), comment: row[2],
-        references: references)
-    }
-    return views
-  }
-
   /// - Returns: nil when nothing of the table is to be kept.
   private func recover(
-    _ owner: StorageOwner, _ names: [StorageName], _ view: View?,
+    _ owner: StorageOwner, _ names: [StorageName], _ view: TableView?,
     on connection: any EngineConnection
   ) async throws -> MutableTable? {
     // A table of a user that no view shows was being created or dropped.
-    if view == nil, owner.kind == .user { return nil }
+    if view == nil, owner.kind == .user {
+      report("storage \(owner) belongs to no table any more and is dropped")
+      return nil
+    }
     var newest: MutableTable.Generation?
     for name in names {
       guard case .settled(let number, let from) = name.role, from <= record.commit,
@@ -144,6 +115,7 @@ struct Recovery {
     var young = MutableTable.Young(name: name, rows: rows)
     if rows > 0 {
       young.inserts = 1
+      young.firstCommit = 1
       young.lastCommit = record.commit
       young.firstWrite = .now
       young.lastWrite = .now

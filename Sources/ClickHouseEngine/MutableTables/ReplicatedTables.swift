@@ -70,7 +70,9 @@ extension MutableTables: ChangeSink {
           throw EngineError(
             message: "\(definition.name) exists and is not a replicated table; rename or drop it")
         }
-        await others?.setName(nil)
+        if let others {
+          try await others.latch.withLatch { await others.setName(nil) }
+        }
         try await table.latch.withLatch {
           let before = await table.name
           await table.setName(definition.name)
@@ -118,16 +120,18 @@ extension MutableTables: ChangeSink {
     for (definition, batch) in batches {
       rows[try replicated(definition).owner, default: []].append(batch)
     }
-    let stages = await staged.take()
-    let owners = Set(rows.keys).union(stages.keys).sorted { $0.number < $1.number }
+    let staged = await staged.stages.keys
+    let owners = Set(rows.keys).union(staged).sorted { $0.number < $1.number }
     let tables = owners.compactMap(table)
     for table in tables { try await table.waitForRoom() }
+    let stages = await self.staged.take()
     // Always in the same order, and nobody else takes more than one.
     for table in tables { try await table.latch.acquire() }
     do {
       try await publish(rows, stages, tables, checkpoint)
     } catch {
       for table in tables { table.latch.release() }
+      for stage in stages.values { await storage.discard(stage) }
       throw error
     }
     for table in tables { table.latch.release() }

@@ -14,7 +14,7 @@ extension MutableTable {
   private static let ageLimit = Duration.seconds(3)
   /// How long readers of earlier commit points hold up settling before it goes on in a copy.
   private static let patience = Duration.seconds(5)
-  private static let generationLimit = 4
+  private static let generationLimit = 8
   /// How long rows are left alone after they were written.
   private static let grace = Duration.milliseconds(200)
 
@@ -39,25 +39,29 @@ extension MutableTable {
   }
 
   /// Settles what is young, as far as readers allow.
-  func settle() async throws {
+  ///
+  /// - Parameter isForced: whether to go on in a copy, however little there is, when they do not.
+  func settle(isForced: Bool = false) async throws {
     try await settling.withLatch {
       if isRemoved { return }
       try await storage.withConnection { connection in
         try await latch.withLatch { try await removeOldGenerations(on: connection) }
-        try await settleYoung(on: connection)
+        try await settleYoung(isForced: isForced, on: connection)
       }
     }
   }
 
-  /// Settles everything that is published, waiting for readers as long as it takes.
+  /// Settles everything that is published by now.
   func settleAll() async throws {
-    while youngRows > 0 || generations.count > 1 {
-      try await settle()
-      if youngRows > 0 || generations.count > 1 { try await Task.sleep(for: .milliseconds(20)) }
+    let last = lastCommit
+    while !isRemoved, current.youngs.contains(where: { $0.rows > 0 && $0.firstCommit <= last }) {
+      try await settle(isForced: true)
     }
   }
 
-  private func settleYoung(on connection: any EngineConnection) async throws {
+  private func settleYoung(
+    isForced: Bool, on connection: any EngineConnection
+  ) async throws {
     let start = ContinuousClock.now
     if current.youngs.count == 1 {
       guard openYoung.rows > 0 else { return }
@@ -73,7 +77,17 @@ extension MutableTable {
     // Readers of earlier generations do not mind.
     if storage.registry.hasReaders(from: readersStart, below: frozen.lastCommit) {
       waitingSince = waitingSince ?? start
-      try await settleInCopy(waited: start - (waitingSince ?? start), on: connection)
+      let waited = start - (waitingSince ?? start)
+      let isWorthACopy =
+        youngRows >= Self.eagerRowCount || youngInserts >= Self.youngInsertLimit / 2
+      // More generations would make statements slow to plan.
+      if waited >= (isForced ? Self.grace : Self.patience), isForced || isWorthACopy,
+        generations.count < Self.generationLimit
+      {
+        try await settleInCopy(on: connection)
+      } else {
+        try await Task.sleep(for: .milliseconds(20))
+      }
       return
     }
     waitingSince = nil
@@ -86,21 +100,19 @@ extension MutableTable {
   }
 
   /// Goes on in a copy of the settled table, so that a long statement keeps what it reads.
-  private func settleInCopy(waited: Duration, on connection: any EngineConnection) async throws {
-    // More generations would make statements slow to plan.
-    guard waited >= Self.patience, generations.count < Self.generationLimit,
-      youngRows >= Self.eagerRowCount
-    else {
-      return
-    }
+  private func settleInCopy(on connection: any EngineConnection) async throws {
     let start = ContinuousClock.now
     let stage = storage.stageName(of: owner)
     do {
-      try await latch.withLatch { try await freeze(isForNext: true, on: connection) }
+      try await latch.withLatch {
+        if !isRemoved { try await freeze(isForNext: true, on: connection) }
+      }
+      if isRemoved { return }
       let frozen = Array(current.youngs.dropLast())
       try await storage.sequencer.waitForEnd(of: lastCommit)
       try await copySettled(to: stage, settling: frozen, on: connection)
       try await latch.withLatch {
+        if isRemoved { throw EngineError(code: 60, message: "the table was dropped") }
         try await add(generationOf: stage, without: frozen, on: connection)
       }
     } catch {

@@ -15,17 +15,11 @@ final class StorageEngine: Sendable {
 
   let registry: ReaderRegistry
   let sequencer: CommitSequencer
-  /// What is set in the sessions of users' statements.
-  let statementSettings: String
   private let engine: any Engine
   private let retired = Mutex<[Retired]>([])
   private let lastStage = Atomic<UInt64>(0)
 
-  init(
-    engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer,
-    statementSettings: String
-  ) {
-    self.statementSettings = statementSettings
+  init(engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer) {
     self.engine = engine
     self.registry = registry
     self.sequencer = sequencer
@@ -76,21 +70,25 @@ final class StorageEngine: Sendable {
   /// - Parameter isLast: whether the engine's own readers need not be waited for.
   func dropRetired(isLast: Bool = false) async throws {
     guard nextRetired(isLast: isLast) != nil else { return }
-    // In the order of their retirement: at the next start, what is left of a table's young tables
-    // is read again, and must not lack a later one.
     try await withConnection { connection in
       while let next = nextRetired(isLast: isLast) {
         try await connection.execute("DROP TABLE IF EXISTS \(next) SYNC")
-        retired.withLock { _ = $0.removeFirst() }
+        retired.withLock { retired in retired.removeAll { $0.name == next } }
       }
     }
   }
 
+  /// The next table to drop: of each owner the one that was retired first. At the next start, what is
+  /// left of a table's young tables is read again, and must not lack a later one.
   private func nextRetired(isLast: Bool) -> StorageName? {
-    guard let first = retired.withLock({ $0.first }),
-      isLast || first.earliest <= ContinuousClock.now, !registry.hasReaders(before: first.mark)
-    else { return nil }
-    return first.name
+    let now = ContinuousClock.now
+    return retired.withLock { retired in
+      var seen: Set<StorageOwner> = []
+      return retired.first { table in
+        seen.insert(table.name.owner).inserted && (isLast || table.earliest <= now)
+          && !registry.hasReaders(before: table.mark)
+      }?.name
+    }
   }
 
   /// Drops a table that nobody but the caller ever knew, whatever became of the caller's task.

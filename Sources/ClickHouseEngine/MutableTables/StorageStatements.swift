@@ -9,6 +9,7 @@ extension MutableTable {
   static let settledSettingList = [
     (name: "fsync_after_insert", value: "1"), (name: "fsync_part_directory", value: "1"),
     (name: "min_rows_to_fsync_after_merge", value: "1"),
+    (name: "non_replicated_deduplication_window", value: "0"),
     (name: "old_parts_lifetime", value: "60"),
     (name: "max_bytes_to_merge_at_max_space_in_pool", value: "4294967296"),
     (name: "parts_to_delay_insert", value: "3000"), (name: "parts_to_throw_insert", value: "10000"),

@@ -14,7 +14,6 @@ struct TableDeclaration {
     var name: String
     var type: String
     var defaultKind: String
-    var isInSortingKey: Bool
     var isInPartitionKey: Bool
   }
 
@@ -36,20 +35,22 @@ struct TableDeclaration {
       sortingKey: row[0], primaryKey: row[1], partitionKey: row[2], statement: row[3])
     let columns = try await connection.texts(
       """
-      SELECT name, type, default_kind, toString(is_in_sorting_key), toString(is_in_partition_key) \
+      SELECT name, type, default_kind, toString(is_in_partition_key) \
       FROM system.columns WHERE database = \(database) AND table = \(quotedString(storage.table))
       """
     ).map {
       Column(
-        name: $0[0], type: $0[1], defaultKind: $0[2], isInSortingKey: $0[3] == "1",
-        isInPartitionKey: $0[4] == "1")
+        name: $0[0], type: $0[1], defaultKind: $0[2], isInPartitionKey: $0[3] == "1")
     }
-    try checkKey(facts, columns)
+    let types = try await TableShape.keyTypes(of: facts.sortingKey, in: storage, on: connection)
+    try checkKey(facts, columns, types)
     try checkColumns(columns.filter { !isComplete || !HiddenColumn.all.contains($0.name) })
     try checkClauses(facts, columns)
   }
 
-  private static func checkKey(_ facts: Facts, _ columns: [Column]) throws {
+  private static func checkKey(
+    _ facts: Facts, _ columns: [Column], _ types: [String]
+  ) throws {
     guard !facts.sortingKey.isEmpty else {
       throw EngineError(
         message: "a MutableMergeTree table needs a key: add ORDER BY (…), which identifies a row")
@@ -59,10 +60,11 @@ struct TableDeclaration {
         message: "PRIMARY KEY (\(facts.primaryKey)) and ORDER BY (\(facts.sortingKey)) differ: the "
           + "sorting key of a MutableMergeTree table is its primary key, so give one of them")
     }
-    if let column = columns.first(where: { $0.isInSortingKey && $0.type.contains("Float") }) {
+    if let type = types.first(where: { $0.contains("Float") }) {
       throw EngineError(
-        message: "the key column \(column.name) is \(column.type): floating-point numbers do not "
-          + "identify a row, since NaN equals nothing and -0 equals 0")
+        message:
+          "the key (\(facts.sortingKey)) has \(type): floating-point numbers do not identify "
+          + "a row, since NaN equals nothing and -0 equals 0")
     }
     let key = splitAtCommas(facts.sortingKey)
     let isOfKey =

@@ -14,14 +14,8 @@ struct TableShape: Hashable, Sendable {
   var columns: [Column]
   /// The expressions of the sorting key, as ClickHouse prints them.
   var key: [String]
-  /// The names in `key` that are columns and may be null.
-  private var nullable: Set<String>
-
-  init(columns: [Column], key: [String]) {
-    self.columns = columns
-    self.key = key
-    nullable = Set(columns.filter { $0.isInKey && $0.type.contains("Nullable(") }.map(\.name))
-  }
+  /// Their types.
+  var keyTypes: [String]
 
   /// The visible columns' names, quoted and separated by commas.
   var columnList: String { columns.map { quotedIdentifier($0.name) }.joined(separator: ", ") }
@@ -36,13 +30,24 @@ struct TableShape: Hashable, Sendable {
 
   /// The key as a list of values of which none is null, for comparisons: `IN` never finds a null.
   var comparedKeyList: String {
-    if nullable.isEmpty { return keyList }
-    return key.map { "isNull(\($0)), ifNull(toString(\($0)), '')" }.joined(separator: ", ")
+    zip(key, keyTypes).map { expression, type in
+      guard let plain = Self.withoutNull(type) else { return expression }
+      let missing = "defaultValueOfTypeName(\(quotedString(plain)))"
+      return "isNull(\(expression)), ifNull(\(expression), \(missing))"
+    }.joined(separator: ", ")
   }
 
   /// The key as one value, for `IN`.
   var comparedKey: String {
-    key.count == 1 && nullable.isEmpty ? key[0] : "(\(comparedKeyList))"
+    key.count == 1 && Self.withoutNull(keyTypes[0]) == nil ? key[0] : "(\(comparedKeyList))"
+  }
+
+  /// The type of the values that are not null; nil when all are.
+  private static func withoutNull(_ type: String) -> String? {
+    for prefix in ["Nullable(", "LowCardinality(Nullable("] where type.hasPrefix(prefix) {
+      return String(type.dropFirst(prefix.count).dropLast(prefix.filter { $0 == "(" }.count))
+    }
+    return nil
   }
 }
 
@@ -70,7 +75,17 @@ extension TableShape {
     guard let key = keys.first?.first, !columns.isEmpty else {
       throw EngineError(message: "the storage table \(name) is missing")
     }
-    return TableShape(columns: columns, key: splitAtCommas(key))
+    return TableShape(
+      columns: columns, key: splitAtCommas(key),
+      keyTypes: try await keyTypes(of: key, in: name, on: connection))
+  }
+
+  /// The types of key expressions.
+  static func keyTypes(
+    of key: String, in name: StorageName, on connection: any EngineConnection
+  ) async throws -> [String] {
+    if key.isEmpty { return [] }
+    return try await connection.texts("DESCRIBE TABLE (SELECT \(key) FROM \(name))").map { $0[1] }
   }
 }
 

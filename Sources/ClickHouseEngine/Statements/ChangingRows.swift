@@ -25,25 +25,36 @@ extension MutableStatements {
         message: "an insert into a mutable table ends when its rows are there: leave "
           + "wait_for_async_insert = 0 out")
     }
-    try await table.waitForRoom()
-    return try await withSession { connection in
+    for _ in 0..<10 {
+      try await table.waitForRoom()
+      if let rows = try await add(insert, to: table) { return .done(rows: rows) }
+    }
+    throw EngineError(
+      message: "\(reference(insert.name)) was altered whenever the statement ran: run it again")
+  }
+
+  /// - Returns: the number of rows; nil when the table was altered meanwhile.
+  private func add(_ insert: InsertStatement, to table: MutableTable) async throws -> Int? {
+    try await withSession { session in
+      let connection = session.connection
       let shape = await table.shape
       let columns = try await columns(of: insert, in: shape, on: connection)
       var isLarge = insert.dataByteCount > Self.memoryStageByteCount
       if case .select = insert.source { isLarge = true }
-      let rows = try await withStage(of: table, onDisk: isLarge, on: connection) { place in
+      return try await withStage(of: table, onDisk: isLarge, on: connection) { place in
         var rows = StagedRows(place: place, count: 0)
         let statement = insert.rewritten(into: rows.source, columns: columns)
         try await connection.allowLength(of: statement)
         // Rows keep the order in which the query gives them.
         try await connection.execute("SET max_insert_threads = 1")
         try await naming(insert.name, place) { _ = try await connection.execute(statement) }
+        // What comes reads nothing any more, and may have to wait for who waits for readers.
+        session.leave()
         rows.count = try await connection.count(rows.source)
         if insert.verb == .importing { rows.versions = .given }
-        try await publish(rows, into: table, named: insert.name, shape, on: connection)
-        return rows.count
+        return try await publish(rows, into: table, named: insert.name, shape, on: connection)
+          ? rows.count : nil
       }
-      return .done(rows: rows)
     }
   }
 
@@ -78,47 +89,55 @@ extension MutableStatements {
     return named.map(quotedIdentifier).joined(separator: ", ")
   }
 
+  /// - Returns: whether the table still has the shape of the rows.
   private func publish(
     _ rows: StagedRows, into table: MutableTable, named name: WrittenName, _ shape: TableShape,
     on connection: any EngineConnection
-  ) async throws {
-    let check = {
-      guard await table.shape == shape, tables.table(table.owner) != nil else {
-        throw EngineError(
-          message: "\(reference(name)) was altered while the statement ran: run it again")
-      }
-    }
+  ) async throws -> Bool {
     try await tables.storage.withConnection { internalConnection in
       // A stage in memory is seen by its own connection only.
       let connection = rows.isInMemory ? connection : internalConnection
       guard rows.versions == .given || rows.isBulk else {
-        if rows.count == 0 { return }
-        let append = try await table.latch.withLatch {
-          try await check()
+        if rows.count == 0 { return true }
+        let append = try await table.latch.withLatch { () -> MutableTable.Append? in
+          try await requireTable(table, name)
+          guard await table.shape == shape else { return nil }
           return try await table.begin(rows, on: internalConnection)
         }
-        return try await table.finish(append, of: rows, on: connection)
+        guard let append else { return false }
+        try await table.finish(append, of: rows, on: connection)
+        return true
       }
-      try await table.settling.withLatch {
+      return try await table.settling.withLatch {
         try await table.latch.withLatch {
-          try await check()
-          if rows.isBulk { return try await table.publish(rows, on: connection) }
-          try await table.publishImport(rows, upTo: Self.versionLimit, on: connection)
+          try await requireTable(table, name)
+          guard await table.shape == shape else { return false }
+          if rows.isBulk {
+            try await table.publish(rows, on: connection)
+          } else {
+            try await table.publishImport(rows, upTo: Self.versionLimit, on: connection)
+          }
+          return true
         }
       }
     }
   }
 
+  private func requireTable(_ table: MutableTable, _ name: WrittenName) async throws {
+    if await table.isRemoved {
+      throw EngineError(code: 60, message: "there is no table \(reference(name))")
+    }
+  }
+
   /// Runs `body` with a stage, which is gone afterwards.
   private func withStage<Result: Sendable>(
-    of table: MutableTable, onDisk: Bool, hasConstraints: Bool = true,
+    of table: MutableTable, onDisk: Bool, hasConstraints: Bool = true, suffix: String = "",
     on connection: any EngineConnection, _ body: (StagedRows.Place) async throws -> Result
   ) async throws -> Result {
     guard onDisk else {
-      try await table.makeTemporaryStage(
-        Self.memoryStage, hasConstraints: hasConstraints, on: connection)
-      let result = try await body(.memory(Self.memoryStage))
-      return result
+      let name = Self.memoryStage + suffix
+      try await table.makeTemporaryStage(name, hasConstraints: hasConstraints, on: connection)
+      return try await body(.memory(name))
     }
     let name = tables.storage.stageName(of: table.owner)
     do {
@@ -155,26 +174,28 @@ extension MutableStatements {
       update.condition, "UPDATE", update.name, isInPartition: update.isInPartition,
       isOnCluster: update.isOnCluster)
     return .done(
-      rows: try await change(table, update.name, hasConstraints: true) { shape, stage, limit in
+      rows: try await change(table, update.name, hasConstraints: true) {
+        shape, stage, before, limit in
         let changes = try assignments(update, in: shape)
         let values = shape.columns.enumerated().map { index, column in
           changes[column.name].map { "(\($0)\n) AS _magic_new_\(index)" }
             ?? quotedIdentifier(column.name)
-        }
-        let source =
-          "FROM \(reference(update.name).quoted) AS "
-          + "\(quotedIdentifier(update.name.table)) WHERE (\(condition)\n)\(limit)"
+        }.joined(separator: ", ")
+        let matching =
+          "FROM \(reference(update.name).quoted) WHERE (\(condition)\n)\(limit)"
           + (update.settings.map { " SETTINGS \($0)" } ?? "")
-        let rows =
-          "INSERT INTO \(stage) (\(shape.columnList)) SELECT \(values.joined(separator: ", ")) "
-          + source
-        let movesKeys = shape.columns.contains { $0.isInKey && changes[$0.name] != nil }
-        guard movesKeys else { return Change(statements: [rows]) }
-        // The old keys go before the new ones come: a new one may be another row's old one.
-        let marks =
+        let rows = "INSERT INTO \(stage) (\(shape.columnList)) SELECT \(values) "
+        guard shape.columns.contains(where: { $0.isInKey && changes[$0.name] != nil }) else {
+          return [rows + matching]
+        }
+        // The rows that match are found once. The old keys go before the new ones come, because a
+        // new one may be another row's old one.
+        return [
+          "INSERT INTO \(before) (\(shape.columnList)) SELECT \(shape.columnList) " + matching,
           "INSERT INTO \(stage) (\(shape.columnList), \(HiddenColumn.deleteMark)) "
-          + "SELECT \(shape.columnList), 1 " + source
-        return Change(statements: [marks, rows])
+            + "SELECT \(shape.columnList), 1 FROM \(before)",
+          rows + "FROM \(before) AS \(quotedIdentifier(update.name.table))",
+        ]
       })
   }
 
@@ -202,13 +223,12 @@ extension MutableStatements {
       delete.condition, "DELETE", delete.name, isInPartition: delete.isInPartition,
       isOnCluster: delete.isOnCluster)
     return .done(
-      rows: try await change(table, delete.name, hasConstraints: false) { shape, stage, limit in
-        let marks =
+      rows: try await change(table, delete.name, hasConstraints: false) { shape, stage, _, limit in
+        [
           "INSERT INTO \(stage) (\(shape.keyColumnList), \(HiddenColumn.deleteMark)) "
-          + "SELECT \(shape.keyColumnList), 1 FROM \(reference(delete.name).quoted) AS "
-          + "\(quotedIdentifier(delete.name.table)) WHERE (\(condition)\n)\(limit)"
-          + (delete.settings.map { " SETTINGS \($0)" } ?? "")
-        return Change(statements: [marks])
+            + "SELECT \(shape.keyColumnList), 1 FROM \(reference(delete.name).quoted) "
+            + "WHERE (\(condition)\n)\(limit)" + (delete.settings.map { " SETTINGS \($0)" } ?? "")
+        ]
       })
   }
 
@@ -243,16 +263,16 @@ extension MutableStatements {
     }
   }
 
-  /// Statements that set changed rows aside, all of which find the same rows.
-  private struct Change {
-    var statements: [String]
-  }
+  /// Makes the statements that set changed rows aside in `stage`; `before` is another stage for rows
+  /// as they were. Only the first statement looks for rows, with `limit` at its end.
+  private typealias Changes = (
+    _ shape: TableShape, _ stage: String, _ before: String, _ limit: String
+  ) throws -> [String]
 
   /// Reads the rows to change at the last commit point and publishes their new versions. Nobody
   /// else writes the table meanwhile, so no change in between is lost.
   private func change(
-    _ table: MutableTable, _ name: WrittenName, hasConstraints: Bool,
-    _ make: (_ shape: TableShape, _ stage: String, _ limit: String) throws -> Change
+    _ table: MutableTable, _ name: WrittenName, hasConstraints: Bool, _ make: Changes
   ) async throws -> Int {
     try await table.waitForRoom()
     // Most statements change few rows, which need no table on disk.
@@ -271,37 +291,51 @@ extension MutableStatements {
   /// - Returns: the number of rows that were changed; nil when they are too many for memory.
   private func change(
     _ table: MutableTable, _ name: WrittenName, _ hasConstraints: Bool, onDisk: Bool,
-    _ make: (_ shape: TableShape, _ stage: String, _ limit: String) throws -> Change
+    _ make: Changes
   ) async throws -> Int? {
-    guard tables.table(table.owner) != nil else {
-      throw EngineError(code: 60, message: "there is no table \(reference(name))")
-    }
+    try await requireTable(table, name)
     try await table.waitForCommits()
-    return try await withSession { connection in
-      let shape = await table.shape
+    return try await withSession { session in
+      let connection = session.connection
+      let needsBefore = try make(await table.shape, "", "", "").count > 1
       return try await withStage(
         of: table, onDisk: onDisk, hasConstraints: hasConstraints, on: connection
       ) { place in
-        var rows = StagedRows(place: place, count: 0)
-        let limit = onDisk ? "" : " LIMIT \(Self.memoryStageRowCount + 1)"
-        let change = try make(shape, rows.source, limit)
-        try await connection.execute("SET insert_null_as_default = 0")
-        try await naming(name, place) {
-          for statement in change.statements {
-            try await connection.allowLength(of: statement)
-            try await connection.execute(statement)
-          }
+        guard needsBefore else {
+          return try await change(table, name, place, before: place, make, on: connection)
         }
-        rows.count = try await connection.count(rows.source)
-        let changed = rows.count / change.statements.count
-        if !onDisk, changed > Self.memoryStageRowCount { return nil }
-        rows.mayRepeatKeys = change.statements.count > 1
-        try await tables.storage.withConnection { internalConnection in
-          try await table.publish(rows, on: rows.isInMemory ? connection : internalConnection)
+        return try await withStage(
+          of: table, onDisk: onDisk, hasConstraints: false, suffix: "_before", on: connection
+        ) { before in
+          try await change(table, name, place, before: before, make, on: connection)
         }
-        return changed
       }
     }
+  }
+
+  private func change(
+    _ table: MutableTable, _ name: WrittenName, _ place: StagedRows.Place,
+    before: StagedRows.Place, _ make: Changes, on connection: any EngineConnection
+  ) async throws -> Int? {
+    var rows = StagedRows(place: place, count: 0)
+    let limit = rows.isInMemory ? " LIMIT \(Self.memoryStageRowCount + 1)" : ""
+    let statements = try make(
+      await table.shape, rows.source, StagedRows(place: before, count: 0).source, limit)
+    try await connection.execute("SET insert_null_as_default = 0, max_insert_threads = 1")
+    try await naming(name, place) {
+      for statement in statements {
+        try await connection.allowLength(of: statement)
+        try await connection.execute(statement)
+      }
+    }
+    rows.count = try await connection.count(rows.source)
+    // Rows whose key changes are there twice: as a mark and anew.
+    let changed = statements.count > 1 ? rows.count / 2 : rows.count
+    if rows.isInMemory, changed > Self.memoryStageRowCount { return nil }
+    try await tables.storage.withConnection { internalConnection in
+      try await table.publish(rows, on: rows.isInMemory ? connection : internalConnection)
+    }
+    return changed
   }
 }
 
@@ -357,15 +391,17 @@ extension MutableTable {
   /// which the open young table would hide.
   private func isNewest(_ rows: StagedRows) -> String {
     let version = HiddenColumn.version
+    let key = shape.comparedKey
     let older = ([current.settled] + current.youngs.dropLast().map(\.name)).map {
-      "SELECT \(shape.comparedKey) AS key, \(version) AS version FROM \($0) "
-        + "WHERE key IN (SELECT \(shape.comparedKey) FROM \(rows.source))"
-    }
+      "SELECT \(key) AS _magic_key, \(version) AS _magic_version FROM \($0) "
+        + "WHERE _magic_key IN (SELECT \(key) FROM \(rows.source))"
+    }.joined(separator: " UNION ALL ")
     return """
-      (\(shape.comparedKey), \(version)) NOT IN (SELECT key, staged.version FROM \
-      (SELECT \(shape.comparedKey) AS key, \(version) AS version FROM \(rows.source)) AS staged \
-      INNER JOIN (SELECT key, max(version) AS newest FROM (\(older.joined(separator: " UNION ALL "))) \
-      GROUP BY key) AS stored ON staged.key = stored.key WHERE stored.newest > staged.version)
+      (\(key), \(version)) NOT IN (SELECT staged._magic_key, staged._magic_version FROM \
+      (SELECT \(key) AS _magic_key, \(version) AS _magic_version FROM \(rows.source)) AS staged \
+      INNER JOIN (SELECT _magic_key, max(_magic_version) AS _magic_newest FROM (\(older)) \
+      GROUP BY _magic_key) AS stored ON staged._magic_key = stored._magic_key \
+      WHERE stored._magic_newest > staged._magic_version)
       """
   }
 }

@@ -12,8 +12,7 @@ extension MutableStatements {
 
   func declare(_ statement: Statement, _ text: SQLText) async throws -> Outcome {
     switch statement {
-    case .createMutableTable(let create):
-      return try await tables.declarations.withLatch { try await run(create, text) }
+    case .createMutableTable(let create): return try await run(create, text)
     case .alter(let alter): return try await run(alter)
     case .truncate(let truncate):
       guard let name = truncate.names.first, let table = try ownTable(name) else { break }
@@ -33,6 +32,7 @@ extension MutableStatements {
     case .detach(let detach): try refuseDetaching(detach)
     case .attach(let attach): try refuseAttaching(attach)
     case .createMaterializedView(let create):
+      try refuseReplacing(create.name, text)
       if let target = create.target, table(target) != nil {
         throw EngineError(
           message: "a materialized view cannot write into \(reference(target)), a mutable table")
@@ -42,23 +42,7 @@ extension MutableStatements {
           message: "an incremental materialized view would not see updates and deletes of "
             + "\(reference(name)): use a view, or a materialized view with REFRESH")
       }
-    case .createOther(let names):
-      if let created = names.first, text.hasWords(["CREATE", "OR", "REPLACE"], at: 0),
-        try ownTable(created) != nil
-      {
-        throw EngineError(message: "\(reference(created)) is a mutable table: drop it first")
-      }
-      guard names.count == 2, let other = table(names[1]), table(names[0]) == nil else { break }
-      if text.clause("CLONE", "AS", in: text.tokens.indices) != nil {
-        throw EngineError(
-          message: "\(reference(names[1])) is a mutable table, which cannot be cloned: create the "
-            + "table AS it, and INSERT … SELECT")
-      }
-      if text.clause("ENGINE", in: text.tokens.indices) == nil {
-        return try await tables.declarations.withLatch {
-          try await create(names[0], like: other)
-        }
-      }
+    case .createOther(let names): return try await createOther(names, text)
     default: break
     }
     return .untouched
@@ -86,70 +70,91 @@ extension MutableStatements {
     }
   }
 
+  private func refuseReplacing(_ name: WrittenName, _ text: SQLText) throws {
+    if CreateHead(text)?.orReplace == true, try ownTable(name) != nil {
+      throw EngineError(message: "\(reference(name)) is a mutable table: drop it first")
+    }
+  }
+
+  /// `CREATE TABLE name AS table` makes a mutable table of a mutable one.
+  private func createOther(_ names: [WrittenName], _ text: SQLText) async throws -> Outcome {
+    guard let created = names.first else { return .untouched }
+    try refuseReplacing(created, text)
+    guard names.count == 2, let other = table(names[1]), let head = CreateHead(text) else {
+      return .untouched
+    }
+    if text.clause("CLONE", "AS", in: text.tokens.indices) != nil {
+      throw EngineError(
+        message: "CLONE AS: \(reference(names[1])) is a mutable table, which cannot be cloned: "
+          + "create the table AS it, and INSERT … SELECT")
+    }
+    if text.clause("ENGINE", in: text.tokens.indices) != nil { return .untouched }
+    guard text.tokens.last?.range.upperBound == names[1].range.upperBound, !head.isTemporary,
+      !head.isOnCluster
+    else {
+      throw EngineError(
+        message: "\(reference(names[1])) is a mutable table: write ENGINE = MutableMergeTree to "
+          + "declare another one with clauses of its own")
+    }
+    let name = reference(created)
+    let isTaken = try await withSession { session -> Bool in
+      try await self.isTaken(name, on: session.connection)
+    }
+    if isTaken, head.ifNotExists { return .done(rows: nil) }
+    try await create(name, like: other)
+    return .done(rows: nil)
+  }
+
   // MARK: CREATE
 
   private func run(_ create: CreateMutableTable, _ text: SQLText) async throws -> Outcome {
     let name = reference(create.name)
     let existing = table(create.name)
-    if let existing {
-      try refuseReplicated(existing, name)
-      if create.ifNotExists { return .done(rows: nil) }
-    }
-    return try await withSession { connection in
-      let isTaken =
-        try await connection.count(
-          """
-          system.tables WHERE database = \(quotedString(name.database)) \
-          AND name = \(quotedString(name.table))
-          """) > 0
-      if isTaken, existing == nil, create.ifNotExists { return .done(rows: nil) }
+    if let existing { try refuseReplicated(existing, name) }
+    return try await withSession { session -> Outcome in
+      let connection = session.connection
+      let isTaken = try await isTaken(name, on: connection)
+      if isTaken, create.ifNotExists { return .done(rows: nil) }
       if isTaken, existing == nil || !create.orReplace {
         throw EngineError(code: 57, message: "the table \(name) already exists")
       }
       let owner = tables.newOwner()
+      let settled = StorageName(owner, .settled(generation: 1, from: 0))
       do {
-        let rows = try await make(create, owner, name, replacing: existing, on: connection)
+        let table = try await make(create, settled, name, on: connection)
+        let rows = try await fill(table, from: create.select, name, on: connection)
+        try await show(table, as: name, replacing: existing)
         return .done(rows: rows)
       } catch {
-        await tables.storage.discard(StorageName(owner, .settled(generation: 1, from: 0)))
+        await tables.storage.discard(settled)
         await tables.storage.discard(StorageName(owner, .young(generation: 1, number: 1)))
         throw error
       }
     }
   }
 
-  /// Makes an empty table with the declaration of another.
-  private func create(_ name: WrittenName, like other: MutableTable) async throws -> Outcome {
-    let reference = reference(name)
-    let owner = tables.newOwner()
-    let settled = StorageName(owner, .settled(generation: 1, from: 0))
-    let storage = tables.storage
-    let table = try await storage.withConnection { connection in
-      try await connection.execute("CREATE TABLE \(settled) AS \(await other.current.settled)")
-      return try await MutableTable.make(owner, settled, storage: storage, on: connection)
+  private func isTaken(
+    _ name: TableReference, on connection: any EngineConnection
+  ) async throws -> Bool {
+    let databases = try await connection.texts(
+      "SELECT engine FROM system.databases WHERE name = \(quotedString(name.database))")
+    // In another one, replacing a view is not atomic, or nothing outlives the process.
+    if let engine = databases.first?.first, engine != "Atomic" {
+      throw EngineError(
+        message: "mutable tables need an Atomic database, and \(name.database) is \(engine)")
     }
-    do {
-      try await storage.withConnection { connection in
-        await table.setName(reference)
-        // Not in place of another: the name may be taken.
-        try await connection.execute("CREATE VIEW \(reference.quoted) AS SELECT 1")
-        try await table.refreshView(on: connection)
-      }
-    } catch {
-      for name in await table.storageNames { await storage.discard(name) }
-      throw error
-    }
-    await tables.add(table)
-    return .done(rows: nil)
+    return try await connection.count(
+      """
+      system.tables WHERE database = \(quotedString(name.database)) \
+      AND name = \(quotedString(name.table))
+      """) > 0
   }
 
-  /// - Returns: the number of rows that `AS SELECT` gave; nil without one.
+  /// Makes the storage of a table that nobody sees yet.
   private func make(
-    _ create: CreateMutableTable, _ owner: StorageOwner, _ name: TableReference,
-    replacing existing: MutableTable?, on connection: any EngineConnection
-  ) async throws -> Int? {
-    let settled = StorageName(owner, .settled(generation: 1, from: 0))
-    let storage = tables.storage
+    _ create: CreateMutableTable, _ settled: StorageName, _ name: TableReference,
+    on connection: any EngineConnection
+  ) async throws -> MutableTable {
     let like = await create.likeTable.flatMap(self.table)?.current.settled
     let statement = create.storageStatement(name: "\(settled)", like: like.map { "\($0)" })
     do {
@@ -163,33 +168,59 @@ extension MutableStatements {
     } catch let error as EngineError {
       throw error.naming(name, for: ["\(settled)", settled.table])
     }
-    let table = try await storage.withConnection { internalConnection in
-      try await TableDeclaration.check(settled, isComplete: false, on: internalConnection)
-      let comment = try await internalConnection.texts(
+    return try await tables.storage.withConnection { connection in
+      try await TableDeclaration.check(settled, isComplete: false, on: connection)
+      let comment = try await connection.texts(
         "SELECT comment FROM system.tables WHERE database = \(quotedString(StorageName.database)) "
           + "AND name = \(quotedString(settled.table))")
-      try await MutableTable.completeSettled(settled, on: internalConnection)
+      try await MutableTable.completeSettled(settled, on: connection)
       return try await MutableTable.make(
-        owner, settled, comment: comment.first?.first ?? "", storage: storage,
-        on: internalConnection)
+        settled.owner, settled, comment: comment.first?.first ?? "", storage: tables.storage,
+        on: connection)
     }
-    let rows = try await fill(table, from: create.select, name, on: connection)
-    try await storage.withConnection { internalConnection in
-      await existing?.setName(nil)
-      await table.setName(name)
-      do {
-        try await table.refreshView(on: internalConnection)
-      } catch {
-        await existing?.setName(name)
-        throw error
+  }
+
+  /// Lets a new table be seen, in the place of another one or of nothing.
+  private func show(
+    _ table: MutableTable, as name: TableReference, replacing existing: MutableTable? = nil
+  ) async throws {
+    try await tables.declarations.withLatch {
+      try await tables.storage.withConnection { connection in
+        guard let existing, await existing.name == name else {
+          return try await table.show(as: name, on: connection)
+        }
+        try await existing.latch.withLatch {
+          try await existing.waitForCommits()
+          await table.setName(name)
+          try await table.refreshView(on: connection)
+          await tables.remove(existing)
+        }
       }
+      await tables.add(table)
     }
-    await tables.add(table)
-    if let existing { await tables.remove(existing) }
-    return rows
+  }
+
+  /// Makes an empty table with the declaration of another.
+  private func create(_ name: TableReference, like other: MutableTable) async throws {
+    let owner = tables.newOwner()
+    let settled = StorageName(owner, .settled(generation: 1, from: 0))
+    do {
+      let table = try await tables.storage.withConnection { connection in
+        try await connection.execute("CREATE TABLE \(settled) AS \(await other.current.settled)")
+        return try await MutableTable.make(
+          owner, settled, storage: tables.storage, on: connection)
+      }
+      try await show(table, as: name)
+    } catch {
+      await tables.storage.discard(settled)
+      await tables.storage.discard(StorageName(owner, .young(generation: 1, number: 1)))
+      throw error
+    }
   }
 
   /// Fills a table that nobody sees yet.
+  ///
+  /// - Returns: the number of rows that `AS SELECT` gave; nil without one.
   private func fill(
     _ table: MutableTable, from select: String?, _ name: TableReference,
     on connection: any EngineConnection
@@ -202,6 +233,7 @@ extension MutableStatements {
       let columns = await table.shape.columnList
       let statement = "INSERT INTO \(stage) (\(columns)) \(select)"
       try await connection.allowLength(of: statement)
+      try await connection.execute("SET max_insert_threads = 1")
       try await connection.execute(statement)
       var rows = StagedRows(place: .table(stage), count: 0)
       rows.count = try await connection.count(rows.source)
@@ -210,6 +242,8 @@ extension MutableStatements {
         try await table.settle(
           [], into: await table.current.settled, adding: rows, versions, on: $0)
       }
+      // The versions that were given are given to nobody else, also after a crash.
+      try await storage.sequencer.publish(try await storage.sequencer.begin())
       storage.retire([stage])
       return rows.count
     } catch {
@@ -237,6 +271,11 @@ extension MutableStatements {
         }
         try await table.modifyComment(comment)
         return .done(rows: nil)
+      }
+      if command.words.dropFirst().first == "SETTING",
+        let own = MutableTable.settledSettingList.first(where: { command.names.contains($0.name) })
+      {
+        throw EngineError(message: "\(own.name) is set by the layer for every mutable table")
       }
       guard Self.allowedAlterations.contains(where: command.words.starts) else {
         throw refusal(of: command, name)
@@ -285,89 +324,77 @@ extension MutableStatements {
   private func rename(
     _ pairs: [(from: WrittenName, to: WrittenName)], _ text: SQLText
   ) async throws -> Outcome {
-    guard try pairs.contains(where: { try ownTable($0.from) != nil || ownTable($0.to) != nil })
-    else { return .untouched }
-    return try await tables.declarations.withLatch {
-      var names: [TableReference: MutableTable] = [:]
-      for (name, table) in tables.tables() { names[name] = table }
-      let isExchange = text.word(0) == "EXCHANGE"
-      let before = names
-      for pair in pairs {
-        let (from, to) = (reference(pair.from), reference(pair.to))
-        let other = isExchange ? names.removeValue(forKey: to) : nil
-        names[to] = names.removeValue(forKey: from)
-        if let other { names[from] = other }
-      }
-      let changed = names.filter { before[$0.key] !== $0.value }
-      try await withLatches(of: changed.map(\.value)) {
-        try await execute(text)
-        for (name, table) in changed { await table.setName(name) }
-      }
-      await tables.updateNames()
-      return .done(rows: nil)
+    let names = pairs.flatMap { [$0.from, $0.to] }
+    guard try names.contains(where: { try ownTable($0) != nil }) else { return .untouched }
+    try await withSession { session in
+      for name in names { _ = try await isTaken(reference(name), on: session.connection) }
     }
+    return try await execute(text) { try names.compactMap { try ownTable($0) } }
   }
 
   private func rename(
     databases pairs: [(from: String, to: String)], _ text: SQLText
   ) async throws -> Outcome {
-    return try await tables.declarations.withLatch {
-      var changed: [TableReference: MutableTable] = [:]
-      for pair in pairs {
-        for (name, table) in tables.tables(in: pair.from) {
-          try refuseReplicated(table, name)
-          changed[TableReference(database: pair.to, table: name.table)] = table
-        }
-      }
-      try await withLatches(of: changed.map(\.value)) {
-        try await execute(text)
-        for (name, table) in changed { await table.setName(name) }
-      }
-      await tables.updateNames()
-      return .done(rows: nil)
-    }
+    try await execute(text) { try pairs.flatMap { try ownTables(in: $0.from) } }
   }
 
   private func run(_ drop: DropStatement, _ text: SQLText) async throws -> Outcome {
-    var dropped: [MutableTable] = []
     switch drop.kind {
     case .database:
-      for name in drop.names {
-        for (reference, table) in tables.tables(in: name.table) {
-          try refuseReplicated(table, reference)
-          dropped.append(table)
-        }
-      }
-    case .table: dropped = try drop.names.compactMap { try ownTable($0) }
+      return try await execute(text) { try drop.names.flatMap { try ownTables(in: $0.table) } }
+    case .table:
+      guard try drop.names.contains(where: { try ownTable($0) != nil }) else { return .untouched }
+      return try await execute(text) { try drop.names.compactMap { try ownTable($0) } }
     case .view, .dictionary:
       if let name = try drop.names.first(where: { try ownTable($0) != nil }) {
         throw EngineError(
           message: "\(reference(name)) is a mutable table: write DROP TABLE \(reference(name))")
       }
+      return .untouched
     }
-    guard !dropped.isEmpty else { return .untouched }
-    let tablesToDrop = dropped
-    return try await tables.declarations.withLatch {
-      try await withLatches(of: tablesToDrop) {
-        try await execute(text)
-        for table in tablesToDrop { await tables.remove(table) }
+  }
+
+  private func ownTables(in database: String) throws -> [MutableTable] {
+    try tables.tables(in: database).map { name, table in
+      try refuseReplicated(table, name)
+      return table
+    }
+  }
+
+  /// Runs a statement that renames or drops tables as it is, and takes note of what it did, also
+  /// when it fails half-way.
+  ///
+  /// - Parameter affected: gives the mutable tables that it concerns.
+  private func execute(
+    _ text: SQLText, _ affected: () throws -> [MutableTable]
+  ) async throws -> Outcome {
+    try await tables.declarations.withLatch {
+      var seen: Set<StorageOwner> = []
+      let affected = try affected().filter { seen.insert($0.owner).inserted }
+      try await withLatches(of: affected) {
+        for table in affected { try await table.waitForCommits() }
+        let outcome: Result<Void, any Error>
+        do {
+          try await withSession { session in
+            _ = try await session.connection.execute(String(decoding: text.bytes, as: UTF8.self))
+          }
+          outcome = .success(())
+        } catch {
+          outcome = .failure(error)
+        }
+        try await tables.readNames(of: affected)
+        try outcome.get()
       }
       return .done(rows: nil)
     }
   }
 
-  /// Runs the statement as it is.
-  private func execute(_ text: SQLText) async throws {
-    try await withSession { connection in
-      _ = try await connection.execute(String(decoding: text.bytes, as: UTF8.self))
-    }
-  }
-
+  /// Holds the latches of all tables. Whoever takes those of several tables holds
+  /// `declarations`, but for replication, which takes those of its own tables in their order.
   private func withLatches(
     of tables: [MutableTable], _ body: () async throws -> Void
   ) async throws {
     guard let first = tables.first else { return try await body() }
-    // Nobody else takes several, but for replication, which has tables of its own.
     try await first.latch.withLatch {
       try await withLatches(of: Array(tables.dropFirst()), body)
     }

@@ -81,11 +81,11 @@ struct MutableStatements {
 
   /// Runs `body` on a session that sees the commit point of this moment.
   func withSession<Result: Sendable>(
-    _ body: (any EngineConnection) async throws -> Result
+    _ body: (StatementSession) async throws -> Result
   ) async throws -> Result {
-    let session = try await StatementSession(engine: engine, storage: tables.storage)
+    let session = try await StatementSession(engine: engine, registry: tables.storage.registry)
     do {
-      let result = try await body(session.connection)
+      let result = try await body(session)
       await session.close()
       return result
     } catch {
@@ -101,31 +101,15 @@ struct StatementSession: Sendable {
   private let registry: ReaderRegistry
   private let pin: ReaderRegistry.Pin
 
-  /// What users must not set: the commit point, and whether reads of one table share a moment. They
-  /// must not, because two reads may resolve a view before and after settling.
+  /// What users must not set: the commit point; whether reads of one table share a moment, which two
+  /// reads that resolve a view before and after settling must not; whether masks count.
   static let settings = [
     MutableView.commitPointSetting, "enable_shared_storage_snapshot_in_query",
+    "apply_deleted_mask",
   ]
 
-  /// What a session needs beside its commit point, for a version of the engine.
-  static func settings(for engine: any Engine) async throws -> String {
-    let connection = try await engine.connect()
-    let version: String?
-    do {
-      version = try await connection.texts("SELECT version()").first?.first
-      await connection.close()
-    } catch {
-      await connection.close()
-      throw error
-    }
-    let parts = (version ?? "").split(separator: ".").prefix(2).compactMap { Int($0) }
-    // Saves a millisecond of planning; before 26.9 it lost the names of tables.
-    let inlinesViews = parts == [26, 9] || [26, 9].lexicographicallyPrecedes(parts)
-    return "\(settings[1]) = 0" + (inlinesViews ? ", analyzer_inline_views = 1" : "")
-  }
-
-  init(engine: any Engine, storage: StorageEngine) async throws {
-    registry = storage.registry
+  init(engine: any Engine, registry: ReaderRegistry) async throws {
+    self.registry = registry
     pin = registry.enter()
     do {
       connection = try await engine.connect()
@@ -135,16 +119,19 @@ struct StatementSession: Sendable {
     }
     do {
       try await connection.execute(
-        "SET \(Self.settings[0]) = \(pin.commit), \(storage.statementSettings)")
+        "SET \(Self.settings[0]) = \(pin.commit), \(Self.settings[1]) = 0")
     } catch {
       await close()
       throw error
     }
   }
 
+  /// Lets go of the commit point: the session reads nothing of it any more.
+  func leave() { registry.leave(pin) }
+
   func close() async {
     await connection.close()
-    registry.leave(pin)
+    leave()
   }
 }
 

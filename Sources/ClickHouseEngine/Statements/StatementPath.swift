@@ -48,7 +48,7 @@ public struct StatementPath: StatementService {
   private func run(
     _ text: StatementText, as kind: StatementText.Kind, format: String
   ) async throws -> StatementResult {
-    let session = try await StatementSession(engine: engine, storage: tables.storage)
+    let session = try await StatementSession(engine: engine, registry: tables.storage.registry)
     do {
       try await session.connection.allowLength(of: text.text)
       switch kind {
