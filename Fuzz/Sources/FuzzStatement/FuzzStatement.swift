@@ -17,8 +17,6 @@ public func fuzzStatement(_ input: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     precondition(text.replacingSelraw { _ in nil }.utf8.count == text.bytes.count)
   }
   _ = text.replacingSelraw { _ in "(SELECT 1)" }
-  _ = TableText(statement).declaration(
-    name: .init(database: "d", table: "t"), comment: "it's")
   if let recognised = try? Statement.recognise(text) { check(recognised) }
   return 0
 }

@@ -13,11 +13,13 @@ struct TableText {
       edits.append((written.name.range, name.quotedWhereNeeded))
     }
     edits += hiddenColumns.map { ($0, "") }
-    if let engine = text.clause("ENGINE", in: text.tokens.indices) {
+    if let engine = text.clause("ENGINE", in: text.tokens.indices),
+      text.tokens.indices.contains(engine + 2)
+    {
       edits.append((text.byteRange((engine + 2)..<(engine + 3)), "MutableMergeTree"))
     }
     let end = text.bytes.count
-    if let settings = text.clause("SETTINGS", in: text.tokens.indices) {
+    if let settings = text.clause("SETTINGS", in: text.tokens.indices), settings > 0 {
       let last = commentClause ?? text.tokens.count
       let kept = text.split((settings + 1)..<last, depth: 0).map { text.text($0) }
         .filter { !Self.ownSettings.contains($0.filter { $0 != " " }) }
@@ -35,7 +37,7 @@ struct TableText {
 
   private var commentClause: Int? {
     let last = text.tokens.count - 2
-    return text.word(last) == "COMMENT" && text.depth(last) == 0 ? last : nil
+    return last > 0 && text.word(last) == "COMMENT" && text.depth(last) == 0 ? last : nil
   }
 
   /// The declarations of the hidden columns, each with the comma before it.
