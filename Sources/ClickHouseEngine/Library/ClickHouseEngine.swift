@@ -59,14 +59,9 @@ public final class ClickHouseEngine: Engine {
   /// Opens the database `default` as an Atomic one, like all others. The library opens it as an
   /// overlay, in which replacing a view removes the old one first.
   private func makeDefaultAtomic() async throws {
-    let connection = try await connect()
-    do {
+    try await withConnection { connection in
       try await connection.execute("DETACH DATABASE default")
-      try await connection.execute(defaultStatement)
-      await connection.close()
-    } catch {
-      await connection.close()
-      throw error
+      _ = try await connection.execute(defaultStatement)
     }
   }
 

@@ -67,10 +67,8 @@ extension MutableTable {
     of columns: [String], in stage: StorageName, on connection: any EngineConnection
   ) async throws {
     let withDefault = try await connection.texts(
-      """
-      SELECT name FROM system.columns WHERE database = \(quotedString(StorageName.database)) \
-      AND table = \(quotedString(stage.table)) AND default_kind = 'DEFAULT'
-      """
+      "SELECT name FROM system.columns WHERE \(stage.isNamed(by: "table")) "
+        + "AND default_kind = 'DEFAULT'"
     ).map { $0[0] }
     for column in columns where withDefault.contains(column) {
       try await connection.execute(

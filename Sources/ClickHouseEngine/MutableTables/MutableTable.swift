@@ -27,6 +27,9 @@ actor MutableTable {
     var from: UInt64
     /// The last one takes new rows; those before it are frozen.
     var youngs: [Young]
+
+    /// The names of all its storage tables.
+    var storageNames: [StorageName] { [settled] + youngs.map(\.name) }
   }
 
   /// A writer waits while this many rows, or inserts, are young.
@@ -105,7 +108,7 @@ actor MutableTable {
       branches: generations.map { generation in
         Branch(
           settled: generation.settled, from: generation.from,
-          youngs: generation.youngs.filter { $0.rows > 0 || $0.lastCommit > 0 }.map(\.name))
+          youngs: generation.youngs.filter { $0.lastCommit > 0 }.map(\.name))
       })
   }
 
@@ -284,7 +287,7 @@ actor MutableTable {
       if current.from == commit, generations.count > 1 {
         let failed = generations.removeLast()
         _ = try? await refreshView(on: connection)
-        storage.retire([failed.settled] + failed.youngs.map(\.name))
+        storage.retire(failed.storageNames)
       }
       await storage.sequencer.abandon(commit)
       throw error
@@ -429,16 +432,24 @@ actor MutableTable {
     current.youngs.append(try await makeYoung(generation: number, shape: shape, on: connection))
   }
 
-  /// Gives up a frozen young table whose rows are settled. The caller holds the latch.
-  func removeYoung(_ name: StorageName, on connection: any EngineConnection) async throws {
-    let before = current.youngs
-    current.youngs.removeAll { $0.name == name }
+  /// Changes what the view reads; nothing changes when it cannot be replaced. The caller holds the
+  /// latch.
+  private func changeView(
+    on connection: any EngineConnection, _ change: () -> Void
+  ) async throws {
+    let before = (generations, shape)
+    change()
     do {
       try await refreshView(on: connection)
     } catch {
-      current.youngs = before
+      (generations, shape) = before
       throw error
     }
+  }
+
+  /// Gives up a frozen young table whose rows are settled. The caller holds the latch.
+  func removeYoung(_ name: StorageName, on connection: any EngineConnection) async throws {
+    try await changeView(on: connection) { current.youngs.removeAll { $0.name == name } }
     storage.retire([name])
   }
 
@@ -446,16 +457,11 @@ actor MutableTable {
   func removeOldGenerations(on connection: any EngineConnection) async throws {
     let old = unreadGenerations
     guard !old.isEmpty else { return }
-    let names = Set(old.map(\.number))
-    let before = generations
-    generations.removeAll { names.contains($0.number) }
-    do {
-      try await refreshView(on: connection)
-    } catch {
-      generations = before
-      throw error
+    let numbers = Set(old.map(\.number))
+    try await changeView(on: connection) {
+      generations.removeAll { numbers.contains($0.number) }
     }
-    storage.retire(old.flatMap { [$0.settled] + $0.youngs.map(\.name) })
+    storage.retire(old.flatMap(\.storageNames))
   }
 
   /// The generations that nobody reads any more: their commit points have passed.
@@ -471,16 +477,14 @@ actor MutableTable {
   func replace(
     with generation: Generation, shape: TableShape, on connection: any EngineConnection
   ) async throws {
-    let before = (generations, self.shape)
-    (generations, self.shape) = ([generation], shape)
+    let before = storageNames
     do {
-      try await refreshView(on: connection)
+      try await changeView(on: connection) { (generations, self.shape) = ([generation], shape) }
     } catch {
-      (generations, self.shape) = before
-      storage.retire([generation.settled] + generation.youngs.map(\.name))
+      storage.retire(generation.storageNames)
       throw error
     }
-    storage.retire(before.0.flatMap { [$0.settled] + $0.youngs.map(\.name) })
+    storage.retire(before)
   }
 
   /// Puts off the next try to settle after one that failed.
@@ -496,9 +500,7 @@ actor MutableTable {
   }
 
   /// The names of all its storage tables.
-  var storageNames: [StorageName] {
-    generations.flatMap { [$0.settled] + $0.youngs.map(\.name) }
-  }
+  var storageNames: [StorageName] { generations.flatMap(\.storageNames) }
 }
 
 extension TableReference {

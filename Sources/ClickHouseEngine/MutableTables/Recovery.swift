@@ -127,10 +127,7 @@ struct Recovery {
     _ settled: StorageName, on connection: any EngineConnection
   ) async throws -> UInt64 {
     let comment = try await connection.texts(
-      """
-      SELECT comment FROM system.tables WHERE database = \(quotedString(StorageName.database)) \
-      AND name = \(quotedString(settled.table))
-      """)
+      "SELECT comment FROM system.tables WHERE \(settled.isNamed(by: "name"))")
     return comment.first?.first.flatMap(UInt64.init) ?? 0
   }
 }

@@ -39,15 +39,9 @@ final class StorageEngine: Sendable {
     isolation: isolated (any Actor)? = #isolation,
     _ body: (any EngineConnection) async throws -> Result
   ) async throws -> Result {
-    let connection = try await engine.connect()
-    do {
+    try await engine.withConnection { connection in
       try await connection.execute("SET " + Self.settings.joined(separator: ", "))
-      let result = try await body(connection)
-      await connection.close()
-      return result
-    } catch {
-      await connection.close()
-      throw error
+      return try await body(connection)
     }
   }
 

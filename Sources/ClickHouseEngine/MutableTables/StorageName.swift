@@ -65,4 +65,9 @@ struct StorageName: Hashable, Sendable, CustomStringConvertible {
 
   /// The name as SQL writes it.
   var description: String { "\(Self.database).\(table)" }
+
+  /// The condition for the table's rows in a system table, where `column` has tables' names.
+  func isNamed(by column: String) -> String {
+    "database = \(quotedString(Self.database)) AND \(column) = \(quotedString(table))"
+  }
 }

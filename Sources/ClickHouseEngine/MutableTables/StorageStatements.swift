@@ -16,16 +16,17 @@ extension MutableTable {
   ]
 
   /// The hidden columns of settled tables and stages.
-  static let hiddenColumns =
-    "\(HiddenColumn.version) UInt64 CODEC(Delta, LZ4), \(HiddenColumn.deleteMark) UInt8"
+  static let hiddenColumns = hiddenColumnList.joined(separator: ", ")
+  private static let hiddenColumnList = [
+    "\(HiddenColumn.version) UInt64 CODEC(Delta, LZ4)", "\(HiddenColumn.deleteMark) UInt8",
+  ]
 
   /// Makes a plain table that a user's statement has declared a settled one.
   static func completeSettled(
     _ name: StorageName, on connection: any EngineConnection
   ) async throws {
-    let columns = hiddenColumns.split(separator: ", \(HiddenColumn.deleteMark)", maxSplits: 1)[0]
-    try await connection.execute(
-      "ALTER TABLE \(name) ADD COLUMN \(columns), ADD COLUMN \(HiddenColumn.deleteMark) UInt8")
+    let columns = hiddenColumnList.map { "ADD COLUMN \($0)" }.joined(separator: ", ")
+    try await connection.execute("ALTER TABLE \(name) \(columns)")
     try await connection.execute(
       "ALTER TABLE \(name) MODIFY SETTING \(settledSettings)")
     try await connection.execute("ALTER TABLE \(name) MODIFY COMMENT ''")

@@ -22,11 +22,10 @@ struct TableDeclaration {
   static func check(
     _ storage: StorageName, isComplete: Bool, on connection: any EngineConnection
   ) async throws {
-    let database = quotedString(StorageName.database)
     let rows = try await connection.texts(
       """
       SELECT sorting_key, primary_key, partition_key, create_table_query FROM system.tables \
-      WHERE database = \(database) AND name = \(quotedString(storage.table))
+      WHERE \(storage.isNamed(by: "name"))
       """)
     guard let row = rows.first else {
       throw EngineError(message: "the storage table \(storage) is missing")
@@ -36,7 +35,7 @@ struct TableDeclaration {
     let columns = try await connection.texts(
       """
       SELECT name, type, default_kind, toString(is_in_partition_key) \
-      FROM system.columns WHERE database = \(database) AND table = \(quotedString(storage.table))
+      FROM system.columns WHERE \(storage.isNamed(by: "table"))
       """
     ).map {
       Column(

@@ -58,20 +58,16 @@ extension TableShape {
   static func read(
     _ name: StorageName, on connection: any EngineConnection
   ) async throws -> TableShape {
-    let place =
-      "database = \(quotedString(StorageName.database)) AND table = \(quotedString(name.table))"
     let columns = try await connection.texts(
       """
-      SELECT name, type, if(is_in_sorting_key, '1', '0') FROM system.columns WHERE \(place) \
+      SELECT name, type, if(is_in_sorting_key, '1', '0') FROM system.columns \
+      WHERE \(name.isNamed(by: "table")) \
       AND name NOT IN (\(HiddenColumn.all.map(quotedString).joined(separator: ", "))) \
       ORDER BY position
       """
     ).map { Column(name: $0[0], type: $0[1], isInKey: $0[2] == "1") }
     let keys = try await connection.texts(
-      """
-      SELECT sorting_key FROM system.tables WHERE \
-      database = \(quotedString(StorageName.database)) AND name = \(quotedString(name.table))
-      """)
+      "SELECT sorting_key FROM system.tables WHERE \(name.isNamed(by: "name"))")
     guard let key = keys.first?.first, !columns.isEmpty else {
       throw EngineError(message: "the storage table \(name) is missing")
     }
@@ -90,21 +86,7 @@ extension TableShape {
 }
 
 /// The parts of a list of expressions.
-func splitAtCommas(_ text: String) -> [String] {
-  let bytes = Array(text.utf8)
-  var tokenizer = Tokenizer(bytes)
-  var parts: [String] = []
-  var start = 0
-  func part(_ range: Range<Int>) -> String {
-    let text = String(decoding: bytes[range], as: UTF8.self)
-    return String(text.drop { $0 == " " })
-  }
-  while let token = tokenizer.next() {
-    guard token.depth == 0, token.kind == .symbol,
-      bytes[token.range.lowerBound] == UInt8(ascii: ",")
-    else { continue }
-    parts.append(part(start..<token.range.lowerBound))
-    start = token.range.upperBound
-  }
-  return parts + [part(start..<bytes.count)]
+func splitAtCommas(_ list: String) -> [String] {
+  let text = SQLText(list)
+  return text.split(text.tokens.indices, depth: 0).map { text.text($0) }
 }

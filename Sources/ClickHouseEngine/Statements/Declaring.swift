@@ -171,8 +171,7 @@ extension MutableStatements {
     return try await tables.storage.withConnection { connection in
       try await TableDeclaration.check(settled, isComplete: false, on: connection)
       let comment = try await connection.texts(
-        "SELECT comment FROM system.tables WHERE database = \(quotedString(StorageName.database)) "
-          + "AND name = \(quotedString(settled.table))")
+        "SELECT comment FROM system.tables WHERE \(settled.isNamed(by: "name"))")
       try await MutableTable.completeSettled(settled, on: connection)
       return try await MutableTable.make(
         settled.owner, settled, comment: comment.first?.first ?? "", storage: tables.storage,

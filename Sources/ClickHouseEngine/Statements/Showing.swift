@@ -22,11 +22,6 @@ extension MutableStatements {
     }
   }
 
-  private func place(of settled: StorageName, _ column: String) -> String {
-    "database = \(quotedString(StorageName.database)) "
-      + "AND \(column) = \(quotedString(settled.table))"
-  }
-
   /// The visible columns, in the form of DESCRIBE.
   private func description(of table: MutableTable) async -> String {
     let hidden = HiddenColumn.all.map(quotedString).joined(separator: ", ")
@@ -34,7 +29,7 @@ extension MutableStatements {
       SELECT name, type, default_kind AS default_type, default_expression, comment, \
       replaceRegexpOne(compression_codec, '^CODEC\\\\((.*)\\\\)$', '\\\\1') AS codec_expression, \
       '' AS ttl_expression FROM system.columns \
-      WHERE \(place(of: await table.current.settled, "table")) AND name NOT IN (\(hidden)) \
+      WHERE \(await table.current.settled.isNamed(by: "table")) AND name NOT IN (\(hidden)) \
       ORDER BY position
       """
   }
@@ -48,7 +43,7 @@ extension MutableStatements {
     let statements = try await tables.storage.withConnection {
       try await $0.texts(
         "SELECT formatQuery(create_table_query) FROM system.tables "
-          + "WHERE \(place(of: settled, "name"))")
+          + "WHERE \(settled.isNamed(by: "name"))")
     }
     guard let statement = statements.first?.first else {
       throw EngineError(message: "the storage table \(settled) is missing")
