@@ -10,10 +10,14 @@ let package = Package(
   name: "magic",
   products: [
     .executable(name: "magic", targets: ["magic"]),
+    .library(name: "adbc_driver_magic", type: .dynamic, targets: ["adbc_driver_magic"]),
     // For the fuzz targets, which are a package of their own.
     .library(
       name: "Decoders",
-      targets: ["Arrow", "Binlog", "ClickHouseEngine", "MySQLSchema", "RowEncoding", "WireFormat"]),
+      targets: [
+        "Arrow", "Binlog", "ClickHouseEngine", "FlightServer", "HTTPServer", "MySQLSchema",
+        "RowEncoding", "WireFormat",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -23,24 +27,47 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
   ],
   targets: [
     // L0
     .target(name: "WireFormat", dependencies: ["CDeflate"], swiftSettings: swiftSettings),
     .target(name: "Threads", swiftSettings: swiftSettings),
     .target(name: "CArrowABI"),
+    .target(name: "CLoader"),
+    .systemLibrary(name: "CCrypt"),
     .systemLibrary(name: "CDeflate"),
     .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb"),
+    .systemLibrary(name: "CLZ4"),
     .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CZstd"),
     .systemLibrary(name: "CEdit"),
     .target(name: "UnixSocket", swiftSettings: swiftSettings),
+    .target(
+      name: "Compression", dependencies: ["CLZ4", "CZlib", "CZstd"], swiftSettings: swiftSettings),
+    .target(
+      name: "PrometheusMetrics",
+      dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
+      swiftSettings: swiftSettings),
     // L1
     .target(
-      name: "Arrow", dependencies: ["CArrowABI", "WireFormat"], swiftSettings: swiftSettings),
+      name: "Arrow", dependencies: ["CArrowABI", "Compression", "WireFormat"],
+      swiftSettings: swiftSettings),
     .target(
       name: "Binlog", dependencies: ["WireFormat", "CZstd", "CZlib"], swiftSettings: swiftSettings),
     .target(name: "MySQLSchema", swiftSettings: swiftSettings),
+    .target(
+      name: "TLSCertificates",
+      dependencies: [
+        "Threads",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      swiftSettings: swiftSettings),
     // L2
     .target(
       name: "RowEncoding", dependencies: ["Arrow", "Binlog", "MySQLSchema", "WireFormat"],
@@ -49,7 +76,7 @@ let package = Package(
     // L3
     .target(
       name: "ClickHouseEngine",
-      dependencies: ["Arrow", "CArrowABI", "MagicCore", "Threads", "WireFormat"],
+      dependencies: ["Arrow", "CArrowABI", "CLoader", "MagicCore", "Threads", "WireFormat"],
       swiftSettings: swiftSettings),
     .target(
       name: "MySQLSource",
@@ -64,44 +91,110 @@ let package = Package(
         "Arrow", "Binlog", "MagicCore", "MySQLSchema", "RowEncoding", "Threads", "WireFormat",
       ],
       swiftSettings: swiftSettings),
+    .target(
+      name: "MagicAPI",
+      dependencies: [
+        "Arrow", "CCrypt", "MagicCore", "Threads",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "GatheringTransport",
+      dependencies: [
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      swiftSettings: swiftSettings),
     // L4
+    .target(
+      name: "FlightServer",
+      dependencies: [
+        "Arrow", "GatheringTransport", "MagicAPI", "MagicCore",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["Protocol/Flight.proto", "Protocol/FlightSQL.proto"],
+      swiftSettings: swiftSettings),
     .target(
       name: "HTTPServer",
       dependencies: [
-        "MagicCore", "UnixSocket",
-        .product(name: "HummingbirdCore", package: "hummingbird"),
+        "Arrow", "Compression", "MagicAPI", "MagicCore", "TLSCertificates", "UnixSocket",
+        "WireFormat",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "LocalDatabase",
+      dependencies: [
+        "ClickHouseEngine", "MagicCore", "UnixSocket",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
     .target(
       name: "MagicClient",
       dependencies: [
-        "MagicCore", "UnixSocket",
+        "Arrow", "MagicAPI", "MagicCore", "UnixSocket", "WireFormat",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: swiftSettings),
     // L5
     .executableTarget(
       name: "magic",
       dependencies: [
-        "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "HTTPServer", "MagicClient",
-        "MagicCore", "MySQLSchema", "MySQLSource", "Replication", "RowEncoding", "Threads",
-        "UnixSocket", "WireFormat",
+        "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "FlightServer",
+        "GatheringTransport", "HTTPServer", "LocalDatabase", "MagicAPI", "MagicClient",
+        "MagicCore", "MySQLSchema", "MySQLSource", "PrometheusMetrics", "Replication",
+        "RowEncoding", "TLSCertificates", "Threads", "UnixSocket", "WireFormat",
+        .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "magic-bench", dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding"],
       path: "Benchmarks/magic-bench", swiftSettings: swiftSettings),
+    .target(
+      name: "MagicADBC",
+      dependencies: [
+        "Arrow", "CArrowABI", "LocalDatabase", "MagicAPI", "MagicClient", "MagicCore", "Threads",
+        "UnixSocket",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "adbc_driver_magic", dependencies: ["CArrowABI", "MagicADBC"],
+      exclude: ["exports.map"], swiftSettings: swiftSettings,
+      // Other programs load it: it brings its own Swift runtime, shows only its entry points, and
+      // stays loaded, because its threads do.
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib", "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "nodelete",
+          "-Xlinker", "-z", "-Xlinker", "defs", "-Xlinker", "--gc-sections", "-Xlinker",
+          "--version-script=\(Context.packageDirectory)/Sources/adbc_driver_magic/exports.map",
+        ]),
+        // What the static Foundation needs.
+        .linkedLibrary("_FoundationICU"), .linkedLibrary("_FoundationCollections"),
+        .linkedLibrary("_FoundationCShims"), .linkedLibrary("CoreFoundation"),
+      ]),
     // Tests
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(
@@ -111,14 +204,61 @@ let package = Package(
       name: "BinlogTests", dependencies: ["Binlog", "TestSupport", "WireFormat"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "ClickHouseEngineTests", dependencies: ["Arrow", "ClickHouseEngine", "MagicCore"],
+      name: "ClickHouseEngineTests",
+      dependencies: [
+        "Arrow", "ClickHouseEngine", "MagicAPI", "MagicCore",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "FlightServerTests",
+      dependencies: [
+        "Arrow", "FlightServer", "GatheringTransport", "MagicAPI", "MagicCore",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "GatheringTransportTests",
+      dependencies: [
+        "GatheringTransport", "TLSCertificates", "TestSupport",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LocalDatabaseTests", dependencies: ["LocalDatabase"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MagicAPITests",
+      dependencies: [
+        "Arrow", "ClickHouseEngine", "MagicAPI", "MagicCore",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "MagicADBCTests",
+      dependencies: ["Arrow", "CArrowABI", "MagicADBC", "MagicAPI", "MagicCore"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "HTTPServerTests",
       dependencies: [
-        "HTTPServer", "MagicClient", "MagicCore", "UnixSocket",
+        "Arrow", "Compression", "HTTPServer", "MagicAPI", "MagicClient", "MagicCore", "UnixSocket",
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "PrometheusMetricsTests",
+      dependencies: [
+        "PrometheusMetrics", .product(name: "CoreMetrics", package: "swift-metrics"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -137,11 +277,19 @@ let package = Package(
       dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding", "TestSupport", "WireFormat"],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "TLSCertificatesTests",
+      dependencies: [
+        "TLSCertificates", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
     .testTarget(
       name: "magicTests",
       dependencies: [
-        "Binlog", "MySQLSchema", "Replication", "WireFormat", "magic",
+        "Binlog", "LocalDatabase", "MySQLSchema", "Replication", "WireFormat", "magic",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

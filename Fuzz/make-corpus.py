@@ -287,7 +287,26 @@ def write_statements():
         write("ddl", f"{index:02}", bytes([index % 4 if index < 4 else 0]) + text.encode())
 
 
+# Requests over HTTP
+
+
+def write_http():
+    values = [
+        b"query=SELECT+1&param_a=%C3%A9&x=%2B", b"a&b=&=c", b"INSERT INTO t (a, `b`) FORMAT CSV\n1,2\n",
+        b"-- c\n/* d */ UPSERT INTO d.t SETTINGS x = 'FORMAT \\' y' VALUES (1)",
+        b"INSERT INTO FUNCTION file('x') SELECT 1 FORMAT Native", b"multipart/form-data; boundary=\"B\"",
+        b'--B\r\nContent-Disposition: form-data; name="q"\r\n\r\nSELECT 1\r\n--B\r\nContent-Disposition: '
+        b'form-data; name="t"; filename="t.csv"\r\n\r\n1,2\r\n--B--\r\n',
+        bytes.fromhex(
+            "069bb38bd55e410efbba43517f8d23e2821c000000250000006f68656c6c6f20"
+            "060004802c20626c6f636b73"),
+    ]
+    for index, value in enumerate(values):
+        write("http", f"{index:02}", value)
+
+
 write_events()
 write_json()
 write_gtids()
 write_statements()
+write_http()

@@ -41,6 +41,9 @@ public indirect enum DataType: Hashable, Sendable, Codable {
   case structure([Field])
   /// Lists of entries; the field is the entries' struct of a key and a value.
   case map(Field, keysSorted: Bool)
+  /// Values that are each of the type of one of the fields. A buffer of 8-bit positions of fields
+  /// and one of 32-bit positions in the child of that field; nulls are the children's own.
+  case denseUnion([Field])
   /// Values held once and referred to by integers of the index type.
   case dictionary(index: DataType, values: DataType)
 }
@@ -63,6 +66,9 @@ enum Layout: Hashable, Sendable {
   case fixedList(Int)
   /// One child for each field.
   case structure
+  /// A buffer of fields' positions, a buffer of 32-bit positions in their children, and no
+  /// validity; one child for each field.
+  case union
   /// One buffer of indices of this many bytes, and a dictionary.
   case dictionary(Int)
 
@@ -71,9 +77,12 @@ enum Layout: Hashable, Sendable {
     switch self {
     case .null, .fixedList, .structure: 0
     case .bits, .fixed, .list32, .list64, .dictionary: 1
-    case .variable32, .variable64: 2
+    case .variable32, .variable64, .union: 2
     }
   }
+
+  /// Whether arrays have a validity bitmap.
+  var hasValidity: Bool { self != .null && self != .union }
 }
 
 extension DataType {
@@ -95,6 +104,7 @@ extension DataType {
     case .largeList: .list64
     case .fixedSizeList(_, let size): .fixedList(size)
     case .structure: .structure
+    case .denseUnion: .union
     case .dictionary(let index, _): .dictionary(index.integerByteCount ?? 0)
     }
   }
@@ -104,7 +114,7 @@ extension DataType {
     switch self {
     case .list(let item), .largeList(let item), .fixedSizeList(let item, _): [item]
     case .map(let entries, _): [entries]
-    case .structure(let fields): fields
+    case .structure(let fields), .denseUnion(let fields): fields
     case .null, .bool, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
       .float32, .float64, .decimal128, .decimal256, .date32, .time64, .timestamp, .duration,
       .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .dictionary:
@@ -121,7 +131,7 @@ extension DataType {
     case .int64, .uint64: 8
     case .null, .bool, .float32, .float64, .decimal128, .decimal256, .date32, .time64, .timestamp,
       .duration, .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .list, .largeList,
-      .fixedSizeList, .structure, .map, .dictionary:
+      .fixedSizeList, .structure, .map, .denseUnion, .dictionary:
       nil
     }
   }

@@ -1,12 +1,11 @@
-import HummingbirdCore
 import Logging
-import MagicCore
+import MagicAPI
 import NIOCore
-import NIOHTTPTypes
 import NIOPosix
+import NIOSSL
 import ServiceLifecycle
 
-/// Serves SQL statements in ClickHouse's HTTP form, and Magic's own program-to-program routes.
+/// Serves SQL statements in ClickHouse's HTTP form, and the Magic API for programs.
 ///
 /// The protocol is described in `docs/http-api.md`. On graceful shutdown it accepts nobody any
 /// more, lets running statements finish for a bounded time, then cancels them.
@@ -16,8 +15,19 @@ public struct HTTPServer: Service {
 
   /// The bounds that protect the server.
   public struct Limits: Sendable {
-    /// The longest request body, in bytes.
+    /// The longest statement, and the longest body of any other request that is not rows, in bytes.
     public var requestByteCount = 64 << 20
+    /// The longest head of a request, its URL included, in bytes.
+    public var headByteCount = 256 << 10
+    /// How many bytes of a result are held back for a client that wants it only when it is whole
+    /// (`wait_end_of_query=1`).
+    public var bufferedByteCount = 16 << 20
+    /// How long a client may take to send the head of a request, or the next part of its body.
+    public var idleTimeout = TimeAmount.seconds(60)
+    /// How long a client may take to read what was sent to it.
+    public var sendTimeout = TimeAmount.seconds(300)
+    /// The most connections over TCP at a time.
+    public var connectionCount = 1024
     /// How long running statements may go on after a graceful shutdown began.
     public var shutdownGrace = Duration.seconds(10)
 
@@ -25,38 +35,54 @@ public struct HTTPServer: Service {
     public init() {}
   }
 
+  /// What the server answers with; the closures are called for each request.
+  public struct Contents: Sendable {
+    /// Makes the service of a caller who was let in.
+    public var services: @Sendable (Caller) -> any MagicService
+    /// Tells who comes in over TCP; nil lets nobody in.
+    public var authenticator: (any Authenticator)?
+    /// Makes the answer to `GET /magic/v1/status`, JSON.
+    public var status: @Sendable () async throws -> [UInt8] = { Array("{}".utf8) }
+    /// Makes the answer to `GET /metrics`, in Prometheus's text format; nil when there is none.
+    public var metrics: (@Sendable () async -> String)?
+    /// Why the service cannot be used yet, or no more; nil when it can.
+    public var whyNotReady: @Sendable () async -> String? = { nil }
+    /// What answers `POST /magic/v1/NAME` to an admin, by NAME.
+    public var routes: [String: Handler] = [:]
+    /// The time zone that the engine writes times in, for drivers that ask.
+    public var timeZone = "UTC"
+    /// The name of this server, for drivers that ask.
+    public var serverName = "magic"
+    /// The origin whose web pages may use the server from a browser, or `*`; nil for none.
+    public var allowedOrigin: String?
+
+    /// Answers statements, and nobody over TCP unless an authenticator is given.
+    public init(
+      services: @escaping @Sendable (Caller) -> any MagicService,
+      authenticator: (any Authenticator)? = nil
+    ) {
+      self.services = services
+      self.authenticator = authenticator
+    }
+  }
+
   private let listeners: [Listener]
-  private let protocolHandler: HTTP1Channel
+  private let handler: ConnectionHandler
   private let limits: Limits
   private let logger: Logger
 
   /// Makes a server; it answers once ``run()`` is called.
   ///
-  /// - Parameters:
-  ///   - listeners: where clients connect; each can be served once.
-  ///   - statements: what runs the statements.
-  ///   - status: makes the answer to `GET /magic/v1/status`.
-  ///   - routes: what answers `POST /magic/v1/NAME`, by NAME.
+  /// - Parameter listeners: where clients connect; each can be served once.
   public init(
-    listeners: [Listener], statements: any StatementService,
-    status: @escaping @Sendable () async throws -> [UInt8],
-    routes: [String: Handler] = [:], limits: Limits = Limits(), logger: Logger
+    listeners: [Listener], contents: Contents, limits: Limits = Limits(), logger: Logger
   ) {
-    let router = Router(
-      statements: statements, status: status, routes: routes,
-      requestByteCount: limits.requestByteCount, logger: logger)
     self.listeners = listeners
-    self.protocolHandler = HTTP1Channel { request, writer, channel in
-      let reply = await router.respond(to: request, channel: channel)
-      do {
-        try await writer.write(response: reply.response.head, body: reply.response.body)
-      } catch {
-        await reply.result?.cancel()
-        throw error
-      }
-    }
     self.limits = limits
     self.logger = logger
+    handler = ConnectionHandler(
+      router: Router(contents: contents, limits: limits, logger: logger), limits: limits,
+      logger: logger)
   }
 
   /// Serves until graceful shutdown or cancellation.
@@ -105,11 +131,22 @@ public struct HTTPServer: Service {
     from listener: Listener, into connections: ConnectionRegistry
   ) async throws -> (any Channel)? {
     guard let descriptor = listener.takeDescriptor() else { return nil }
+    let kind = listener.kind
+    let certificates = listener.certificates
     // The descriptor belongs to NIO from here on, also when this fails.
     let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .childChannelInitializer { channel in
-        protocolHandler.setup(channel: channel, logger: logger).map { connection in
-          connections.serve(connection, by: protocolHandler, logger: logger)
+        channel.eventLoop.makeCompletedFuture {
+          guard kind == .unixSocket || connections.count < limits.connectionCount else {
+            logger.warning("Too many connections", metadata: ["limit": "\(limits.connectionCount)"])
+            throw ChannelError.operationUnsupported
+          }
+          if let certificates {
+            try channel.pipeline.syncOperations.addHandler(
+              NIOSSLServerHandler(context: certificates.context(for: .http1)))
+          }
+          let connection = try handler.setUp(channel)
+          connections.serve(connection, by: handler, from: kind)
         }
       }
       .withBoundSocket(descriptor)

@@ -1,14 +1,25 @@
+import FoundationEssentials
 import MagicCore
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import UnixSocket
 
-/// Speaks to a running Magic process, over its data folder's Unix socket or over TCP.
+/// Uses a Magic that runs in another process: as a service for statements (``run(_:format:)``), and
+/// as the whole Magic API.
 ///
-/// Every request has a connection of its own, so that ending one disturbs no other. The protocol is
-/// described in `docs/http-api.md`.
+/// Every request has a connection of its own, so results do not wait for each other. The protocol
+/// is described in `docs/http-api.md`.
 public final class MagicClient: StatementService {
+  /// By what the other side knows who asks.
+  public enum Credentials: Sendable {
+    case password(user: String, password: String)
+    case token(String)
+  }
+
   private let target: Exchange.Target
+  private let authorization: String?
+  private let hostHeader: String
   private let name: String
   // Kept for as long as requests are made: it may hold the folder through which the path goes.
   private let socketPath: SocketPath?
@@ -20,24 +31,63 @@ public final class MagicClient: StatementService {
     let socketPath = try SocketPath(path)
     self.socketPath = socketPath
     target = .unixSocket(connectablePath: socketPath.connectable)
+    authorization = nil
+    hostHeader = "magic"
     name = path
   }
 
-  /// Speaks to a server at `url`, such as `http://127.0.0.1:8123`, the port being 8123 if missing.
+  /// Speaks to a server at `url`, such as `http://127.0.0.1:8123` or `https://magic.example:8443`;
+  /// a missing port is 8123 or 8443.
   ///
-  /// - Throws: ``ClientError`` when the URL is not of that form.
-  public init(url: String) throws(ClientError) {
+  /// - Parameters:
+  ///   - credentials: who asks; nil where everybody may.
+  ///   - authorityFile: certificates in PEM form, one of which must have signed the server's; nil
+  ///     for those that the system trusts.
+  /// - Throws: ``ClientError`` when the URL is not of that form, or the file cannot be used.
+  public init(
+    url: String, credentials: Credentials? = nil, authorityFile: String? = nil
+  ) throws(ClientError) {
     guard
       let match = url.wholeMatch(
-        of: /http:\/\/(\[[0-9A-Fa-f:.]+\]|[^\/?#@:\[\]]+)(?::(\d{1,5}))?\/?/),
-      let port = match.2.map({ Int($0) }) ?? 8123, port < 1 << 16
+        of: /(https?):\/\/(\[[0-9A-Fa-f:.]+\]|[^\/?#@:\[\]]+)(?::(\d{1,5}))?\/?/),
+      let port = match.3.map({ Int($0) }) ?? (match.1 == "https" ? 8443 : 8123), port < 1 << 16
     else {
-      throw ClientError(message: "'\(url)' is not of the form http://HOST:PORT")
+      // Without the URL, which may hold a password.
+      throw ClientError(
+        message: "The address is not of the form http://HOST:PORT or https://HOST:PORT; user and "
+          + "password go elsewhere")
     }
-    let host = match.1.hasPrefix("[") ? match.1.dropFirst().dropLast() : match.1
-    target = .tcp(host: String(host), port: port)
+    let host = match.2.hasPrefix("[") ? match.2.dropFirst().dropLast() : match.2
+    var tls: NIOSSLContext?
+    if match.1 == "https" { tls = try Self.tlsContext(authorityFile: authorityFile) }
+    target = .tcp(host: String(host), port: port, tls: tls)
+    authorization = credentials.map(Self.authorization)
+    hostHeader = "\(match.2):\(port)"
     name = url
     socketPath = nil
+  }
+
+  private static func tlsContext(authorityFile: String?) throws(ClientError) -> NIOSSLContext {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.minimumTLSVersion = .tlsv12
+    do {
+      if let authorityFile {
+        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authorityFile))
+      }
+      return try NIOSSLContext(configuration: configuration)
+    } catch {
+      throw ClientError(
+        message: "The certificates in \(authorityFile ?? "the system's store") cannot be used: "
+          + "\(error)")
+    }
+  }
+
+  private static func authorization(_ credentials: Credentials) -> String {
+    switch credentials {
+    case .password(let user, let password):
+      "Basic " + Data("\(user):\(password)".utf8).base64EncodedString()
+    case .token(let token): "Bearer " + token
+    }
   }
 
   /// Whether a process answers at all.
@@ -50,73 +100,66 @@ public final class MagicClient: StatementService {
   /// - Throws: ``MagicCore/EngineError`` with the engine's text when the statement fails;
   ///   ``ClientError`` when the other side cannot be reached, or ends the connection half-way.
   public func run(_ statement: String, format: String) async throws -> StatementResult {
-    let (head, exchange) = try await send(
-      .POST, "/?default_format=" + urlEncoded(format), body: ByteBuffer(string: statement))
-    let reader = ResponseReader(
-      exchange, exceptionTag: head.headers.first(name: "X-ClickHouse-Exception-Tag"))
-    return StatementResult(
-      format: head.headers.first(name: "X-ClickHouse-Format") ?? format,
-      changedRows: head.headers.first(name: "X-ClickHouse-Summary").flatMap(writtenRows),
-      next: { try await reader.next() },
-      cancel: { await reader.cancel() })
+    let answer = try await request(
+      .POST, "/?default_format=" + urlEncoded(format),
+      body: .bytes(ByteBuffer(string: statement)))
+    try await answer.check { _, text in
+      EngineError(code: engineErrorCode(text), message: text)
+    }
+    return answer.statementResult(format: format) { text in
+      EngineError(code: engineErrorCode(text), message: text)
+    }
   }
 
   /// The answer to a GET request, such as `/magic/v1/status`.
   ///
   /// - Throws: ``MagicCore/EngineError`` or ``ClientError``, as ``run(_:format:)`` does.
   public func get(_ path: String) async throws -> [UInt8] {
-    try await collect(try await send(.GET, path, body: nil).exchange)
+    let answer = try await request(.GET, path, body: .none)
+    try await answer.check { _, text in EngineError(message: text) }
+    return try await answer.collect()
   }
 
   /// The answer to a POST request with a JSON body, such as to `/magic/v1/NAME`.
   ///
   /// - Throws: ``MagicCore/EngineError`` or ``ClientError``, as ``run(_:format:)`` does.
   public func post(_ path: String, body: [UInt8]) async throws -> [UInt8] {
-    try await collect(try await send(.POST, path, body: ByteBuffer(bytes: body)).exchange)
+    let answer = try await request(.POST, path, body: .bytes(ByteBuffer(bytes: body)))
+    try await answer.check { _, text in EngineError(message: text) }
+    return try await answer.collect()
   }
 
-  /// Sends a request and waits for the beginning of a good answer.
-  private func send(
-    _ method: HTTPMethod, _ path: String, body: ByteBuffer?
-  ) async throws -> (head: HTTPResponseHead, exchange: Exchange) {
-    var request = HTTPRequestHead(version: .http1_1, method: method, uri: path)
-    request.headers.add(name: "Host", value: "magic")
-    request.headers.add(name: "Connection", value: "close")
-    if let body {
-      request.headers.add(name: "Content-Length", value: String(body.readableBytes))
+  /// Sends a request and waits for the beginning of its answer, good or bad.
+  ///
+  /// - Throws: ``ClientError`` when there is none; `CancellationError`; what making the body threw.
+  func request(
+    _ method: HTTPMethod, _ path: String, body: Exchange.Body
+  ) async throws -> Answer {
+    var head = HTTPRequestHead(version: .http1_1, method: method, uri: path)
+    head.headers.add(name: "Host", value: hostHeader)
+    head.headers.add(name: "Connection", value: "close")
+    if let authorization { head.headers.add(name: "Authorization", value: authorization) }
+    switch body {
+    case .none: break
+    case .bytes(let bytes):
+      head.headers.add(name: "Content-Length", value: String(bytes.readableBytes))
+    case .stream: head.headers.add(name: "Transfer-Encoding", value: "chunked")
     }
-    let head: HTTPResponseHead
     let exchange: Exchange
     do {
-      exchange = try await Exchange(request, body: body, to: target)
-      guard case .head(let received) = try await exchange.next() else { throw ChannelError.eof }
-      head = received
-    } catch let error as CancellationError {
-      throw error
+      exchange = try await Exchange(to: target)
     } catch {
+      try Task.checkCancellation()
       throw ClientError(message: "No answer from \(name): \(error)")
     }
-    guard head.status == .ok else {
-      let text = String(decoding: try await collect(exchange), as: UTF8.self)
-      let code = head.headers.first(name: "X-ClickHouse-Exception-Code").flatMap { Int($0) }
-      throw EngineError(
-        code: code, message: text.isEmpty ? "HTTP status \(head.status)" : trimmed(text))
-    }
-    return (head, exchange)
-  }
-
-  private func collect(_ exchange: Exchange) async throws -> [UInt8] {
-    var bytes: [UInt8] = []
     do {
-      while let part = try await exchange.next() {
-        if case .body(let buffer) = part { bytes += buffer.readableBytesView }
-      }
-    } catch let error as CancellationError {
-      throw error
+      return Answer(head: try await exchange.send(head, body: body), exchange: exchange, name: name)
     } catch {
-      throw ClientError(message: "Incomplete answer from \(name): \(error)")
+      exchange.close()
+      if let error = error as? Exchange.InputError { throw error.cause }
+      try Task.checkCancellation()
+      throw ClientError(message: "No answer from \(name): \(error)")
     }
-    return bytes
   }
 }
 
@@ -144,11 +187,6 @@ func urlEncoded(_ text: String) -> String {
     }
   }
   return String(decoding: bytes, as: UTF8.self)
-}
-
-/// The number in `{"written_rows":"N"}`.
-private func writtenRows(in summary: String) -> Int? {
-  summary.firstMatch(of: /"written_rows":"(\d+)"/).flatMap { Int($0.1) }
 }
 
 func trimmed(_ text: String) -> String {

@@ -13,13 +13,28 @@ struct LogOptions: ParsableArguments {
     })
   var logLevel = Logger.Level.notice
 
+  /// The form of a log line.
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    /// For people.
+    case text
+    /// One object a line, for programs.
+    case json
+  }
+
+  @Option(help: "The form of log lines.")
+  var logFormat = Format.text
+
   private static var levels: String {
     Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
   }
 
   /// A logger to stderr.
   func makeLogger(_ label: String) -> Logger {
-    var logger = Self.standardLogger(label)
+    var logger =
+      switch logFormat {
+      case .text: Self.standardLogger(label)
+      case .json: Logger(label: label) { JSONLogHandler(label: $0) }
+      }
     logger.logLevel = logLevel
     return logger
   }

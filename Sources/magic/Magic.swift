@@ -12,7 +12,7 @@ struct Magic: AsyncParsableCommand {
     subcommands: [
       ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self,
       StatusCommand.self,
-      VerifyCommand.self, BinlogCommand.self,
+      VerifyCommand.self, BinlogCommand.self, PasswordCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line on stderr.

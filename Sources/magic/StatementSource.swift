@@ -1,4 +1,5 @@
 import ClickHouseEngine
+import LocalDatabase
 import MagicClient
 import MagicCore
 

@@ -240,13 +240,81 @@ struct SplitMix64: RandomNumberGenerator {
       python, "check", before: { try Data(sampleStream()).write(to: $0) }, after: { _ in })
   }
 
-  @Test func swiftReadsWhatPythonWrites() throws {
+  @Test(arguments: ["write", "write-lz4", "write-zstd"])
+  func swiftReadsWhatPythonWrites(command: String) throws {
     guard let python = Self.python() else { return }
     try withSampleFile(
-      python, "write", before: { _ in },
+      python, command, before: { _ in },
       after: { file in
         let (schema, batches) = try read(Array(Data(contentsOf: file)), step: 1000)
         try expectSample(schema, batches)
+      })
+  }
+
+  @Test func swiftReadsDictionariesThatGrow() throws {
+    guard let python = Self.python() else { return }
+    try withSampleFile(
+      python, "deltas", before: { _ in },
+      after: { file in
+        let (_, batches) = try read(Array(Data(contentsOf: file)), step: 1000)
+        let words = batches.map { $0.columns[0].dictionary.map(describe) ?? [] }
+        #expect(words == [["61"], ["61", "null"], ["61", "null", "63 63 63"]])
+        let numbers = batches.map { $0.columns[1].dictionary.map(describe) ?? [] }
+        #expect(numbers == [["1"], ["1", "2"], ["1", "2", "3"]])
+        #expect(batches.map { $0.columns[0].withValues(of: Int32.self) { $0[0] } } == [0, 1, 2])
+      })
+  }
+
+  @Test func viewsBecomePlainTexts() throws {
+    guard let python = Self.python() else { return }
+    try withSampleFile(
+      python, "views", before: { _ in },
+      after: { file in
+        let (schema, batches) = try read(Array(Data(contentsOf: file)), step: 1000)
+        #expect(schema?.fields.map(\.type) == [.utf8, .binary, .int8])
+        let words = ["a", "twelve bytes", "thirteen byte", "", String(repeating: "x", count: 5000)]
+        let texts = words.map { $0.utf8.map { String($0, radix: 16) }.joined(separator: " ") }
+        let all = [texts[0], "null"] + texts[1...]
+        for (batch, rows) in zip(batches, [0..<6, 2..<5, 0..<0]) {
+          #expect(batch.rowCount == rows.count)
+          for column in batch.columns[0...1] {
+            let got = (0..<column.length).map { row in
+              column.isNull(at: row)
+                ? "null"
+                : column.withBinaryValue(at: row) { bytes in
+                  bytes.map { String($0, radix: 16) }.joined(separator: " ")
+                }
+            }
+            #expect(got == Array(all[rows]))
+          }
+        }
+      })
+  }
+
+  /// Whatever is damaged in a compressed stream is found, or is no harm.
+  @Test(arguments: ["write-lz4", "write-zstd"])
+  func readsMutatedCompressedStreamsSafely(command: String) throws {
+    guard let python = Self.python() else { return }
+    try withSampleFile(
+      python, command, before: { _ in },
+      after: { file in
+        let original = [UInt8](try Data(contentsOf: file))
+        var refused = 0
+        for seed in UInt64(0)..<2000 {
+          var random = SplitMix64(state: seed)
+          var bytes = original
+          for _ in 0...Int(random.next() % 4) {
+            bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(
+              truncatingIfNeeded: random.next())
+          }
+          do {
+            let (_, batches) = try read(bytes, step: bytes.count)
+            for batch in batches { _ = readAll(batch) }
+          } catch {
+            refused += 1
+          }
+        }
+        #expect(refused > 500)
       })
   }
 }

@@ -33,6 +33,9 @@ func describe(_ array: ArrayData, at index: Int) -> String {
     }
   case .list, .largeList, .fixedSizeList, .map:
     return items(array.children[0], array.listRange(at: index))
+  case .denseUnion:
+    let (field, position) = array.unionPosition(at: index)
+    return describe(array.children[field], at: position)
   case .structure(let fields):
     return "{"
       + fields.indices.map { describe(array.structField($0), at: index) }.joined(separator: ",")
@@ -113,6 +116,7 @@ enum Sample {
     add("struct", structs())
     add("map", maps())
     add("enum", words())
+    add("union", union())
     add("nothing", ArrayData(type: .null, length: 5, nullCount: 5))
     let schema = Schema(fields: fields, metadata: ["origin": "sample"])
     return try RecordBatch(schema: schema, columns: columns, rowCount: 5)
@@ -134,6 +138,16 @@ enum Sample {
     builder.append(magnitude: (1, 0, 0, 0), isNegative: false)
     builder.append(magnitude: (0, 5, 0, 0), isNegative: true)
     return builder.finish()
+  }
+
+  /// 7, null text, "a", "b", 8
+  static func union() -> ArrayData {
+    let children = [column(.int64, [Int64(7), 8]), textColumn([nil, "a", "b"])]
+    let fields = [Field(name: "number", type: .int64), Field(name: "text", type: .utf8)]
+    return ArrayData(
+      type: .denseUnion(fields), length: 5,
+      buffers: [buffer(of: [Int8(0), 1, 1, 1, 0]), buffer(of: [Int32(0), 0, 1, 2, 1])],
+      children: children)
   }
 
   static func large(_ type: DataType, _ array: ArrayData) -> ArrayData {

@@ -1,5 +1,5 @@
-"""The rows of Sample.swift in pyarrow: `write FILE` writes them as an IPC stream, `check FILE`
-asserts that a stream holds exactly them, whole and sliced."""
+"""The rows of Sample.swift in pyarrow: `write FILE` (or write-lz4, write-zstd) writes them as an IPC
+stream, `check FILE` asserts that a stream holds exactly them, whole and sliced."""
 
 import sys
 from decimal import Decimal
@@ -70,6 +70,10 @@ def sample():
     enum = pa.DictionaryArray.from_arrays(
         pa.array([1, None, 0, 1, 0], pa.int16()), ["small", "large"])
     add("enum", enum.type, enum)
+    union = pa.UnionArray.from_dense(
+        pa.array([0, 1, 1, 1, 0], pa.int8()), pa.array([0, 0, 1, 2, 1], pa.int32()),
+        [pa.array([7, 8]), pa.array([None, "a", "b"], pa.utf8())], ["number", "text"])
+    add("union", union.type, union)
     add("nothing", pa.null(), [None] * 5)
     schema = pa.schema(fields, metadata={"origin": "sample"})
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -79,14 +83,57 @@ def pieces(batch):
     return [batch, batch.slice(1, 3), batch.slice(5, 0), batch.slice(3, 2)]
 
 
+def write_deltas(path):
+    """Dictionaries that grow from batch to batch."""
+    words = ["a", None, "ccc"]
+    numbers = [1, 2, 3]
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    schema = pa.schema(
+        [
+            ("word", pa.dictionary(pa.int32(), pa.utf8())),
+            ("number", pa.dictionary(pa.int32(), pa.int64())),
+        ]
+    )
+    with pa.ipc.new_stream(path, schema, options=options) as writer:
+        for count in (1, 2, 3):
+            last = pa.array([count - 1], pa.int32())
+            columns = [
+                pa.DictionaryArray.from_arrays(last, pa.array(words[:count], pa.utf8())),
+                pa.DictionaryArray.from_arrays(last, pa.array(numbers[:count])),
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+        stats = writer.stats
+    assert stats.num_dictionary_deltas == 4, stats
+
+
+def write_views(path):
+    """Texts and bytes as views, short and long, whole and in slices."""
+    words = ["a", None, "twelve bytes", "thirteen byte", "", "x" * 5000]
+    schema = pa.schema([("s", pa.string_view()), ("b", pa.binary_view()), ("n", pa.int8())])
+    with pa.ipc.new_stream(path, schema) as writer:
+        for part in (slice(0, 6), slice(2, 5), slice(0, 0)):
+            columns = [
+                pa.array(words, pa.string_view())[part],
+                pa.array([w and w.encode() for w in words], pa.binary_view())[part],
+                pa.array(range(6), pa.int8())[part],
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
 def main(command, path):
     batch = sample()
-    if command == "write":
-        with pa.ipc.new_stream(path, batch.schema) as writer:
+    if command.startswith("write"):
+        compression = command.partition("-")[2] or None
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.ipc.new_stream(path, batch.schema, options=options) as writer:
             for piece in pieces(batch):
                 writer.write_batch(piece)
+        return
+    if command == "views":
+        write_views(path)
+        return
+    if command == "deltas":
+        write_deltas(path)
         return
     with pa.ipc.open_stream(path) as reader:
         assert reader.schema.equals(batch.schema, check_metadata=True), reader.schema

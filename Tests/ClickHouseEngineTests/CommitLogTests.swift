@@ -74,10 +74,10 @@ import Testing
       try FileManager.default.removeItem(atPath: path)
       _ = try await CommitLog.open(path: path)
       var newer = try bytes(path)
-      newer[8] = 2
+      newer[8] = 3
       try Data(newer).write(to: URL(filePath: path))
       let error = await engineError { _ = try CommitLog.read(path: path) }
-      #expect(error?.message.contains("has format version 2") == true)
+      #expect(error?.message.contains("has format version 3") == true)
     }
   }
 

@@ -6,7 +6,7 @@ import Testing
 @Suite struct StatementTextTests {
   /// The statement with `@` where its FORMAT clause belongs.
   private func directed(_ statement: String) throws -> String {
-    try StatementText(statement).replacingFormat(with: "@")
+    try StatementText(SQLText(statement)).replacingFormat(with: "@")
   }
 
   @Test func theFormatClauseIsFoundAtTheEnd() throws {
@@ -36,7 +36,7 @@ import Testing
       ("(SELECT 1) UNION ALL (SELECT 2) FORMAT CSV", "CSV", "(SELECT 1) UNION ALL (SELECT 2)  @"),
     ]
     for (statement, format, expected) in cases {
-      #expect(try StatementText(statement).format == format, "\(statement)")
+      #expect(try StatementText(SQLText(statement)).format == format, "\(statement)")
       #expect(try directed(statement) == expected)
     }
   }
@@ -52,31 +52,34 @@ import Testing
       ("1 + 1", .information),
     ]
     for (statement, kind) in cases {
-      #expect(try StatementText(statement).kind == kind, "\(statement)")
+      #expect(try StatementText(SQLText(statement)).kind == kind, "\(statement)")
     }
   }
 
   @Test func semicolonsAndCommentsAtTheEndAreCut() throws {
-    #expect(try StatementText(" SELECT 1 ; -- end\n;").text == " SELECT 1")
+    #expect(try StatementText(SQLText(" SELECT 1 ; -- end\n;")).text == " SELECT 1")
     #expect(
-      try StatementText("INSERT INTO t VALUES (1) /* x */;").text == "INSERT INTO t VALUES (1)")
+      try StatementText(SQLText("INSERT INTO t VALUES (1) /* x */;")).text
+        == "INSERT INTO t VALUES (1)")
   }
 
   @Test func rowsThatFollowAnInsertAreNotTouched() throws {
     let rows = "INSERT INTO t FORMAT CSV\n1,\"a;b\"\n2,-- x\n"
-    #expect(try StatementText(rows).text == rows)
-    #expect(try StatementText(rows).kind == .command)
+    #expect(try StatementText(SQLText(rows)).text == rows)
+    #expect(try StatementText(SQLText(rows)).kind == .command)
   }
 
   @Test func whatIsNotOneStatementIsRefused() {
     for statement in ["", " -- x", ";"] {
-      #expect(throws: EngineError.self) { try StatementText(statement) }
+      #expect(throws: EngineError.self) { try StatementText(SQLText(statement)) }
     }
     #expect(throws: EngineError(message: "there is more than one statement; send them one by one"))
     {
-      try StatementText("SELECT 1; SELECT 2")
+      try StatementText(SQLText("SELECT 1; SELECT 2"))
     }
-    #expect(throws: EngineError.self) { try StatementText("SELECT 1 INTO OUTFILE 'x' FORMAT CSV") }
+    #expect(throws: EngineError.self) {
+      try StatementText(SQLText("SELECT 1 INTO OUTFILE 'x' FORMAT CSV"))
+    }
   }
 
   @Test func noPrefixOfAStatementTraps() {
@@ -85,7 +88,7 @@ import Testing
         .utf8)
     for length in 0...statement.count {
       for start in 0...length {
-        _ = try? StatementText(String(decoding: statement[start..<length], as: UTF8.self))
+        _ = try? StatementText(SQLText(String(decoding: statement[start..<length], as: UTF8.self)))
       }
     }
   }

@@ -113,6 +113,14 @@ func engineError(
   }
 }
 
+/// Expects an engine's error of that code.
+func expectError(
+  _ code: Int, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
+) async {
+  let error = await engineError(sourceLocation: sourceLocation, body)
+  #expect(error?.code == code, "\(error?.message ?? "")", sourceLocation: sourceLocation)
+}
+
 extension EngineConnection {
   /// All rows of a statement, each value as text and null as `∅`.
   func rows(_ sql: String) async throws -> [[String]] {

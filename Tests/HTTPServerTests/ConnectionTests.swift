@@ -1,6 +1,5 @@
 import Foundation
 import HTTPServer
-import Logging
 import MagicClient
 import MagicCore
 import ServiceLifecycle
@@ -9,7 +8,7 @@ import UnixSocket
 
 @Suite struct ConnectionTests {
   @Test func clientThatGoesAwayCancelsItsStatement() async throws {
-    let statements = FakeStatements(.hang([1]))
+    let statements = FakeService(.hang([1]))
     try await withServer(statements) { _, path in
       // curl leaves after a second at most.
       _ = try await curl(["--max-time", "0.3", "--unix-socket", path, "http://m/?query=x"])
@@ -18,7 +17,7 @@ import UnixSocket
   }
 
   @Test func cancelledTaskOfTheClientCancelsItsStatement() async throws {
-    let statements = FakeStatements(.hang([1]))
+    let statements = FakeService(.hang([1]))
     try await withServer(statements) { client, _ in
       let task = Task { try await collect(client, "SELECT 1", format: "TSV") }
       #expect(await eventually { statements.pulled == 2 })
@@ -29,7 +28,7 @@ import UnixSocket
   }
 
   @Test func statementRunsNoFurtherThanItsReaderPulls() async throws {
-    let statements = FakeStatements(.endless([UInt8](repeating: 0, count: 64 << 10)))
+    let statements = FakeService(.endless([UInt8](repeating: 0, count: 64 << 10)))
     try await withServer(statements) { client, _ in
       let result = try await client.run("SELECT 1", format: "TSV")
       _ = try await result.next()
@@ -44,7 +43,7 @@ import UnixSocket
   }
 
   @Test func socketIsForItsOwnerOnlyAndIsRemoved() async throws {
-    let path = try await withServer(FakeStatements(.chunks([]))) { client, path in
+    let path = try await withServer(FakeService(.chunks([]))) { client, path in
       #expect(await client.isAnswering())
       let attributes = try FileManager.default.attributesOfItem(atPath: path)
       #expect(attributes[.posixPermissions] as? Int == 0o600)
@@ -55,7 +54,7 @@ import UnixSocket
 
   @Test func pathsLongerThanASocketAddressWork() async throws {
     let name = Array(repeating: String(repeating: "d", count: 60), count: 4).joined(separator: "/")
-    try await withServer(FakeStatements(.chunks([[42]])), folderName: name) { client, path in
+    try await withServer(FakeService(.chunks([[42]])), folderName: name) { client, path in
       #expect(path.utf8.count > 240)
       let bytes = try await collect(client, "SELECT 1", format: "TSV")
       #expect(bytes == [42])
@@ -64,7 +63,7 @@ import UnixSocket
   }
 
   @Test func socketOfALivingProcessIsNotReplaced() async throws {
-    try await withServer(FakeStatements(.chunks([]))) { client, path in
+    try await withServer(FakeService(.chunks([]))) { client, path in
       let thrown = #expect(throws: SystemError.self) { try Listener(unixSocket: path) }
       #expect(thrown?.code == EADDRINUSE)
       #expect(await client.isAnswering())
@@ -104,9 +103,10 @@ import UnixSocket
 
   @Test func tcpServesToo() async throws {
     let listener = try Listener(host: "127.0.0.1", port: 0)
+    let service = FakeService(.chunks([[5]]))
     let server = HTTPServer(
-      listeners: [listener], statements: FakeStatements(.chunks([[5]])), status: { [] },
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      listeners: [listener],
+      contents: .init(services: service.service, authenticator: OpenDoor()), logger: silentLogger)
     let running = Task { try await server.run() }
     let client = try MagicClient(url: "http://127.0.0.1:\(try #require(listener.port))/")
     #expect(try await collect(client, "SELECT 1", format: "TSV") == [5])
@@ -117,15 +117,14 @@ import UnixSocket
   @Test(arguments: [true, false])
   func gracefulShutdownWaitsForABoundedTime(statementEnds: Bool) async throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).sock").path()
-    let statements = FakeStatements(
+    let statements = FakeService(
       statementEnds ? .chunks([[1], [2], [3]]) : .hang([1]))
     var limits = HTTPServer.Limits()
     limits.shutdownGrace = .milliseconds(300)
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let server = HTTPServer(
-      listeners: [try Listener(unixSocket: path)], statements: statements, status: { [] },
-      limits: limits, logger: logger)
-    let group = ServiceGroup(services: [server], logger: logger)
+      listeners: [try Listener(unixSocket: path)], contents: .init(services: statements.service),
+      limits: limits, logger: silentLogger)
+    let group = ServiceGroup(services: [server], logger: silentLogger)
     let running = Task { try await group.run() }
     let client = try MagicClient(unixSocket: path)
     let result = try await client.run("SELECT 1", format: "TSV")

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPServer
+import MagicAPI
 import MagicClient
 import MagicCore
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @Suite struct HTTPServerTests {
   @Test func resultArrivesInTheWantedFormat() async throws {
     let chunks = [Array("1\ta\n".utf8), Array("2\tb\n".utf8)]
-    let statements = FakeStatements(.chunks(chunks))
+    let statements = FakeService(.chunks(chunks))
     try await withServer(statements) { client, _ in
       let bytes = try await collect(client, "SELECT 'ä', ';'", format: "CSVWithNames")
       #expect(bytes == chunks[0] + chunks[1])
@@ -20,22 +21,23 @@ import Testing
     let chunks = (0..<64).map { index in
       (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ index) }
     }
-    try await withServer(FakeStatements(.chunks(chunks))) { client, _ in
+    try await withServer(FakeService(.chunks(chunks))) { client, _ in
       let bytes = try await collect(client, "SELECT 1", format: "Arrow")
       #expect(bytes == chunks.flatMap { $0 })
     }
   }
 
   @Test func emptyResultIsEmpty() async throws {
-    try await withServer(FakeStatements(.chunks([]))) { client, _ in
+    try await withServer(FakeService(.chunks([]))) { client, _ in
       let bytes = try await collect(client, "CREATE TABLE t", format: "TSV")
       #expect(bytes == [])
     }
   }
 
   @Test func errorBeforeTheFirstByteHasTheEnginesTextAndCode() async throws {
-    let error = EngineError(code: 60, message: "Code: 60. DB::Exception: Unknown table 't'.")
-    try await withServer(FakeStatements(.failEarly(error))) { client, path in
+    let error = APIError(
+      .notFound, "Code: 60. DB::Exception: Unknown table 't'.", engineCode: 60)
+    try await withServer(FakeService(.failEarly(error))) { client, path in
       let thrown = await #expect(throws: EngineError.self) {
         try await client.run("SELECT * FROM t", format: "TSV")
       }
@@ -51,7 +53,7 @@ import Testing
   @Test func errorHalfWayCutsTheConnection() async throws {
     let error = EngineError(code: 241, message: "Code: 241. DB::Exception: Memory limit exceeded")
     let head = [UInt8](repeating: 7, count: 100_000)
-    try await withServer(FakeStatements(.failAfter(head, error))) { client, path in
+    try await withServer(FakeService(.failAfter(head, error))) { client, path in
       let result = try await client.run("SELECT 1", format: "Arrow")
       var bytes: [UInt8] = []
       let thrown = await #expect(throws: EngineError.self) {
@@ -67,7 +69,7 @@ import Testing
   }
 
   @Test func statementComesFromURLAndBody() async throws {
-    let statements = FakeStatements(.chunks([Array("1\n".utf8)]))
+    let statements = FakeService(.chunks([Array("1\n".utf8)]))
     try await withServer(statements) { _, path in
       let answer = try await curl([
         "--unix-socket", path, "-i", "--data-binary", "(1)",
@@ -82,16 +84,17 @@ import Testing
   }
 
   @Test(arguments: [
-    ("?query=SELECT%201&max_threads=1", "400", "'max_threads' is not supported"),
     ("?query=", "400", "No statement"),
     ("?query=%FF", "400", "not valid UTF-8"),
     ("?query=%+1", "400", "'%' without digits"),
     ("?query=a&query=b", "400", "given twice"),
-    ("?query=a&query_id=%0D%0AX:1", "400", "control characters"),
+    ("?query=a&query_id=%0D%0AX:1", "400", "beyond ASCII"),
+    ("?query=a&wait_end_of_query=x", "400", "must be 0 or 1"),
+    ("?query=a&session_id=s&session_timeout=never", "400", "number of seconds"),
     ("nowhere", "404", "There is no route"),
   ])
   func requestsThatCannotBeServed(path: String, status: String, text: String) async throws {
-    let statements = FakeStatements(.chunks([]))
+    let statements = FakeService(.chunks([]))
     try await withServer(statements) { _, socket in
       let answer = try await curl(["--unix-socket", socket, "-i", "http://m/\(path)"])
       #expect(answer.output.hasPrefix("HTTP/1.1 \(status) "))
@@ -103,19 +106,19 @@ import Testing
   @Test func bodyBeyondTheLimitIsRefused() async throws {
     var limits = HTTPServer.Limits()
     limits.requestByteCount = 1000
-    let statements = FakeStatements(.chunks([]))
+    let statements = FakeService(.chunks([]))
     try await withServer(statements, limits: limits) { client, _ in
       let thrown = await #expect(throws: EngineError.self) {
         try await client.run(String(repeating: "x", count: 1001), format: "TSV")
       }
-      #expect(thrown?.message == "The body is longer than 1000 bytes")
+      #expect(thrown?.message.contains("The statement is longer than 1000 bytes") == true)
       #expect(statements.received == [])
     }
   }
 
   @Test func pingStatusAndRoutes() async throws {
     let routes: [String: HTTPServer.Handler] = ["echo": { $0 + Array("!".utf8) }]
-    try await withServer(FakeStatements(.chunks([])), routes: routes) { client, path in
+    try await withServer(FakeService(.chunks([])), routes: routes) { client, path in
       #expect(await client.isAnswering())
       let pong = try await curl(["--unix-socket", path, "http://m/"])
       #expect(pong.output == "Ok.\n")

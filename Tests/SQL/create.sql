@@ -88,12 +88,8 @@ SELECT * FROM sql_create.a;
 --> 1	2
 DROP TABLE sql_create.a;
 
--- Without a key there is nothing to tell rows apart by.
+-- Wrong declarations.
 
-CREATE TABLE sql_create.a (id UInt32) ENGINE = MutableMergeTree;
---!
-CREATE TABLE sql_create.a (id UInt32) ENGINE = MutableMergeTree ORDER BY tuple();
---!
 CREATE TABLE sql_create.a (id UInt32) ENGINE = MutableMergeTree ORDER BY nosuch;
 --! nosuch
 CREATE TABLE sql_create.a (id NoSuchType) ENGINE = MutableMergeTree ORDER BY id;

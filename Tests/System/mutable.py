@@ -78,14 +78,16 @@ class Connection:
 
 
 class Server(Magic):
-    """`magic serve` on a data folder of its own."""
+    """`magic serve` on a data folder of its own, and on its socket only."""
+
+    CLOSED = ("--http", "none", "--flight", "none")
 
     def __init__(self):
         super().__init__()
         self.log = self.folder / "serve.log"
 
     def start(self):
-        self.process = spawn([MAGIC, "serve", "--data", self.data], self.log)
+        self.process = spawn([MAGIC, "serve", "--data", self.data, *self.CLOSED], self.log)
         wait_until(self.answers_ping, 60, "the start of magic serve", interval=0.01)
 
     def answers_ping(self):
@@ -116,7 +118,8 @@ class Server(Magic):
     def refused_start(self):
         """What `magic serve` says when it ends by itself; None when it goes on running."""
         try:
-            result = self.run("serve", "--data", self.data, check=False, timeout=20)
+            result = self.run(
+                "serve", "--data", self.data, *self.CLOSED, check=False, timeout=20)
         except subprocess.TimeoutExpired:
             return None
         return result.stderr if result.returncode != 0 else None

@@ -53,7 +53,8 @@ class Result(unittest.TestResult):
         super().addSubTest(test, subtest, error)
         if error is not None:
             print(f"  FAILED   {subtest}")
-            self._show((self.failures + self.errors)[-1][1])
+            kind = self.failures if issubclass(error[0], test.failureException) else self.errors
+            self._show(kind[-1][1])
 
     def _show(self, text):
         self.verdict = "FAILED"

@@ -46,6 +46,7 @@ public struct ArrayData: Sendable {
     let buffers: [Buffer] =
       switch type.layout {
       case .variable32, .variable64: [Buffer(zeroed: 8), .empty]
+      case .union: [.empty, .empty]
       case .list32, .list64: [Buffer(zeroed: 8)]
       case .bits, .fixed, .dictionary: [.empty]
       case .null, .fixedList, .structure: []
@@ -74,6 +75,18 @@ public struct ArrayData: Sendable {
       type: type, length: range.count, nullCount: nulls, offset: start,
       validity: nulls > 0 ? validity : nil, buffers: buffers, children: children,
       dictionary: dictionary)
+  }
+
+  /// Which field of a union the value at `index` belongs to, and where it lies in that child.
+  public func unionPosition(at index: Int) -> (field: Int, position: Int) {
+    precondition(index >= 0 && index < length && layout == .union)
+    let field = buffers[0].withUnsafeBytes {
+      $0.load(fromByteOffset: offset + index, as: Int8.self)
+    }
+    let position = buffers[1].withUnsafeBytes {
+      $0.load(fromByteOffset: 4 * (offset + index), as: Int32.self)
+    }
+    return (Int(field), Int(position))
   }
 
   /// The values of field `index` of a struct array, with ``offset`` applied.
@@ -109,7 +122,7 @@ extension ArrayData {
     switch layout {
     case .fixed(let width), .dictionary(let width):
       precondition(width == MemoryLayout<T>.stride, "the column's values have another width")
-    case .null, .bits, .variable32, .variable64, .list32, .list64, .fixedList, .structure:
+    case .null, .bits, .variable32, .variable64, .list32, .list64, .fixedList, .structure, .union:
       preconditionFailure("the column's values have no fixed width")
     }
     if length == 0 { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
@@ -137,7 +150,7 @@ extension ArrayData {
         return Int(offsets[position])..<Int(offsets[position &+ 1])
       case .fixed(let width):
         return (position &* width)..<((position &+ 1) &* width)
-      case .null, .bits, .fixedList, .structure, .dictionary:
+      case .null, .bits, .fixedList, .structure, .union, .dictionary:
         preconditionFailure("the column has no byte strings")
       }
     }
@@ -159,7 +172,7 @@ extension ArrayData {
         return try body(UnsafeRawBufferPointer(start: nil, count: 0))
       }
       return try dictionary.withBinaryValue(at: entry, body)
-    case .null, .bits, .list32, .list64, .fixedList, .structure:
+    case .null, .bits, .list32, .list64, .fixedList, .structure, .union:
       preconditionFailure("the column has no byte strings")
     }
     let range = variableRange(at: index)

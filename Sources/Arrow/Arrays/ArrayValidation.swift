@@ -17,6 +17,7 @@ extension ArrayData {
     try validateChildren(end: end, checksDictionary: checksDictionary)
     switch layout {
     case .null, .structure, .fixedList: break
+    case .union: try validatePositions(end: end)
     case .bits: try require(buffers[0].byteCount >= bitmapByteCount(end), "bits")
     case .fixed(let width): try requireValues(in: buffers[0], count: end, width: width)
     case .variable32: try validateOffsets(Int32.self, end: end, limit: buffers[1].byteCount)
@@ -44,7 +45,7 @@ extension ArrayData {
     if let validity {
       try require(validity.byteCount >= bitmapByteCount(end), "validity bitmap")
       try require(nullCount >= 0 && nullCount <= length, "number of nulls")
-      try require(layout != .null, "validity bitmap")
+      try require(layout.hasValidity, "validity bitmap")
     } else {
       try require(nullCount == (layout == .null ? length : 0), "number of nulls")
     }
@@ -61,7 +62,8 @@ extension ArrayData {
       case .fixedList(let size):
         let (count, overflows) = end.multipliedReportingOverflow(by: size)
         try require(size >= 0 && !overflows && child.length >= count, "child length")
-      case .null, .bits, .fixed, .variable32, .variable64, .list32, .list64, .dictionary: break
+      case .null, .bits, .fixed, .variable32, .variable64, .list32, .list64, .union, .dictionary:
+        break
       }
     }
     if case .dictionary(_, let values) = type {
@@ -86,6 +88,18 @@ extension ArrayData {
       return isSorted && offsets[offset] >= 0 && offsets[end] <= limit
     }
     try require(isValid, "offsets")
+  }
+
+  /// Requires that every value of a union lies within one of its children.
+  private func validatePositions(end: Int) throws(ArrowError) {
+    try requireValues(in: buffers[0], count: end, width: 1)
+    try requireValues(in: buffers[1], count: end, width: 4)
+    let lengths = children.map(\.length)
+    let isValid = (0..<length).allSatisfy { index in
+      let (field, position) = unionPosition(at: index)
+      return lengths.indices.contains(field) && position >= 0 && position < lengths[field]
+    }
+    try require(isValid, "positions of values")
   }
 
   /// Requires that every index that is not null lies within the dictionary.
@@ -137,6 +151,7 @@ extension DataType {
       case .map(let entries, _):
         entries.type.layout == .structure && entries.type.childFields.count == 2
       case .dictionary(_, values: .dictionary): false
+      case .denseUnion(let fields): fields.count <= Int(Int8.max) + 1
       case .dictionary(let index, _): index.integerByteCount != nil
       case .null, .bool, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
         .float32, .float64, .date32, .timestamp, .duration, .utf8, .binary, .largeUtf8,

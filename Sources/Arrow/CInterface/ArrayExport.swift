@@ -32,7 +32,7 @@ extension ArrayData {
   }
 
   /// The number of buffers in the C Data Interface, where validity is one of them.
-  var interfaceBufferCount: Int { layout == .null ? 0 : 1 + layout.bufferCount }
+  var interfaceBufferCount: Int { (layout.hasValidity ? 1 : 0) + layout.bufferCount }
 }
 
 /// What an exported `ArrowArray` points to; lives until its `release`.
@@ -48,11 +48,10 @@ private final class ExportedArray {
     self.array = array
     bufferCount = array.interfaceBufferCount
     buffers = .allocate(capacity: max(bufferCount, 1))
-    if bufferCount > 0 {
-      buffers.initialize(to: array.validity?.base)
-      for (index, buffer) in array.buffers.enumerated() {
-        (buffers + index + 1).initialize(to: buffer.base)
-      }
+    let first = bufferCount - array.buffers.count
+    if first > 0 { buffers.initialize(to: array.validity?.base) }
+    for (index, buffer) in array.buffers.enumerated() {
+      (buffers + first + index).initialize(to: buffer.base)
     }
     children = ExportedChildren(count: array.children.count)
     for (index, child) in array.children.enumerated() {

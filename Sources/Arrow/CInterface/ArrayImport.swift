@@ -8,9 +8,32 @@ extension RecordBatch {
   public init(importing pointer: UnsafeMutablePointer<ArrowArray>, schema: Schema)
     throws(ArrowError)
   {
+    try self.init(importing: pointer, schema: schema, views: nil)
+  }
+
+  /// Takes over the struct array at `pointer` together with its schema.
+  ///
+  /// - Throws: why one of them cannot be used; both are then released.
+  public init(
+    importing pointer: UnsafeMutablePointer<ArrowArray>,
+    _ schemaPointer: UnsafeMutablePointer<ArrowSchema>
+  ) throws(ArrowError) {
+    do throws(ArrowError) {
+      let (schema, views) = try Schema.importWithViews(schemaPointer)
+      try self.init(importing: pointer, schema: schema, views: views)
+    } catch {
+      ArrowArray.release(pointer)
+      throw error
+    }
+  }
+
+  /// - Parameter views: which columns are views; nil for none.
+  init(
+    importing pointer: UnsafeMutablePointer<ArrowArray>, schema: Schema, views: ViewLayout?
+  ) throws(ArrowError) {
     let owner = ImportedArray(moving: pointer)
     let type = DataType.structure(schema.fields)
-    let root = try ArrayData(reading: owner.array, type: type, owner: owner)
+    let root = try ArrayData(reading: owner.array, type: type, views: views, owner: owner)
     guard root.nullCount == 0 else { throw ArrowError(.malformed, "a record batch with null rows") }
     try root.validate()
     try self.init(
@@ -34,9 +57,9 @@ private final class ImportedArray {
 extension ArrayData {
   /// Reads a structure and its children. What it says is only checked as far as finding the
   /// buffers needs it: ``validate()`` must follow.
-  fileprivate init(reading array: ArrowArray, type: DataType, owner: ImportedArray)
-    throws(ArrowError)
-  {
+  fileprivate init(
+    reading array: ArrowArray, type: DataType, views: ViewLayout?, owner: ImportedArray
+  ) throws(ArrowError) {
     let fields = type.childFields
     guard array.release != nil, array.length >= 0, array.offset >= 0,
       array.length < Int.max - Int(array.offset), array.n_children == Int64(fields.count)
@@ -48,10 +71,14 @@ extension ArrayData {
       return
     }
     var childArrays: [ArrayData] = []
-    for (child, field) in zip(children, fields) {
-      childArrays.append(try ArrayData(reading: child.pointee, type: field.type, owner: owner))
+    for (index, field) in fields.enumerated() {
+      childArrays.append(
+        try ArrayData(
+          reading: children[index].pointee, type: field.type, views: views?.children[index] ?? nil,
+          owner: owner))
     }
-    let (validity, buffers) = try importBuffers(of: array, type: type, owner: owner)
+    let (validity, buffers) = try importBuffers(
+      of: array, type: type, isView: views?.isView ?? false, owner: owner)
     let (length, offset) = (Int(array.length), Int(array.offset))
     let nullCount: Int
     if case .null = type.layout {
@@ -64,29 +91,33 @@ extension ArrayData {
     self.init(
       type: type, length: length, nullCount: nullCount, offset: offset,
       validity: nullCount == 0 ? nil : validity, buffers: buffers, children: childArrays,
-      dictionary: try importDictionary(of: array, type: type, owner: owner))
+      dictionary: try importDictionary(
+        of: array, type: type, views: views?.dictionary, owner: owner))
   }
 }
 
-private func importDictionary(of array: ArrowArray, type: DataType, owner: ImportedArray)
-  throws(ArrowError) -> ArrayData?
-{
+private func importDictionary(
+  of array: ArrowArray, type: DataType, views: ViewLayout?, owner: ImportedArray
+) throws(ArrowError) -> ArrayData? {
   guard case .dictionary(_, let values) = type else { return nil }
   guard let dictionary = array.dictionary else {
     throw ArrowError(.malformed, "an array of \(type) without a dictionary")
   }
-  return try ArrayData(reading: dictionary.pointee, type: values, owner: owner)
+  return try ArrayData(reading: dictionary.pointee, type: values, views: views, owner: owner)
 }
 
 /// The buffers of an array that has values. The interface leaves their sizes out: they follow
 /// from the type, the length and the offsets.
-private func importBuffers(of array: ArrowArray, type: DataType, owner: ImportedArray)
-  throws(ArrowError) -> (validity: Buffer?, buffers: [Buffer])
-{
+private func importBuffers(
+  of array: ArrowArray, type: DataType, isView: Bool, owner: ImportedArray
+) throws(ArrowError) -> (validity: Buffer?, buffers: [Buffer]) {
   let layout = type.layout
   if layout == .null { return (nil, []) }
   let end = Int(array.offset + array.length)
-  guard array.n_buffers == Int64(1 + layout.bufferCount), let pointers = array.buffers else {
+  let validityCount = layout.hasValidity ? 1 : 0
+  guard isView || array.n_buffers == Int64(validityCount + layout.bufferCount), array.n_buffers > 0,
+    let pointers = array.buffers
+  else {
     throw ArrowError(.malformed, "\(array.n_buffers) buffers of an array of \(type)")
   }
   func buffer(_ index: Int, count: Int, width: Int) throws(ArrowError) -> Buffer {
@@ -106,10 +137,14 @@ private func importBuffers(of array: ArrowArray, type: DataType, owner: Imported
     }
     return [offsets, try buffer(2, count: byteCount, width: 1)]
   }
+  if layout == .union {
+    return (nil, [try buffer(0, count: end, width: 1), try buffer(1, count: end, width: 4)])
+  }
   let validity =
     pointers[0] == nil ? nil : try buffer(0, count: bitmapByteCount(end), width: 1)
+  if isView { return (validity, try copyViews(array, validity: validity)) }
   switch layout {
-  case .null, .fixedList, .structure: return (validity, [])
+  case .null, .fixedList, .structure, .union: return (validity, [])
   case .bits: return (validity, [try buffer(1, count: bitmapByteCount(end), width: 1)])
   case .fixed(let width), .dictionary(let width):
     return (validity, [try buffer(1, count: end, width: width)])

@@ -14,6 +14,7 @@ public final class ImportedStream: @unchecked Sendable {
   }
 
   public let schema: Schema
+  private let views: ViewLayout?
   private let state = Mutex(State.open)
   /// Only used while the lock is held.
   private var stream: ArrowArrayStream
@@ -26,7 +27,7 @@ public final class ImportedStream: @unchecked Sendable {
     var stream = pointer.pointee
     pointer.pointee.release = nil
     do throws(ArrowError) {
-      schema = try readSchema(of: &stream)
+      (schema, views) = try readSchema(of: &stream)
     } catch {
       ArrowArrayStream.release(&stream)
       throw error
@@ -65,18 +66,21 @@ public final class ImportedStream: @unchecked Sendable {
     }
     let code = getNext(&stream, &array)
     guard code == 0 else { throw lastError(of: &stream, code: code) }
-    return array.release == nil ? nil : try RecordBatch(importing: &array, schema: schema)
+    return array.release == nil
+      ? nil : try RecordBatch(importing: &array, schema: schema, views: views)
   }
 }
 
-private func readSchema(of stream: inout ArrowArrayStream) throws(ArrowError) -> Schema {
+private func readSchema(
+  of stream: inout ArrowArrayStream
+) throws(ArrowError) -> (Schema, ViewLayout?) {
   var schema = ArrowSchema()
   guard stream.release != nil, let getSchema = stream.get_schema else {
     throw ArrowError(.malformed, "a stream that was released")
   }
   let code = getSchema(&stream, &schema)
   guard code == 0 else { throw lastError(of: &stream, code: code) }
-  return try Schema(importing: &schema)
+  return try Schema.importWithViews(&schema)
 }
 
 private func lastError(of stream: inout ArrowArrayStream, code: CInt) -> ArrowError {

@@ -51,6 +51,7 @@ extension DataType {
     case .fixedSizeList(_, let size): "+w:\(size)"
     case .structure: "+s"
     case .map: "+m"
+    case .denseUnion(let fields): "+ud:" + unionIDs(fields)
     case .dictionary(let index, _): index.formatString
     }
   }
@@ -61,7 +62,7 @@ extension DataType {
   /// - Throws: `unsupported` for types that ``DataType`` does not have, `malformed` when the
   ///   children do not fit the type.
   init(formatString format: String, children: [Field], keysSorted: Bool) throws(ArrowError) {
-    if let plain = Self.parameterless[format] {
+    if let plain = Self.parameterless[format] ?? ViewLayout.formats[format] {
       self = plain
     } else if let nested = try Self.nested(format, children: children, keysSorted: keysSorted) {
       self = nested
@@ -89,6 +90,12 @@ extension DataType {
     throws(ArrowError) -> DataType?
   {
     if format == "+s" { return .structure(children) }
+    if format.hasPrefix("+ud:") {
+      guard format == "+ud:" + unionIDs(children) else {
+        throw ArrowError(.unsupported, "a union whose fields are not numbered in their order")
+      }
+      return .denseUnion(children)
+    }
     guard format.hasPrefix("+") else { return nil }
     guard children.count == 1, let child = children.first else {
       throw ArrowError(.malformed, "\(children.count) children of the type \(format)")
@@ -126,4 +133,9 @@ extension DataType {
       return .timestamp(unit, timeZone: parameters.isEmpty ? nil : String(parameters))
     }
   }
+}
+
+/// The numbers of a union's fields, which are their positions.
+private func unionIDs(_ fields: [Field]) -> String {
+  fields.indices.map(String.init).joined(separator: ",")
 }

@@ -6,6 +6,13 @@ extension Schema {
   /// - Throws: `unsupported` for types that ``DataType`` does not have, `malformed` for a
   ///   structure that was released or is not a struct of fields.
   public init(importing pointer: UnsafeMutablePointer<ArrowSchema>) throws(ArrowError) {
+    self = try Self.importWithViews(pointer).schema
+  }
+
+  /// The same, and which columns are views.
+  static func importWithViews(
+    _ pointer: UnsafeMutablePointer<ArrowSchema>
+  ) throws(ArrowError) -> (schema: Schema, views: ViewLayout?) {
     defer { ArrowSchema.release(pointer) }
     guard pointer.pointee.release != nil else {
       throw ArrowError(.malformed, "a schema that was released")
@@ -14,7 +21,9 @@ extension Schema {
     guard case .structure(let fields) = root.type else {
       throw ArrowError(.malformed, "a schema that is not a struct")
     }
-    self.init(fields: fields, metadata: root.metadata)
+    return (
+      Schema(fields: fields, metadata: root.metadata), ViewLayout(reading: pointer.pointee)
+    )
   }
 }
 

@@ -24,7 +24,9 @@ struct BatchEncoder {
     nodes.append([Int64(array.length), Int64(array.nullCount)])
     if array.layout == .null { return }
     let range = array.offset..<(array.offset + array.length)
-    append(array.nullCount == 0 ? .empty : array.validity?.bits(range) ?? .empty)
+    if array.layout.hasValidity {
+      append(array.nullCount == 0 ? .empty : array.validity?.bits(range) ?? .empty)
+    }
     switch array.layout {
     case .null: break
     case .bits: append(array.buffers[0].bits(range))
@@ -36,6 +38,10 @@ struct BatchEncoder {
     case .list64: append(array.children[0].slice(appendOffsets(Int64.self, of: array)))
     case .fixedList(let size):
       append(array.children[0].slice((range.lowerBound * size)..<(range.upperBound * size)))
+    case .union:
+      append(array.buffers[0].slice(range))
+      append(array.buffers[1].slice((range.lowerBound * 4)..<(range.upperBound * 4)))
+      for child in array.children { append(child) }
     case .structure:
       for child in array.children { append(child.slice(range)) }
     }

@@ -97,6 +97,22 @@ struct FlatTable {
     return pairs
   }
 
+  /// A vector of 4-byte integers.
+  func int32s(_ slot: Int) throws(DecodeError) -> [Int32]? {
+    guard let (start, count) = try vector(slot, elementByteCount: 4) else { return nil }
+    var values: [Int32] = []
+    for index in 0..<count { values.append(try load(Int32.self, at: start + 4 * index)) }
+    return values
+  }
+
+  /// A vector of 8-byte integers.
+  func int64s(_ slot: Int) throws(DecodeError) -> [Int64] {
+    guard let (start, count) = try vector(slot, elementByteCount: 8) else { return [] }
+    var values: [Int64] = []
+    for index in 0..<count { values.append(try load(Int64.self, at: start + 8 * index)) }
+    return values
+  }
+
   /// The first element's position and the number of elements, which the bytes really hold.
   private func vector(_ slot: Int, elementByteCount: Int) throws(DecodeError) -> (Int, Int)? {
     guard let target = try target(slot) else { return nil }

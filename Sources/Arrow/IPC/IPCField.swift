@@ -5,11 +5,15 @@ struct IPCField: Sendable {
   let field: Field
   let dictionaryID: Int64?
   let children: [IPCField]
+  /// Whether the message has the values as views (`Utf8View`, `BinaryView`), which are turned into
+  /// plain ones.
+  let isView: Bool
 
   /// Whether the field or anything below it is dictionary-encoded.
   var hasDictionary: Bool { dictionaryID != nil || children.contains { $0.hasDictionary } }
 
-  init(field: Field, dictionaryID: Int64?, children: [IPCField]) {
+  init(field: Field, dictionaryID: Int64?, children: [IPCField], isView: Bool = false) {
+    self.isView = isView
     self.field = field
     self.dictionaryID = dictionaryID
     self.children = children
@@ -44,7 +48,13 @@ enum IPCType: Int {
   case null = 1
   case int, floatingPoint, binary, utf8, bool, decimal, date, time, timestamp
   case list = 12
-  case structure
-  case fixedSizeBinary = 15
+  case structure, union, fixedSizeBinary
   case fixedSizeList, map, duration, largeBinary, largeUtf8, largeList
+  case binaryView = 23
+  case utf8View
+}
+
+/// The numbers of the `UnionMode` enumeration in `Schema.fbs`.
+enum IPCUnionMode {
+  static let dense = 1
 }

@@ -58,11 +58,18 @@ public struct MessageDecoder: Sendable {
     guard let field = ipcSchema?.fields.lazy.compactMap({ $0.field(withDictionary: id) }).first,
       case .dictionary(_, let values) = field.field.type, let batch = try table.table(1)
     else { throw DecodeError(.malformed, "dictionary of no field", at: table.position) }
-    guard try !table.bool(2) else {
-      throw DecodeError(.unsupported, "delta dictionaries", at: table.position)
-    }
     var decoder = try BatchDecoder(batch, body: body, dictionaries: dictionaries)
-    dictionaries[id] = try decoder.decodeDictionary(field, values: values)
+    let decoded = try decoder.decodeDictionary(field, values: values)
+    let isDelta = try table.bool(2)
+    guard isDelta, let known = dictionaries[id] else {
+      dictionaries[id] = decoded
+      return
+    }
+    do throws(ArrowError) {
+      dictionaries[id] = try known.appending(decoded)
+    } catch {
+      throw DecodeError(.unsupported, error.message, at: table.position)
+    }
   }
 }
 

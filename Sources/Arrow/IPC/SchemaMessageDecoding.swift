@@ -75,7 +75,10 @@ private struct SchemaDecoder {
     let field = Field(
       name: try text(table, 0), type: type, isNullable: try table.bool(1),
       metadata: try metadata(table.tables(6)))
-    return IPCField(field: field, dictionaryID: dictionaryID, children: children)
+    let kind = IPCType(rawValue: Int(try table.scalar(2, default: UInt8(0))))
+    return IPCField(
+      field: field, dictionaryID: dictionaryID, children: children,
+      isView: kind == .utf8View || kind == .binaryView)
   }
 
   private mutating func type(
@@ -104,8 +107,8 @@ private struct SchemaDecoder {
       try spend(timeZone?.utf8.count ?? 0, at: position)
       type = .timestamp(try unit(table, default: 0), timeZone: timeZone)
     case .duration: type = .duration(try unit(table, default: 1))
-    case .utf8: type = .utf8
-    case .binary: type = .binary
+    case .utf8, .utf8View: type = .utf8
+    case .binary, .binaryView: type = .binary
     case .largeUtf8: type = .largeUtf8
     case .largeBinary: type = .largeBinary
     case .fixedSizeBinary: type = .fixedSizeBinary(Int(try table.scalar(0, default: Int32(0))))
@@ -114,6 +117,16 @@ private struct SchemaDecoder {
     case .fixedSizeList:
       return .fixedSizeList(try child(), Int(try table.scalar(0, default: Int32(0))))
     case .structure: return .structure(children)
+    case .union:
+      let numbers = try table.int32s(1)
+      guard try table.scalar(0, default: Int16(0)) == IPCUnionMode.dense,
+        numbers == nil || numbers == children.indices.map(Int32.init)
+      else {
+        throw DecodeError(
+          .unsupported, "a union that is sparse or whose fields are not numbered in their order",
+          at: position)
+      }
+      return .denseUnion(children)
     case .map: return .map(try child(), keysSorted: try table.bool(0))
     }
     guard children.isEmpty else {

@@ -70,6 +70,8 @@ private func encodeType(_ type: DataType) -> (type: IPCType, table: FlatValue) {
   case .largeList: (.largeList, .table([]))
   case .fixedSizeList(_, let size): (.fixedSizeList, .table([.int(size)]))
   case .structure: (.structure, .table([]))
+  // Without a list of numbers, those of the fields are their positions.
+  case .denseUnion: (.union, .table([.short(IPCUnionMode.dense)]))
   case .map(_, let keysSorted): (.map, .table([.bool(keysSorted)]))
   // The format has no dictionary whose values are themselves encoded; the fields in them can be.
   case .dictionary(_, let values): encodeType(values)

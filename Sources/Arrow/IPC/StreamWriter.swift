@@ -19,11 +19,16 @@ public struct IPCMessage: Sendable {
 
   /// Appends the message as it appears in a stream: marker, length, header and body.
   public func append(to bytes: inout [UInt8]) {
+    appendHead(to: &bytes)
+    appendBody(to: &bytes)
+  }
+
+  /// Appends what precedes the body in a stream.
+  public func appendHead(to bytes: inout [UInt8]) {
     bytes.append(contentsOf: repeatElement(0xFF, count: 4))
     let count = UInt32(truncatingIfNeeded: header.count).littleEndian
     withUnsafeBytes(of: count) { bytes.append(contentsOf: $0) }
     bytes.append(contentsOf: header)
-    appendBody(to: &bytes)
   }
 }
 

@@ -43,7 +43,7 @@ public enum ColumnTypes {
       return "LowCardinality(\(field.isNullable ? "Nullable(\(inner))" : inner))"
     case .null, .bool, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
       .float32, .float64, .decimal128, .decimal256, .date32, .time64, .timestamp, .duration,
-      .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary:
+      .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .denseUnion:
       let type = try scalarType(field)
       return field.isNullable ? "Nullable(\(type))" : type
     }
@@ -100,7 +100,8 @@ public enum ColumnTypes {
         guard width > 0 else { throw unsupported(field) }
         return "FixedString(\(width))"
       }
-    case .null, .time64, .list, .largeList, .fixedSizeList, .structure, .map, .dictionary:
+    case .null, .time64, .list, .largeList, .fixedSizeList, .structure, .map, .denseUnion,
+      .dictionary:
       throw unsupported(field)
     }
   }

@@ -1,4 +1,5 @@
 import CArrowABI
+import CLoader
 import Glibc
 import MagicCore
 
@@ -35,13 +36,17 @@ final class EngineLibrary: @unchecked Sendable {
     return try outcome.get()
   }
 
-  /// The path given, else `MAGIC_ENGINE_LIBRARY`, else `lib/magic` beside the executable's folder,
-  /// else `.deps/engine` in a folder above the executable or above the current one.
+  /// The path given, else `MAGIC_ENGINE_LIBRARY`, else the one that Python has loaded into this
+  /// process, else below the folder of the program (or of the
+  /// shared library that this is part of), else `lib/magic` beside that folder, else `.deps/engine`
+  /// in a folder above it or above the current one.
   static func find(explicit: String?) throws -> String {
     if let explicit { return try require(explicit, "given") }
     if let variable = getenv("MAGIC_ENGINE_LIBRARY"), variable.pointee != 0 {
       return try require(String(cString: variable), "named by MAGIC_ENGINE_LIBRARY")
     }
+    // Two of them in one process crash, even when nothing but the loader touches the second.
+    if let loaded = magic_loaded_library("/" + fileName) { return String(cString: loaded) }
     var tried: [String] = []
     for candidate in candidates() where !tried.contains(candidate) {
       if access(candidate, R_OK) == 0 { return candidate }
@@ -63,11 +68,12 @@ final class EngineLibrary: @unchecked Sendable {
 
   private static func candidates() -> [String] {
     var result: [String] = []
-    let executable = absolutePath("/proc/self/exe")
-    if let executable {
-      result.append(parent(parent(executable)) + "/lib/magic/" + fileName)
+    let folder = magic_image_path().flatMap { absolutePath(String(cString: $0)) }.map(parent)
+    if let folder {
+      result.append(folder + "/" + fileName)
+      result.append(parent(folder) + "/lib/magic/" + fileName)
     }
-    for start in [executable.map(parent), absolutePath(".")] {
+    for start in [folder, absolutePath(".")] {
       guard var folder = start else { continue }
       while true {
         result.append((folder == "/" ? "" : folder) + "/.deps/engine/" + fileName)
@@ -85,6 +91,7 @@ final class EngineLibrary: @unchecked Sendable {
 
   private init(path: String) throws {
     try Self.loadPython(for: path)
+    try Self.checkLoaded(beside: path)
     // The engine has a C++ runtime and an allocator of its own. Without this flag (glibc's
     // RTLD_DEEPBIND) half of its calls would reach those of Swift's runtime instead.
     let preferOwnSymbols: Int32 = 0x8
@@ -92,6 +99,7 @@ final class EngineLibrary: @unchecked Sendable {
       throw EngineError(
         message: "\(path) cannot be loaded: \(Self.lastLoadError()); run scripts/setup")
     }
+    try Self.hidePython(from: library, path)
     guard let symbol = dlsym(library, "AdbcDriverInit") else {
       throw EngineError(
         message: "\(path) is not the ClickHouse engine (it has no AdbcDriverInit); "
@@ -121,8 +129,49 @@ final class EngineLibrary: @unchecked Sendable {
         + "could be loaded (\(lastLoadError())); run scripts/setup")
   }
 
+  /// Refuses a second engine library in one process: loading it would crash.
+  private static func checkLoaded(beside path: String) throws {
+    guard let loaded = magic_loaded_library("/" + fileName).map({ String(cString: $0) }),
+      absolutePath(loaded) != absolutePath(path)
+    else { return }
+    throw EngineError(
+      message: "\(path) cannot be loaded beside \(loaded), which this process has loaded already "
+        + "(by `import chdb`); use that one")
+  }
+
+  /// Has the engine see Python only on the threads of Python, and never on those of Magic.
+  ///
+  /// In a program that runs Python the engine otherwise takes itself for one of its modules: it
+  /// calls Python without having been set up for that, and waits for a lock that whoever waits for
+  /// the engine may hold. For a program that imports `chdb` as well, nothing changes.
+  private static func hidePython(from library: UnsafeMutableRawPointer, _ path: String) throws {
+    let answer: @convention(c) () -> CInt = { PythonFunctions.isRunningHere ? 1 : 0 }
+    let count = magic_redirect_import(
+      library, "Py_IsInitialized", unsafeBitCast(answer, to: UnsafeMutableRawPointer.self))
+    guard count >= 0 else {
+      throw EngineError(message: "\(path) cannot be set up: \(String(cString: strerror(errno)))")
+    }
+  }
+
   private static func lastLoadError() -> String {
     dlerror().map { String(cString: $0) } ?? "no reason given"
+  }
+}
+
+/// What this process's Python tells, if it has one.
+private enum PythonFunctions {
+  private static let isInitialized: (@convention(c) () -> CInt)? = function("Py_IsInitialized")
+  private static let threadState: (@convention(c) () -> OpaquePointer?)? =
+    function("PyGILState_GetThisThreadState")
+
+  /// Whether Python runs, and knows the calling thread.
+  static var isRunningHere: Bool {
+    guard let isInitialized, let threadState, isInitialized() != 0 else { return false }
+    return threadState() != nil
+  }
+
+  private static func function<Function>(_ name: String) -> Function? {
+    dlsym(nil, name).map { unsafeBitCast($0, to: Function.self) }
   }
 }
 

@@ -157,7 +157,8 @@ struct IngestPlan {
     case .utf8, .binary:
       gatherTexts(items, positions)
     case .null, .bool, .decimal128, .decimal256, .time64, .largeUtf8, .largeBinary,
-      .fixedSizeBinary, .list, .largeList, .fixedSizeList, .structure, .map, .dictionary:
+      .fixedSizeBinary, .list, .largeList, .fixedSizeList, .structure, .map, .denseUnion,
+      .dictionary:
       throw EngineError(message: "null lists of \(items.type) cannot be stored")
     }
   }

@@ -15,4 +15,10 @@ extension EngineConnection {
     }
     return rows
   }
+
+  /// The number of rows of a table.
+  func count(_ table: String) async throws -> Int {
+    let rows = try await texts("SELECT toString(count()) FROM \(table)")
+    return rows.first?.first.flatMap { Int($0) } ?? 0
+  }
 }

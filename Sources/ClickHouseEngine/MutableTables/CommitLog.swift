@@ -19,7 +19,7 @@ public struct CommitRecord: Hashable, Sendable {
 /// The form is described in `docs/commit-log.md`.
 public actor CommitLog {
   /// Raised when an older program could not read the data folder's tables.
-  static let formatVersion: UInt32 = 1
+  static let formatVersion: UInt32 = 2
   private static let magic: [UInt8] = Array("MAGICCMT".utf8)
   private static let slotByteCount = 64 << 10
   private static let headerByteCount = 48

@@ -169,29 +169,37 @@ actor MutableTable {
     }
   }
 
-  /// A commit of this table alone, whose place among all commits is fixed.
+  /// Rows of a commit whose place among all commits is fixed, still to be written.
   struct Append: Sendable {
     fileprivate var commit: UInt64
-    fileprivate var young: StorageName
+    fileprivate(set) var young: StorageName
     fileprivate var version: String
   }
 
   /// Fixes the place of a commit. The caller holds the latch and lets ``finish(_:of:on:)`` follow,
   /// with or without the latch: rows of several commits are written side by side.
   func begin(_ rows: StagedRows, on connection: any EngineConnection) async throws -> Append {
+    let commit = try await storage.sequencer.begin()
+    do {
+      return try await append(rows, commit: commit, on: connection)
+    } catch {
+      await storage.takeBack(commit, from: [], because: error)
+      throw error
+    }
+  }
+
+  /// Fixes the place of rows among those of a commit that has begun. The caller holds the latch and
+  /// lets ``write(_:of:on:)`` follow.
+  func append(
+    _ rows: StagedRows, commit: UInt64, on connection: any EngineConnection
+  ) async throws -> Append {
     let version: String
     switch rows.versions {
     case .given: version = HiddenColumn.version
     case .allotted:
       version = "\(await storage.sequencer.versions(rows.count)) + \(rows.position)"
     }
-    let commit = try await storage.sequencer.begin()
-    do {
-      try await noteYoungRows(rows.count, commit: commit, on: connection)
-    } catch {
-      await storage.takeBack(commit, from: [], because: error)
-      throw error
-    }
+    try await noteYoungRows(rows.count, commit: commit, on: connection)
     return Append(commit: commit, young: openYoung.name, version: version)
   }
 
@@ -200,24 +208,35 @@ actor MutableTable {
   nonisolated func finish(
     _ append: Append, of rows: StagedRows, on connection: any EngineConnection
   ) async throws {
-    let columns = await shape.columnList
     try await Task {
       do {
-        // One block makes one part, which is there whole or not at all.
-        try await connection.execute(
-          """
-          INSERT INTO \(append.young) (\(columns), \(MutableView.hidden)) \
-          SELECT \(columns), \(append.version), \(HiddenColumn.deleteMark), \(append.commit) \
-          FROM \(rows.source) SETTINGS max_threads = 1, max_insert_threads = 1, \
-          min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, \
-          max_insert_block_size = 1000000000
-          """)
+        try await write(append, of: rows, on: connection)
       } catch {
-        await storage.takeBack(append.commit, from: [append.young], because: error)
+        await storage.takeBack(append.commit, from: ["\(append.young)"], because: error)
         throw error
       }
       try await storage.sequencer.publish(append.commit)
     }.value
+  }
+
+  /// Writes the rows of a commit into the young table.
+  nonisolated func write(
+    _ append: Append, of rows: StagedRows, on connection: any EngineConnection
+  ) async throws {
+    let shape = await shape
+    // Few rows make one part; many would not fit into memory at once.
+    let block =
+      rows.isBulk
+      ? ""
+      : ", min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, "
+        + "max_insert_block_size = 1000000000"
+    try await connection.execute(
+      """
+      INSERT INTO \(append.young) (\(MutableView.hidden), \(shape.storedColumnList)) \
+      SELECT \(append.version) AS _magic_version, \(HiddenColumn.deleteMark), \
+      \(append.commit), \(shape.storedValues(version: "_magic_version")) \
+      FROM \(rows.source) SETTINGS max_threads = 1, max_insert_threads = 1\(block)
+      """)
   }
 
   /// Publishes what a statement has set aside. The caller holds the latch, and both for many rows.
@@ -254,15 +273,15 @@ actor MutableTable {
   func publishGeneration(
     adding rows: StagedRows?, on connection: any EngineConnection
   ) async throws {
-    try await waitForCommits()
-    let versions = await storage.sequencer.versions(rows?.count ?? 0)
-    let settled = storage.stageName(of: owner)
+    let settled: StorageName
+    if let rows {
+      settled = try await makeSettled(adding: [rows], on: connection)
+    } else {
+      settled = storage.stageName(of: owner)
+    }
     do {
-      if let rows {
-        try await copySettled(
-          to: settled, settling: current.youngs.filter { $0.rows > 0 }, adding: rows,
-          firstVersion: versions, on: connection)
-      } else {
+      if rows == nil {
+        try await waitForCommits()
         // An empty table has no row that an older version could bring back.
         try await connection.execute("CREATE TABLE \(settled) AS \(current.settled)")
         try await connection.execute("ALTER TABLE \(settled) MODIFY COMMENT ''")
@@ -276,24 +295,62 @@ actor MutableTable {
     }
   }
 
+  /// Makes what a new generation settles: a copy with what is young, and with rows of stages, of
+  /// which later ones replace earlier ones. The caller holds both latches.
+  func makeSettled(
+    adding rows: [StagedRows], on connection: any EngineConnection
+  ) async throws -> StorageName {
+    try await waitForCommits()
+    let settled = storage.stageName(of: owner)
+    do {
+      let versions = await storage.sequencer.versions(rows.first?.count ?? 0)
+      try await copySettled(
+        to: settled, settling: current.youngs.filter { $0.rows > 0 }, adding: rows.first,
+        firstVersion: versions, on: connection)
+      for rows in rows.dropFirst() {
+        let versions = await storage.sequencer.versions(rows.count)
+        try await settle([], into: settled, adding: rows, versions, on: connection)
+      }
+      return settled
+    } catch {
+      await storage.discard(settled)
+      throw error
+    }
+  }
+
   private func publishGeneration(
     _ stage: StorageName, on connection: any EngineConnection
   ) async throws {
     let commit = try await storage.sequencer.begin()
     do {
-      generations.append(try await makeGeneration(of: stage, from: commit, on: connection))
-      try await refreshView(on: connection)
+      try await addGeneration(of: stage, from: commit, on: connection)
     } catch {
-      if current.from == commit, generations.count > 1 {
-        let failed = generations.removeLast()
-        _ = try? await refreshView(on: connection)
-        storage.retire(failed.storageNames)
-      }
       await storage.sequencer.abandon(commit)
       throw error
     }
-    lastCommit = commit
     try await storage.sequencer.publish(commit)
+  }
+
+  /// Lets a commit that has begun be read from a new generation. The caller holds both latches.
+  func addGeneration(
+    of stage: StorageName, from commit: UInt64, on connection: any EngineConnection
+  ) async throws {
+    do {
+      generations.append(try await makeGeneration(of: stage, from: commit, on: connection))
+      try await refreshView(on: connection)
+    } catch {
+      await removeGeneration(from: commit, on: connection)
+      throw error
+    }
+    lastCommit = commit
+  }
+
+  /// Gives up the generation of a commit that will not be published.
+  func removeGeneration(from commit: UInt64, on connection: any EngineConnection) async {
+    guard current.from == commit, generations.count > 1 else { return }
+    let failed = generations.removeLast()
+    _ = try? await refreshView(on: connection)
+    storage.retire(failed.storageNames)
   }
 
   /// Lets the next generation, which has the rows of the frozen young tables, be read from their
@@ -316,8 +373,7 @@ actor MutableTable {
   /// Copies the settled rows, without copying files, and adds those of young tables and of a stage.
   func copySettled(
     to settled: StorageName, settling youngs: [Young], adding rows: StagedRows? = nil,
-    firstVersion: UInt64 = 0,
-    on connection: any EngineConnection
+    firstVersion: UInt64 = 0, on connection: any EngineConnection
   ) async throws {
     try await connection.execute("CREATE TABLE \(settled) CLONE AS \(current.settled)")
     try await settle(
@@ -356,10 +412,11 @@ actor MutableTable {
         "DELETE FROM \(settled) WHERE \(shape.comparedKey) IN "
           + "(\(keys.joined(separator: " UNION ALL ")))")
     }
-    let columns = "\(shape.columnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
+    let columns =
+      "\(shape.storedColumnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
     if !youngs.isEmpty {
       let young = MutableView.rows(
-        of: youngs, "\(shape.columnList), \(MutableView.hidden)", upTo: all)
+        of: youngs, "\(shape.storedColumnList), \(MutableView.hidden)", upTo: all)
       let view = MutableView(shape: shape, branches: [])
       let unlessStaged = stagedKeys.map { " AND \(shape.comparedKey) NOT IN (\($0))" } ?? ""
       try await connection.execute(
@@ -375,8 +432,9 @@ actor MutableTable {
       let staged = try await newestStaged(rows, on: connection)
       try await connection.execute(
         """
-        INSERT INTO \(settled) (\(columns)) \
-        SELECT \(shape.columnList), \(firstVersion) + _magic_position, 0 \
+        INSERT INTO \(settled) (\(HiddenColumn.version), \(shape.storedColumnList)) \
+        SELECT toUInt64(\(firstVersion) + _magic_position) AS _magic_version, \
+        \(shape.storedValues(version: "_magic_version")) \
         FROM (\(staged)) WHERE \(HiddenColumn.deleteMark) = 0
         """)
       try await noteDroppedMarks(
@@ -391,7 +449,8 @@ actor MutableTable {
     _ rows: StagedRows, on connection: any EngineConnection
   ) async throws -> String {
     let all = "SELECT *, \(rows.position) AS _magic_position FROM \(rows.source)"
-    guard rows.mayRepeatKeys else { return all }
+    // Without key, all new rows look alike.
+    guard rows.mayRepeatKeys, !shape.isKeyless else { return all }
     let repeated = try await connection.texts(
       """
       SELECT toString(count()) FROM (SELECT 1 FROM \(rows.source) GROUP BY \(shape.keyList) \

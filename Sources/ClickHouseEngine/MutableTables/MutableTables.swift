@@ -20,15 +20,20 @@ public final class MutableTables: Sendable {
   private let state: Mutex<State>
   /// Row versions that wait for the next publication of replication.
   let staged = StagedChanges()
+  let tokens: WriteTokens
+  /// Where ``CommitIntent`` is kept.
+  let intentPath: String
   private let report: @Sendable (String) -> Void
 
   private init(
-    storage: StorageEngine, tables: [StorageOwner: MutableTable], lastNumber: UInt64,
+    storage: StorageEngine, recovered: Recovery.Recovered, intentPath: String,
     report: @escaping @Sendable (String) -> Void
   ) {
     self.storage = storage
+    self.intentPath = intentPath
     self.report = report
-    state = Mutex(State(tables: tables, lastNumber: lastNumber))
+    tokens = WriteTokens(storage: storage, isStored: recovered.hasTokens)
+    state = Mutex(State(tables: recovered.tables, lastNumber: recovered.lastNumber))
   }
 
   /// Opens the tables of an engine, and removes what was never published.
@@ -49,16 +54,19 @@ public final class MutableTables: Sendable {
       background.set(commit)
     }
     let storage = StorageEngine(engine: engine, registry: registry, sequencer: sequencer)
+    let intentPath = CommitIntent.path(besides: commitLog)
+    let intent = try CommitIntent.read(intentPath)
     let recovered = try await storage.withConnection { connection in
       try await connection.execute(
         "CREATE DATABASE IF NOT EXISTS \(StorageName.database) ENGINE = Atomic")
       try await PublishedTable.make(on: connection, commit: record.commit)
       return try await Recovery(
-        storage: storage, record: record, isNewLog: isNew, report: report
+        storage: storage, record: record, isNewLog: isNew, intent: intent, report: report
       ).run(on: connection)
     }
+    if intent != nil { try await CommitIntent.remove(intentPath) }
     let tables = MutableTables(
-      storage: storage, tables: recovered.tables, lastNumber: recovered.lastNumber, report: report)
+      storage: storage, recovered: recovered, intentPath: intentPath, report: report)
     await tables.updateNames()
     try await storage.withConnection { try await PublishedTable.refreshEarlyViews(on: $0) }
     tables.startMaintenance()

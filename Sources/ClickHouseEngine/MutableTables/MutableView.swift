@@ -31,18 +31,23 @@ struct MutableView: Hashable, Sendable {
   static let publishedTable = "\(StorageName.database).published"
 
   /// The SELECT of living rows, newest versions only.
-  var livingRows: String {
+  var livingRows: String { livingRows(columns: shape.columnList) }
+
+  /// The same with the column that identifies a row of a table without key.
+  var identifiedRows: String { livingRows(columns: shape.storedColumnList) }
+
+  private func livingRows(columns: String) -> String {
     union { branch in
-      let living = "SELECT \(shape.columnList) FROM \(branch.settled)"
+      let living = "SELECT \(columns) FROM \(branch.settled)"
       if branch.youngs.isEmpty { return [(living, nil)] }
       let young = Self.rows(
-        of: branch.youngs, "\(shape.columnList), \(Self.hidden)", upTo: Self.commitPoint)
+        of: branch.youngs, "\(shape.storedColumnList), \(Self.hidden)", upTo: Self.commitPoint)
       let keys = Self.rows(
         of: branch.youngs, shape.comparedKeyList, upTo: Self.commitPoint)
       return [
         (living, "\(shape.comparedKey) NOT IN (\(keys))"),
         (
-          "SELECT \(shape.columnList) FROM (\(newest(of: young)))",
+          "SELECT \(columns) FROM (\(newest(of: young)))",
           "\(HiddenColumn.deleteMark) = 0"
         ),
       ]
@@ -51,7 +56,8 @@ struct MutableView: Hashable, Sendable {
 
   /// The SELECT of all stored rows with the hidden columns `version` and `mark`.
   var storedRows: String {
-    let columns = "\(shape.columnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
+    let columns =
+      "\(shape.storedColumnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
     return union { branch in
       // Rows that are being settled are in both.
       let young = Self.rows(

@@ -28,11 +28,17 @@ final class ReaderRegistry: Sendable {
   var published: UInt64 { state.withLock { $0.published } }
 
   /// Takes hold of the published commit point.
-  func enter() -> Pin {
+  func enter() -> Pin { enter { $0 } }
+
+  /// Takes hold of a commit point that is about to be published, or is.
+  func enter(at commit: UInt64) -> Pin { enter { _ in commit } }
+
+  private func enter(_ commit: (_ published: UInt64) -> UInt64) -> Pin {
     state.withLock { state in
       defer { state.nextID += 1 }
-      state.pins[state.nextID] = state.published
-      return Pin(id: state.nextID, commit: state.published)
+      let commit = commit(state.published)
+      state.pins[state.nextID] = commit
+      return Pin(id: state.nextID, commit: commit)
     }
   }
 

@@ -6,17 +6,26 @@ struct Recovery {
   let storage: StorageEngine
   let record: CommitRecord
   let isNewLog: Bool
+  /// What the last commit with new tables had to show, which may not have happened.
+  let intent: CommitIntent?
   let report: @Sendable (String) -> Void
 
-  func run(
-    on connection: any EngineConnection
-  ) async throws -> (tables: [StorageOwner: MutableTable], lastNumber: UInt64) {
+  /// What was found.
+  struct Recovered {
+    var tables: [StorageOwner: MutableTable]
+    /// The highest number of a user's table.
+    var lastNumber: UInt64
+    /// Whether there is a table of write tokens.
+    var hasTokens: Bool
+  }
+
+  func run(on connection: any EngineConnection) async throws -> Recovered {
     let tables = try await connection.texts(
       "SELECT name FROM system.tables WHERE database = \(quotedString(StorageName.database))"
     ).map { $0[0] }
     let names = tables.compactMap { StorageName($0) }
     try checkFolder(tables, names)
-    let views = try await TableView.readAll(on: connection)
+    let views = intended(try await TableView.readAll(on: connection))
     var found: [StorageOwner: MutableTable] = [:]
     for (owner, names) in Dictionary(grouping: names, by: \.owner) {
       let view = views[owner]
@@ -28,7 +37,21 @@ struct Recovery {
       }
     }
     let last = names.filter { $0.owner.kind == .user }.map(\.owner.number).max() ?? 0
-    return (found, last)
+    let hasTokens = tables.contains { "\(StorageName.database).\($0)" == WriteTokens.table }
+    if hasTokens { try await WriteTokens.recover(commit: record.commit, on: connection) }
+    return Recovered(tables: found, lastNumber: last, hasTokens: hasTokens)
+  }
+
+  /// The views as they are once the tables of a published commit are shown.
+  private func intended(_ views: [StorageOwner: TableView]) -> [StorageOwner: TableView] {
+    guard let intent, intent.commit <= record.commit else { return views }
+    var views = views
+    for table in intent.tables {
+      guard let owner = StorageOwner(table.owner) else { continue }
+      views = views.filter { $0.value.name != table.name }
+      views[owner] = TableView(name: table.name, comment: table.comment, references: nil)
+    }
+    return views
   }
 
   private func checkFolder(_ tables: [String], _ names: [StorageName]) throws {
@@ -52,13 +75,15 @@ struct Recovery {
   ) async throws -> MutableTable? {
     // A table of a user that no view shows was being created or dropped.
     if view == nil, owner.kind == .user {
-      report("storage \(owner) belongs to no table any more and is dropped")
+      if names.contains(where: { !$0.isStage }) {
+        report("storage \(owner) belongs to no table any more and is dropped")
+      }
       return nil
     }
     var newest: MutableTable.Generation?
     for name in names {
       guard case .settled(let number, let from) = name.role, from <= record.commit,
-        view?.references.contains(name.table) ?? true, number > newest?.number ?? 0
+        view?.references?.contains(name.table) ?? true, number > newest?.number ?? 0
       else { continue }
       newest = MutableTable.Generation(settled: name, number: number, from: from, youngs: [])
     }

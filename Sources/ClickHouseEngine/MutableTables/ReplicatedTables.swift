@@ -158,8 +158,8 @@ extension MutableTables: ChangeSink {
         try await group.waitForAll()
       }
     } catch {
-      var youngs: [StorageName] = []
-      for table in tables { youngs.append(await table.openYoung.name) }
+      var youngs: [String] = []
+      for table in tables { youngs.append("\(await table.openYoung.name)") }
       await storage.takeBack(commit, from: youngs, because: error)
       throw error
     }

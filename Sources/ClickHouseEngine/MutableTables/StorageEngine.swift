@@ -95,13 +95,13 @@ final class StorageEngine: Sendable {
 }
 
 extension StorageEngine {
-  /// Removes the rows of a commit that failed, so that later ones can be published. When that fails
+  /// Removes the rows of a commit that failed from young tables, so that later ones can be published. When that fails
   /// too, nothing is published any more: the next start removes the rows.
-  func takeBack(_ commit: UInt64, from youngs: [StorageName], because reason: any Error) async {
+  func takeBack(_ commit: UInt64, from places: [String], because reason: any Error) async {
     await Task { [self] in
       do {
         try await withConnection { connection in
-          for young in youngs { try await removeRows(of: commit, from: young, on: connection) }
+          for place in places { try await removeRows(of: commit, from: place, on: connection) }
         }
         await sequencer.abandon(commit)
       } catch {
@@ -112,11 +112,11 @@ extension StorageEngine {
   }
 
   private func removeRows(
-    of commit: UInt64, from young: StorageName, on connection: any EngineConnection
+    of commit: UInt64, from place: String, on connection: any EngineConnection
   ) async throws {
     let condition = "\(HiddenColumn.commit) = \(commit)"
     let count = try await connection.texts(
-      "SELECT toString(count()) FROM \(young) WHERE \(condition)")
-    if count != [["0"]] { try await connection.execute("DELETE FROM \(young) WHERE \(condition)") }
+      "SELECT toString(count()) FROM \(place) WHERE \(condition)")
+    if count != [["0"]] { try await connection.execute("DELETE FROM \(place) WHERE \(condition)") }
   }
 }

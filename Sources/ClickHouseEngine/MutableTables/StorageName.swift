@@ -11,6 +11,26 @@ struct StorageOwner: Hashable, Sendable, CustomStringConvertible {
   var number: UInt64
 
   var description: String { "\(kind.rawValue)\(number)" }
+
+  /// - Returns: nil for a text of another form.
+  init?(_ text: some StringProtocol) {
+    guard let kind = text.first.flatMap(Kind.init(rawValue:)), let number = UInt64(text.dropFirst())
+    else { return nil }
+    self.kind = kind
+    self.number = number
+  }
+
+  init(kind: Kind, number: UInt64) {
+    self.kind = kind
+    self.number = number
+  }
+}
+
+/// The order in which whoever needs several tables' latches takes them.
+extension StorageOwner: Comparable {
+  static func < (one: StorageOwner, other: StorageOwner) -> Bool {
+    (one.kind.rawValue, one.number) < (other.kind.rawValue, other.number)
+  }
 }
 
 /// The names of the plain tables behind mutable ones, which tell all that recovery needs to know:
@@ -39,19 +59,23 @@ struct StorageName: Hashable, Sendable, CustomStringConvertible {
   /// - Returns: nil for a name of another form.
   init?(_ text: String) {
     let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-    guard let first = parts.first?.first, let kind = StorageOwner.Kind(rawValue: first),
-      let number = UInt64(parts[0].dropFirst()), parts.count >= 2, let letter = parts[1].first
-    else { return nil }
+    guard parts.count >= 2, let owner = StorageOwner(parts[0]), let letter = parts[1].first else {
+      return nil
+    }
     let numbers = [parts[1].dropFirst()] + parts.dropFirst(2)
     let values = numbers.compactMap { UInt64($0) }
     guard values.count == numbers.count else { return nil }
-    owner = StorageOwner(kind: kind, number: number)
+    self.owner = owner
     switch (letter, values.count) {
     case ("s", 2): role = .settled(generation: values[0], from: values[1])
     case ("y", 2): role = .young(generation: values[0], number: values[1])
     case ("x", 1): role = .stage(values[0])
     default: return nil
     }
+  }
+
+  var isStage: Bool {
+    if case .stage = role { true } else { false }
   }
 
   /// The table's name inside ``database``.

@@ -20,16 +20,32 @@ extension MutableTable {
   private static let hiddenColumnList = [
     "\(HiddenColumn.version) UInt64 CODEC(Delta, LZ4)", "\(HiddenColumn.deleteMark) UInt8",
   ]
+  private static let rowColumn = "\(HiddenColumn.row) UInt64 CODEC(Delta, LZ4)"
 
   /// Makes a plain table that a user's statement has declared a settled one.
   static func completeSettled(
     _ name: StorageName, on connection: any EngineConnection
   ) async throws {
+    try await identifyRows(of: name, on: connection)
     let columns = hiddenColumnList.map { "ADD COLUMN \($0)" }.joined(separator: ", ")
     try await connection.execute("ALTER TABLE \(name) \(columns)")
     try await connection.execute(
       "ALTER TABLE \(name) MODIFY SETTING \(settledSettings)")
     try await connection.execute("ALTER TABLE \(name) MODIFY COMMENT ''")
+  }
+
+  /// Makes a table without key, which is still empty, anew with the column that identifies its rows:
+  /// the engine does not change the primary key of a table.
+  private static func identifyRows(
+    of name: StorageName, on connection: any EngineConnection
+  ) async throws {
+    let declared = try await connection.texts(
+      "SELECT sorting_key, create_table_query FROM system.tables WHERE \(name.isNamed(by: "name"))")
+    guard let statement = declared.first, statement[0].isEmpty else { return }
+    let text = TableText(statement[1])
+    try await connection.execute("DROP TABLE \(name) SYNC")
+    try await connection.execute(
+      try text.identifyingRows(by: rowColumn, called: HiddenColumn.row))
   }
 
   /// The table over a settled table that has just been made.
@@ -52,10 +68,12 @@ extension MutableTable {
   /// Declares a young table, sorted by key and version.
   static func youngStatement(_ name: StorageName, _ shape: TableShape) -> String {
     let columns = shape.columns.map { "\(quotedIdentifier($0.name)) \($0.type)" }
-    let hidden = [
-      "\(HiddenColumn.version) UInt64", "\(HiddenColumn.deleteMark) UInt8",
-      "\(HiddenColumn.commit) UInt64",
-    ]
+    let row = shape.isKeyless ? ["\(HiddenColumn.row) UInt64"] : []
+    let hidden =
+      row + [
+        "\(HiddenColumn.version) UInt64", "\(HiddenColumn.deleteMark) UInt8",
+        "\(HiddenColumn.commit) UInt64",
+      ]
     return """
       CREATE TABLE \(name) (\((columns + hidden).joined(separator: ", "))) ENGINE = MergeTree \
       ORDER BY (\(shape.keyList), \(HiddenColumn.version)) \

@@ -50,10 +50,6 @@ struct TableDeclaration {
   private static func checkKey(
     _ facts: Facts, _ columns: [Column], _ types: [String]
   ) throws {
-    guard !facts.sortingKey.isEmpty else {
-      throw EngineError(
-        message: "a MutableMergeTree table needs a key: add ORDER BY (…), which identifies a row")
-    }
     guard facts.primaryKey == facts.sortingKey else {
       throw EngineError(
         message: "PRIMARY KEY (\(facts.primaryKey)) and ORDER BY (\(facts.sortingKey)) differ: the "
@@ -74,9 +70,13 @@ struct TableDeclaration {
     guard isOfKey else {
       throw EngineError(
         message: "PARTITION BY \(facts.partitionKey) is not derived from the key "
-          + "(\(facts.sortingKey)): a row that moves to another partition would be there twice, and "
+          + "(\(shownKey(facts))): a row that moves to another partition would be there twice, and "
           + "deleted rows would reappear")
     }
+  }
+
+  private static func shownKey(_ facts: Facts) -> String {
+    facts.sortingKey == HiddenColumn.row ? "" : facts.sortingKey
   }
 
   private static func checkColumns(_ columns: [Column]) throws {
@@ -118,7 +118,7 @@ struct TableDeclaration {
       guard isInTTL, let name = text.identifier(index) else { continue }
       if names.contains(name), !key.contains(name), !key.contains(quotedIdentifier(name)) {
         throw EngineError(
-          message: "TTL by column \(name), which is not in the key (\(facts.sortingKey)): a row "
+          message: "TTL by column \(name), which is not in the key (\(shownKey(facts))): a row "
             + "could expire and an older version of it reappear")
       }
     }

@@ -17,12 +17,26 @@ struct TableShape: Hashable, Sendable {
   /// Their types.
   var keyTypes: [String]
 
+  /// Whether rows are identified by ``HiddenColumn/row`` alone.
+  var isKeyless: Bool { key == [HiddenColumn.row] }
+
   /// The visible columns' names, quoted and separated by commas.
   var columnList: String { columns.map { quotedIdentifier($0.name) }.joined(separator: ", ") }
 
+  /// ``columnList`` and the column that identifies a row, in a table without key.
+  var storedColumnList: String { isKeyless ? "\(columnList), \(HiddenColumn.row)" : columnList }
+
   /// The columns that the key's expressions use, quoted and separated by commas.
   var keyColumnList: String {
-    columns.filter(\.isInKey).map { quotedIdentifier($0.name) }.joined(separator: ", ")
+    isKeyless
+      ? HiddenColumn.row
+      : columns.filter(\.isInKey).map { quotedIdentifier($0.name) }.joined(separator: ", ")
+  }
+
+  /// The values for ``storedColumnList`` of a row in a stage whose version is called `version`.
+  func storedValues(version: String) -> String {
+    guard isKeyless else { return columnList }
+    return "\(columnList), if(\(HiddenColumn.row) = 0, \(version), \(HiddenColumn.row))"
   }
 
   /// The key's expressions as a `SELECT` or `BY` list.

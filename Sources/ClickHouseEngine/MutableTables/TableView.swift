@@ -4,8 +4,8 @@ import MagicCore
 struct TableView {
   var name: TableReference
   var comment: String
-  /// The storage tables that it reads.
-  var references: Set<String>
+  /// The storage tables that it reads; nil for a view that is still to be made.
+  var references: Set<String>?
 
   /// All views that read storage, by whose storage it is.
   static func readAll(

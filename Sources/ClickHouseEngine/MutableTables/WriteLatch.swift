@@ -1,6 +1,20 @@
 import MagicCore
 import Synchronization
 
+/// Runs `body` while it holds all latches, which are taken in their order.
+func withLatches<Result: Sendable>(
+  isolation: isolated (any Actor)? = #isolation, _ latches: [WriteLatch],
+  _ body: () async throws -> Result
+) async throws -> Result {
+  var held: [WriteLatch] = []
+  defer { for latch in held.reversed() { latch.release() } }
+  for latch in latches {
+    try await latch.acquire()
+    held.append(latch)
+  }
+  return try await body()
+}
+
 /// Lets one task at a time through, in the order of their coming.
 final class WriteLatch: Sendable {
   private struct State {

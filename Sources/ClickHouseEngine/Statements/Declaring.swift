@@ -97,7 +97,7 @@ extension MutableStatements {
           + "declare another one with clauses of its own")
     }
     let name = reference(created)
-    let isTaken = try await withSession { session -> Bool in
+    let isTaken = try await scope.withSession { session -> Bool in
       try await self.isTaken(name, on: session.connection)
     }
     if isTaken, head.ifNotExists { return .done(rows: nil) }
@@ -111,7 +111,7 @@ extension MutableStatements {
     let name = reference(create.name)
     let existing = table(create.name)
     if let existing { try refuseReplicated(existing, name) }
-    return try await withSession { session -> Outcome in
+    return try await scope.withSession { session -> Outcome in
       let connection = session.connection
       let isTaken = try await isTaken(name, on: connection)
       if isTaken, create.ifNotExists { return .done(rows: nil) }
@@ -121,8 +121,8 @@ extension MutableStatements {
       let owner = tables.newOwner()
       let settled = StorageName(owner, .settled(generation: 1, from: 0))
       do {
-        let table = try await make(create, settled, name, on: connection)
-        let rows = try await fill(table, from: create.select, name, on: connection)
+        let table = try await make(create, settled, name, on: session)
+        let rows = try await fill(table, from: create.select, name, on: session)
         try await show(table, as: name, replacing: existing)
         return .done(rows: rows)
       } catch {
@@ -133,7 +133,7 @@ extension MutableStatements {
     }
   }
 
-  private func isTaken(
+  func isTaken(
     _ name: TableReference, on connection: any EngineConnection
   ) async throws -> Bool {
     let databases = try await connection.texts(
@@ -151,19 +151,20 @@ extension MutableStatements {
   }
 
   /// Makes the storage of a table that nobody sees yet.
-  private func make(
+  func make(
     _ create: CreateMutableTable, _ settled: StorageName, _ name: TableReference,
-    on connection: any EngineConnection
+    on session: StatementSession
   ) async throws -> MutableTable {
+    let connection = session.connection
     let like = await create.likeTable.flatMap(self.table)?.current.settled
     let statement = create.storageStatement(name: "\(settled)", like: like.map { "\($0)" })
     do {
-      try await connection.allowLength(of: statement)
+      try await session.allowLength(of: statement)
       try await connection.execute(statement)
       if like != nil {
         try await connection.execute(
-          "ALTER TABLE \(settled) DROP COLUMN \(HiddenColumn.version), "
-            + "DROP COLUMN \(HiddenColumn.deleteMark)")
+          "ALTER TABLE \(settled) "
+            + HiddenColumn.all.map { "DROP COLUMN IF EXISTS \($0)" }.joined(separator: ", "))
       }
     } catch let error as EngineError {
       throw error.naming(name, for: ["\(settled)", settled.table])
@@ -222,18 +223,20 @@ extension MutableStatements {
   /// - Returns: the number of rows that `AS SELECT` gave; nil without one.
   private func fill(
     _ table: MutableTable, from select: String?, _ name: TableReference,
-    on connection: any EngineConnection
+    on session: StatementSession
   ) async throws -> Int? {
     guard let select else { return nil }
+    let connection = session.connection
     let storage = tables.storage
     let stage = storage.stageName(of: table.owner)
     do {
       try await storage.withConnection { try await table.makeStage(stage, on: $0) }
       let columns = await table.shape.columnList
       let statement = "INSERT INTO \(stage) (\(columns)) \(select)"
-      try await connection.allowLength(of: statement)
-      try await connection.execute("SET max_insert_threads = 1")
+      try await session.allowLength(of: statement)
+      try await session.set(["max_insert_threads": "1"])
       try await connection.execute(statement)
+      try await session.forgetSettings()
       var rows = StagedRows(place: .table(stage), count: 0)
       rows.count = try await connection.count(rows.source)
       let versions = await storage.sequencer.versions(rows.count)
@@ -325,7 +328,7 @@ extension MutableStatements {
   ) async throws -> Outcome {
     let names = pairs.flatMap { [$0.from, $0.to] }
     guard try names.contains(where: { try ownTable($0) != nil }) else { return .untouched }
-    try await withSession { session in
+    try await scope.withSession { session in
       for name in names { _ = try await isTaken(reference(name), on: session.connection) }
     }
     return try await execute(text) { try names.compactMap { try ownTable($0) } }
@@ -370,11 +373,12 @@ extension MutableStatements {
     try await tables.declarations.withLatch {
       var seen: Set<StorageOwner> = []
       let affected = try affected().filter { seen.insert($0.owner).inserted }
-      try await withLatches(of: affected) {
+      let latches = affected.sorted { $0.owner < $1.owner }.map(\.latch)
+      try await withLatches(latches) {
         for table in affected { try await table.waitForCommits() }
         let outcome: Result<Void, any Error>
         do {
-          try await withSession { session in
+          try await scope.withSession { session in
             _ = try await session.connection.execute(String(decoding: text.bytes, as: UTF8.self))
           }
           outcome = .success(())
@@ -385,17 +389,6 @@ extension MutableStatements {
         try outcome.get()
       }
       return .done(rows: nil)
-    }
-  }
-
-  /// Holds the latches of all tables. Whoever takes those of several tables holds
-  /// `declarations`, but for replication, which takes those of its own tables in their order.
-  private func withLatches(
-    of tables: [MutableTable], _ body: () async throws -> Void
-  ) async throws {
-    guard let first = tables.first else { return try await body() }
-    try await first.latch.withLatch {
-      try await withLatches(of: Array(tables.dropFirst()), body)
     }
   }
 }

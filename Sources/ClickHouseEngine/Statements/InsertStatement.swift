@@ -146,6 +146,13 @@ struct InsertStatement {
 }
 
 extension InsertStatement {
+  /// The value of a setting of text in the statement.
+  func setting(_ name: String) -> String? {
+    text.tokens.indices.first {
+      text.identifier($0) == name && text.isSymbol($0 + 1, "=") && text.kind($0 + 2) == .string
+    }.flatMap { text.string($0 + 2) }
+  }
+
   /// Whether the engine is not told to end the statement before its rows are there.
   var waitsForRows: Bool {
     !text.tokens.indices.contains { index in

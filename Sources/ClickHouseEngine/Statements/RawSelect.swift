@@ -30,7 +30,7 @@ extension SQLText {
     } ?? tokens.count
   }
 
-  private func hasAlias(at index: Int) -> Bool {
+  func hasAlias(at index: Int) -> Bool {
     switch kind(index) {
     case .quotedName: true
     case .word: !Self.wordsAfterTable.contains(word(index))

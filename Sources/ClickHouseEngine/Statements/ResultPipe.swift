@@ -18,19 +18,8 @@ actor ResultPipe {
 
   /// - Throws: ``EngineError`` when the process has too many open files.
   init() throws {
-    var ends: (Int32, Int32) = (-1, -1)
-    let failure = withUnsafeMutableBytes(of: &ends) { bytes in
-      bytes.withMemoryRebound(to: Int32.self) { pipe($0.baseAddress) }
-    }
-    guard failure == 0 else {
-      throw EngineError(message: "no pipe for the result: \(String(cString: strerror(errno)))")
-    }
-    for end in [ends.0, ends.1] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    // Linux's F_SETPIPE_SZ: fewer switches between the two threads. A smaller pipe works as well.
-    _ = fcntl(ends.1, 1031, Int32(1 << 20))
-    readEnd = Descriptor(ends.0)
-    writeEnd = Descriptor(ends.1)
-    writePath = "/proc/self/fd/\(ends.1)"
+    (readEnd, writeEnd) = try makePipe()
+    writePath = "/proc/self/fd/\(writeEnd.number ?? -1)"
   }
 
   /// The next bytes; nil when the writers are gone. Blocks the pipe's thread until there are some.
@@ -53,6 +42,23 @@ actor ResultPipe {
 
   /// Gives up this process's own write end, so that the end of the engine's output is seen.
   nonisolated func closeWriteEnd() { writeEnd.close() }
+}
+
+/// The ends of a new pipe.
+///
+/// - Throws: ``EngineError`` when the process has too many open files.
+func makePipe() throws -> (readEnd: Descriptor, writeEnd: Descriptor) {
+  var ends: (Int32, Int32) = (-1, -1)
+  let failure = withUnsafeMutableBytes(of: &ends) { bytes in
+    bytes.withMemoryRebound(to: Int32.self) { pipe($0.baseAddress) }
+  }
+  guard failure == 0 else {
+    throw EngineError(message: "no pipe for a statement: \(String(cString: strerror(errno)))")
+  }
+  for end in [ends.0, ends.1] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+  // Linux's F_SETPIPE_SZ: fewer switches between the two threads. A smaller pipe works as well.
+  _ = fcntl(ends.1, 1031, Int32(1 << 20))
+  return (Descriptor(ends.0), Descriptor(ends.1))
 }
 
 /// A file descriptor that is closed once.

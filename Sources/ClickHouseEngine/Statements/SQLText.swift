@@ -15,13 +15,18 @@ struct SQLText {
   let bytes: [UInt8]
   /// What it consists of, without space and comments.
   private(set) var tokens: [Token] = []
+  /// Whether it is an insert that rows in a format may follow; they begin after the last token.
+  private(set) var bringsRows = false
 
   init(_ statement: String) {
     bytes = Array(statement.utf8)
     var tokenizer = Tokenizer(bytes)
     while let token = tokenizer.next() {
       tokens.append(token)
-      if rowsFollow { return }
+      if rowsFollow {
+        bringsRows = true
+        return
+      }
     }
     while isSymbol(tokens.count - 1, ";") { tokens.removeLast() }
   }

@@ -26,6 +26,14 @@ enum Statement {
   /// What the engine gets as it is.
   case other
 
+  /// Whether it changes rows or tables.
+  var isChange: Bool {
+    switch self {
+    case .describe, .showCreate, .check, .other: false
+    default: true
+    }
+  }
+
   /// Tells what a statement is.
   ///
   /// - Throws: ``EngineError`` for what a mutable table cannot be.

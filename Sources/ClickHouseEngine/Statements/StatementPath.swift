@@ -2,70 +2,110 @@ import Arrow
 import Foundation
 import MagicCore
 
-/// Runs user statements in the engine and streams their results in any of its formats.
+/// Runs user statements in the engine and streams their results in any of its formats, or as record
+/// batches.
 ///
-/// Every statement has a session of its own, so what `SET` and `USE` change does not outlive it,
-/// and sees one commit point from its beginning to its end.
-public struct StatementPath: StatementService {
-  private let engine: any Engine
-  private let tables: MutableTables
-  private let mutable: MutableStatements
+/// Unless its context names a session, every statement has one of its own, so what `SET` and `USE`
+/// change does not outlive it. It sees one commit point from its beginning to its end.
+public struct StatementPath: Database {
+  let engine: ClickHouseEngine
+  let tables: MutableTables
 
   /// Runs statements in `engine`, which holds `tables`.
-  public init(engine: any Engine, tables: MutableTables) {
+  public init(engine: ClickHouseEngine, tables: MutableTables) {
     self.engine = engine
     self.tables = tables
-    mutable = MutableStatements(engine: engine, tables: tables)
   }
 
   public func run(_ statement: String, format: String) async throws -> StatementResult {
-    let text = try StatementText(statement)
-    try refuseStorage(text)
-    switch try await mutable.run(SQLText(text.text)) {
-    case .untouched: return try await run(text, format: format)
-    case .replaced(let other): return try await run(try StatementText(other), format: format)
-    case .done(let rows): return empty(format: format, changedRows: rows)
-    }
+    try await run(statement, format: format, context: StatementContext())
   }
 
-  private func run(_ text: StatementText, format: String) async throws -> StatementResult {
-    let format = text.format ?? format
-    guard !format.isEmpty, format.utf8.allSatisfy({ $0 == 0x5F || isLetterOrDigit($0) }) else {
-      throw EngineError(message: "\(format) is not the name of an output format")
-    }
-    do {
-      return try await run(text, as: text.kind, format: format)
-    } catch let error as EngineError where error.code == Self.syntaxError && text.kind == .select {
-      // The engine's text is about the statement with our clause in it. Without the clause it tells
-      // what is wrong with the user's own, or it was the clause that did not fit.
-      return try await run(text, as: .information, format: format)
-    }
-  }
-
-  /// The engine's code for a statement that it cannot parse.
-  private static let syntaxError = 62
-
-  private func run(
-    _ text: StatementText, as kind: StatementText.Kind, format: String
+  public func run(
+    _ statement: String, format: String, context: StatementContext
   ) async throws -> StatementResult {
-    let session = try await StatementSession(engine: engine, registry: tables.storage.registry)
-    do {
-      try await session.connection.allowLength(of: text.text)
-      switch kind {
-      case .select:
-        return try await stream(on: session, format: format) { clause in
-          text.replacingFormat(with: clause)
-        }
-      case .information:
-        return try await runInformation(text.text, on: session, format: format)
-      case .command:
-        try await session.connection.execute(text.text)
-        await session.close()
-        return empty(format: format)
+    let scope = try scope(fixing(context, for: statement))
+    return try await scope.endingWithSession {
+      switch try await prepare(statement, scope) {
+      case .done(let rows):
+        scope.kept?.end()
+        return empty(format: format, changedRows: rows)
+      case .engine(let text): return try await run(text, format: format, scope)
       }
-    } catch {
-      await session.close()
-      throw error
+    }
+  }
+
+  public func query(_ statement: String, context: StatementContext) async throws -> QueryResult {
+    let scope = try scope(fixing(context, for: statement))
+    return try await scope.endingWithSession {
+      switch try await prepare(statement, scope) {
+      case .done(let rows):
+        scope.kept?.end()
+        return QueryResult(reader: EmptyReader(), changedRows: rows)
+      case .engine(let text): return try await query(text, scope)
+      }
+    }
+  }
+
+  public func openSession() async throws -> any DatabaseSession {
+    KeptSession(connection: try await engine.connect())
+  }
+
+  public func pin() -> CommitPin {
+    let registry = tables.storage.registry
+    let pin = registry.enter()
+    return CommitPin(commit: pin.commit) { registry.leave(pin) }
+  }
+
+  func scope(_ context: StatementContext) throws -> StatementScope {
+    try StatementScope(engine: engine, registry: tables.storage.registry, context: context)
+  }
+
+  func mutable(_ scope: StatementScope) -> MutableStatements {
+    MutableStatements(tables: tables, scope: scope)
+  }
+
+  // MARK: What is to be run
+
+  /// What is left of a statement for the engine.
+  private enum Prepared {
+    case done(rows: Int?)
+    case engine(StatementText)
+  }
+
+  /// Does what the mutable layer has to do.
+  private func prepare(_ statement: String, _ scope: StatementScope) async throws -> Prepared {
+    let sql = SQLText(statement)
+    let text = try StatementText(sql.binding(scope.context.positionalParameters) ?? sql)
+    try refuseStorage(text)
+    if let input = scope.context.input { return try await prepare(text, with: input, scope) }
+    return try await prepare(text, scope)
+  }
+
+  private func prepare(
+    _ text: StatementText, with input: StatementInput, _ scope: StatementScope
+  ) async throws -> Prepared {
+    if let insert = InputInsert(text.sql) {
+      return .done(rows: try await run(insert, input, scope))
+    }
+    // A program may always send an input, and leave it empty.
+    while let chunk = try await input.next() {
+      if !chunk.isEmpty {
+        throw EngineError(message: "only an INSERT with VALUES or FORMAT takes rows from outside")
+      }
+    }
+    return try await prepare(text, scope)
+  }
+
+  private func prepare(_ text: StatementText, _ scope: StatementScope) async throws -> Prepared {
+    if scope.kept != nil, text.sql.word(0) == "SET", text.sql.mentions("readonly") {
+      throw EngineError(
+        message: "readonly cannot be set for a session, which could not be used any more")
+    }
+    switch try await mutable(scope).run(text.sql) {
+    case .untouched: return .engine(text)
+    case .replaced(let other): return .engine(try StatementText(SQLText(other)))
+    case .done(let rows): return .done(rows: rows)
     }
   }
 
@@ -76,6 +116,64 @@ public struct StatementPath: StatementService {
         message: "\(StorageName.database) holds the storage of mutable tables, which nobody else "
           + "may change")
     }
+  }
+
+  // MARK: Formatted results
+
+  private func run(
+    _ text: StatementText, format: String, _ scope: StatementScope
+  ) async throws -> StatementResult {
+    let format = text.format ?? format
+    guard !format.isEmpty, format.utf8.allSatisfy({ $0 == 0x5F || isLetterOrDigit($0) }) else {
+      throw EngineError(message: "\(format) is not the name of an output format")
+    }
+    do {
+      return try await run(text, as: text.kind, format: format, scope)
+    } catch let error as EngineError where error.code == Self.syntaxError && text.kind == .select {
+      // The engine's text is about the statement with our clause in it. Without the clause it tells
+      // what is wrong with the user's own, or it was the clause that did not fit.
+      return try await run(text, as: .information, format: format, scope)
+    }
+  }
+
+  /// The engine's code for a statement that it cannot parse.
+  private static let syntaxError = 62
+
+  private func run(
+    _ text: StatementText, as kind: StatementText.Kind, format: String, _ scope: StatementScope
+  ) async throws -> StatementResult {
+    let session = try await scope.openSession()
+    do {
+      switch kind {
+      case .select:
+        try await session.allowLength(of: text.text)
+        return try await stream(on: session, scope, format: format) { clause in
+          text.replacingFormat(with: clause)
+        }
+      case .information:
+        return try await runInformation(text.text, on: session, scope, format: format)
+      case .command:
+        let rows = try await execute(text, on: session, scope)
+        await session.close()
+        scope.kept?.end()
+        return empty(format: format, changedRows: rows)
+      }
+    } catch {
+      await session.close()
+      throw error
+    }
+  }
+
+  private func execute(
+    _ text: StatementText, on session: StatementSession, _ scope: StatementScope
+  ) async throws -> Int? {
+    try await session.allowLength(of: text.text)
+    // What USE changes is the session's, also when the statement may only read.
+    let database = text.usedDatabase
+    let connection = database == nil ? session.connection : scope.kept?.connection
+    let rows = try await (connection ?? session.connection).execute(text.text)
+    if let database { scope.kept?.setDatabase(database) }
+    return rows
   }
 
   private func isLetterOrDigit(_ byte: UInt8) -> Bool {
@@ -89,10 +187,11 @@ public struct StatementPath: StatementService {
   /// Runs a statement such as SHOW, whose rows the engine does not write to a file: they are read
   /// as Arrow data, which a SELECT then writes.
   private func runInformation(
-    _ sql: String, on session: StatementSession, format: String
+    _ sql: String, on session: StatementSession, _ scope: StatementScope, format: String
   ) async throws -> StatementResult {
+    try await session.allowLength(of: sql)
     let reader = try await session.connection.query(sql)
-    let file = try MemoryFile()
+    let file = try UnnamedFile()
     let schema = reader.schema.withoutNullTypes
     var writer = StreamWriter(schema: schema)
     var bytes: [UInt8] = []
@@ -104,11 +203,13 @@ public struct StatementPath: StatementService {
     }
     if reader.schema.fields.isEmpty {
       await session.close()
+      scope.kept?.end()
       return empty(format: format)
     }
     writer.writeEnd(to: &bytes)
     try file.write(bytes)
-    return try await stream(on: session, format: format) { [file] clause in
+    let writing = try await scope.sessionForWriting(instead: session)
+    return try await stream(on: writing, scope, format: format) { [file] clause in
       "SELECT * FROM file('\(file.path)', 'ArrowStream') \(clause) "
         + "SETTINGS schema_inference_make_columns_nullable = 0"
     }
@@ -116,7 +217,7 @@ public struct StatementPath: StatementService {
 
   /// Runs a statement that writes its result into a pipe.
   private func stream(
-    on session: StatementSession, format: String,
+    on session: StatementSession, _ scope: StatementScope, format: String,
     statement: @escaping @Sendable (_ clause: String) -> String
   ) async throws -> StatementResult {
     let pipe = try ResultPipe()
@@ -134,67 +235,39 @@ public struct StatementPath: StatementService {
         outcome = .failure(error)
       }
       await session.close()
+      scope.kept?.end()
       pipe.closeWriteEnd()
       withExtendedLifetime(statement) {}
       return try outcome.get()
     }
     let run = RunningStatement(pipe: pipe, execution: execution)
+    scope.kept?.onClose { [weak run] in await run?.cancel() }
     try await run.readFirst()
     return StatementResult(
       format: format, next: { try await run.next() }, cancel: { await run.cancel() })
   }
-}
 
-/// A statement that writes into a pipe. Dropped half-read, it ends the statement.
-private actor RunningStatement {
-  private enum State { case running, ended, cancelled }
+  // MARK: Record batches
 
-  private let pipe: ResultPipe
-  private let execution: Task<Void, any Error>
-  private var first: [UInt8]?
-  private var state = State.running
-
-  init(pipe: ResultPipe, execution: Task<Void, any Error>) {
-    self.pipe = pipe
-    self.execution = execution
-  }
-
-  deinit {
-    execution.cancel()
-    Task.detached { [pipe] in await pipe.drain() }
-  }
-
-  /// Waits for the first bytes or the end, so that early errors are seen before any result.
-  func readFirst() async throws { first = try await read() }
-
-  func next() async throws -> [UInt8]? {
-    if let chunk = first {
-      first = nil
-      return chunk
+  private func query(_ text: StatementText, _ scope: StatementScope) async throws -> QueryResult {
+    let session = try await scope.openSession()
+    do {
+      guard text.givesRows else {
+        let rows = try await execute(text, on: session, scope)
+        await session.close()
+        scope.kept?.end()
+        return QueryResult(reader: EmptyReader(), changedRows: rows)
+      }
+      let sql = text.withoutFormat
+      try await session.allowLength(of: sql)
+      let reader = try await session.connection.query(sql)
+      let result = SessionReader(reader, session: session, scope: scope)
+      scope.kept?.onClose { await reader.cancel() }
+      return QueryResult(reader: result)
+    } catch {
+      await session.close()
+      throw error
     }
-    return try await read()
-  }
-
-  func cancel() async {
-    guard state == .running else { return }
-    state = .cancelled
-    first = nil
-    execution.cancel()
-    await pipe.drain()
-    _ = await execution.result
-  }
-
-  private func read() async throws -> [UInt8]? {
-    let chunk = try await withTaskCancellationHandler { () -> [UInt8]? in
-      if let chunk = await pipe.read() { return chunk }
-      if state == .cancelled { throw EngineError.cancelled }
-      try await execution.value
-      return nil
-    } onCancel: {
-      execution.cancel()
-    }
-    if chunk == nil { state = .ended }
-    return chunk
   }
 }
 
@@ -202,32 +275,5 @@ extension EngineError {
   /// The same error without the words that were put into the statement.
   fileprivate func leavingOut(_ words: String) -> EngineError {
     EngineError(code: code, message: message.replacingOccurrences(of: words, with: ""))
-  }
-}
-
-// The engine does not read Arrow's null type, which columns of nothing but NULL have.
-extension Schema {
-  fileprivate var withoutNullTypes: Schema {
-    var schema = self
-    for index in schema.fields.indices where schema.fields[index].type == .null {
-      schema.fields[index].type = .utf8
-    }
-    return schema
-  }
-}
-
-extension RecordBatch {
-  fileprivate func withoutNullTypes(_ schema: Schema) throws -> RecordBatch {
-    let columns = columns.map { column in
-      guard column.type == .null else { return column }
-      let builder = BinaryBuilder(type: .utf8)
-      for _ in 0..<column.length { builder.appendNull() }
-      return builder.finish()
-    }
-    do {
-      return try RecordBatch(schema: schema, columns: columns, rowCount: rowCount)
-    } catch {
-      throw EngineError(message: error.description)
-    }
   }
 }

@@ -26,6 +26,16 @@ public struct Tokenizer: Sendable {
   private let bytes: [UInt8]
   private var position = 0
   private var depth = 0
+  /// What a dot and digits after the last token are.
+  private var last = Preceding.other
+
+  private enum Preceding {
+    /// A dot, after which digits are an index.
+    case dot
+    /// What has parts, so that a dot after it leads to one of them.
+    case operand
+    case other
+  }
 
   /// Begins at the beginning of `bytes`, which are UTF-8.
   public init(_ bytes: [UInt8]) { self.bytes = bytes }
@@ -38,7 +48,21 @@ public struct Tokenizer: Sendable {
     let kind = read()
     var level = depth
     if kind == .symbol { level = adjustDepth(for: bytes[start]) }
+    last = preceding(kind, bytes[start])
     return Token(kind: kind, range: start..<position, depth: level)
+  }
+
+  private func preceding(_ kind: Token.Kind, _ first: UInt8) -> Preceding {
+    switch kind {
+    case .word, .quotedName, .number: .operand
+    case .string: .other
+    case .symbol:
+      switch first {
+      case UInt8(ascii: "."): .dot
+      case UInt8(ascii: ")"), UInt8(ascii: "]"): .operand
+      default: .other
+      }
+    }
   }
 
   private func byte(_ ahead: Int = 0) -> UInt8? {
@@ -47,9 +71,9 @@ public struct Tokenizer: Sendable {
 
   private mutating func skipSpaceAndComments() {
     while let byte = byte() {
-      if byte <= 0x20 {
+      if byte == 0x20 || (0x09...0x0D).contains(byte) {
         position += 1
-      } else if byte == UInt8(ascii: "-"), self.byte(1) == byte {
+      } else if self.byte(1) == byte, byte == UInt8(ascii: "-") || byte == UInt8(ascii: "/") {
         skipLine()
       } else if byte == UInt8(ascii: "#"), self.byte(1) == 0x20 || self.byte(1) == 0x21 {
         skipLine()
@@ -95,7 +119,11 @@ public struct Tokenizer: Sendable {
       skipWord()
       return .word
     case UInt8(ascii: "0")...UInt8(ascii: "9"):
-      skipNumber()
+      return readNumber()
+    case UInt8(ascii: ".") where last == .other && Self.isDigit(self.byte(1)):
+      position += 1
+      skipDigits(isHex: false)
+      skipExponent(isHex: false)
       return .number
     default:
       if Self.isWordByte(byte) {
@@ -140,18 +168,56 @@ public struct Tokenizer: Sendable {
     return false
   }
 
-  private mutating func skipNumber() {
-    while let byte = byte() {
-      let isExponent = byte | 0x20 == UInt8(ascii: "e")
-      let isSigned = self.byte(1) == UInt8(ascii: "+") || self.byte(1) == UInt8(ascii: "-")
-      if isExponent, isSigned {
-        position += 2
-      } else if Self.isWordByte(byte) || byte == UInt8(ascii: ".") {
+  /// Passes a number, or a name that begins with a digit.
+  private mutating func readNumber() -> Token.Kind {
+    let start = position
+    if last == .dot {
+      skipDigits(isHex: false)
+    } else {
+      let prefix = byte(1).map { $0 | 0x20 }
+      let isHex = byte() == UInt8(ascii: "0") && prefix == UInt8(ascii: "x") && isHexDigit(byte(2))
+      let isBinary =
+        byte() == UInt8(ascii: "0") && prefix == UInt8(ascii: "b") && Self.isDigit(byte(2))
+      if isHex || isBinary { position += 2 }
+      skipDigits(isHex: isHex)
+      if byte() == UInt8(ascii: ".") {
         position += 1
-      } else {
-        return
+        skipDigits(isHex: isHex)
       }
+      skipExponent(isHex: isHex)
     }
+    guard let byte = byte(), Self.isWordByte(byte) else { return .number }
+    skipWord()
+    return bytes[start..<position].allSatisfy(Self.isWordByte) ? .word : .number
+  }
+
+  private mutating func skipExponent(isHex: Bool) {
+    guard let byte = byte(), byte | 0x20 == UInt8(ascii: isHex ? "p" : "e"), self.byte(1) != nil
+    else { return }
+    position += 1
+    if self.byte() == UInt8(ascii: "+") || self.byte() == UInt8(ascii: "-") { position += 1 }
+    skipDigits(isHex: false)
+  }
+
+  /// Passes digits, and `_` between them.
+  private mutating func skipDigits(isHex: Bool) {
+    while let byte = byte() {
+      let isDigit = isHex ? isHexDigit(byte) : Self.isDigit(byte)
+      let isSeparator =
+        byte == UInt8(ascii: "_") && position > 0 && Self.isDigit(bytes[position - 1])
+        && Self.isDigit(self.byte(1))
+      guard isDigit || isSeparator else { return }
+      position += 1
+    }
+  }
+
+  private static func isDigit(_ byte: UInt8?) -> Bool {
+    byte.map { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
+  }
+
+  private func isHexDigit(_ byte: UInt8?) -> Bool {
+    guard let byte else { return false }
+    return Self.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
   }
 
   private mutating func skipWord() {

@@ -13,6 +13,9 @@ struct TableText {
       edits.append((written.name.range, name.quotedWhereNeeded))
     }
     edits += hiddenColumns.map { ($0, "") }
+    if let key = keyClause, text.identifier(key) == HiddenColumn.row {
+      edits.append((text.tokens[key].range, "tuple()"))
+    }
     if let engine = text.clause("ENGINE", in: text.tokens.indices),
       text.tokens.indices.contains(engine + 2)
     {
@@ -30,6 +33,25 @@ struct TableText {
       edits.append((text.tokens[commentClause - 1].range.upperBound..<end, ""))
     }
     return text.replacing(edits) + (comment.isEmpty ? "" : "\nCOMMENT \(quotedString(comment))")
+  }
+
+  /// The statement with another column, which is the key in the place of none.
+  ///
+  /// - Throws: ``EngineError`` when the statement is not of the engine's form.
+  func identifyingRows(by column: String, called name: String) throws -> String {
+    guard let open = text.tokens.indices.first(where: { text.isSymbol($0, "(") }),
+      let close = text.closing(open), let key = keyClause,
+      text.hasWords(["TUPLE"], at: key), let end = text.closing(key + 1)
+    else { throw EngineError(message: "the declaration of a table without key is not understood") }
+    let start = text.tokens[close].range.lowerBound
+    return text.replacing([
+      (start..<start, ", \(column)"), (text.byteRange(key..<(end + 1)), name),
+    ])
+  }
+
+  /// The position after ORDER BY.
+  private var keyClause: Int? {
+    text.clause("ORDER", "BY", in: text.tokens.indices).map { $0 + 2 }
   }
 
   private static let ownSettings = Set(

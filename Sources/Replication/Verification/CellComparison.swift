@@ -27,7 +27,7 @@ enum CellComparison {
     case .decimal128, .decimal256: self = .decimal
     case .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .dictionary: self = .bytes
     case .list(let item), .largeList(let item): self = .list(try CellComparison(item.type))
-    case .null, .bool, .fixedSizeList, .structure, .map:
+    case .null, .bool, .fixedSizeList, .structure, .map, .denseUnion:
       throw ReplicationError(.dataFolder, "a column of type \(type) cannot be compared")
     }
   }

@@ -187,7 +187,7 @@ extension ArrayData {
     case .utf8, .largeUtf8, .dictionary:
       return withBinaryValue(at: index) { "'" + String(decoding: $0, as: UTF8.self) + "'" }
     case .decimal128, .decimal256, .binary, .largeBinary, .fixedSizeBinary, .null, .bool,
-      .fixedSizeList, .structure, .map:
+      .fixedSizeList, .structure, .map, .denseUnion:
       return withBinaryValue(at: index) { bytes in
         "0x"
           + bytes.map { byte in

@@ -3,6 +3,7 @@ import Binlog
 import ClickHouseEngine
 import Foundation
 import Glibc
+import LocalDatabase
 import Logging
 import MySQLSchema
 import Replication

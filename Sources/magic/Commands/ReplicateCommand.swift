@@ -2,6 +2,7 @@ import ArgumentParser
 import ClickHouseEngine
 import Foundation
 import HTTPServer
+import LocalDatabase
 import Logging
 import MySQLSchema
 import MySQLSource
@@ -50,47 +51,36 @@ struct ReplicateCommand: AsyncParsableCommand {
   ) async throws {
     let server = try ServerSource(url: source.makeURL())
     try await server.check()
-    let open = try await OpenFolder(folder, lock: lock, logger: logger)
+    let served = try await ServedFolder(
+      folder, lock: lock, diskReserve: ByteCount(bytes: 0), keepsQueryLog: false, logger: logger)
     do {
       try await store.save(failure: nil)
       let replicator = try await Replicator(
-        sink: open.tables, store: store,
+        sink: served.open.tables, store: store,
         configuration: Replicator.Configuration(
           filter: selection.filter, encodingOptions: selection.encodingOptions,
           flushInterval: flushInterval.duration),
         report: { logger.notice("\($0)") })
-      try await serve(replicator, server, open, folder, logger)
+      try await serve(replicator, server, served, logger)
     } catch {
-      await open.close()
+      await served.close()
       throw error
     }
     await server.close()
-    await open.close()
+    await served.close()
   }
 
   private func serve(
-    _ replicator: Replicator, _ server: ServerSource, _ open: OpenFolder,
-    _ folder: DataFolder, _ logger: Logger
+    _ replicator: Replicator, _ server: ServerSource, _ served: ServedFolder, _ logger: Logger
   ) async throws {
-    let http = HTTPServer(
-      listeners: [try Listener(unixSocket: folder.socketPath)],
-      statements: open.statements,
-      status: { Array(try JSONEncoder().encode(await replicator.status())) },
-      logger: logger)
+    var contents = served.contents
+    contents.status = { Array(try JSONEncoder().encode(await replicator.status())) }
+    let http = served.makeHTTPServer(
+      [try Listener(unixSocket: served.folder.socketPath)], contents)
     let writer = ReplicationService(
       replicator: replicator, source: server, stopsWhenCaughtUp: untilCaughtUp, logger: logger)
-    let group = ServiceGroup(
-      configuration: .init(
-        services: [
-          .init(
-            service: http, successTerminationBehavior: .gracefullyShutdownGroup,
-            failureTerminationBehavior: .gracefullyShutdownGroup),
-          .init(
-            service: writer, successTerminationBehavior: .gracefullyShutdownGroup,
-            failureTerminationBehavior: .gracefullyShutdownGroup),
-        ],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-    try await group.run()
+    let services: [any Service] = [APIService(api: served.api), writer, http]
+    try await runGroup(services, logger: logger)
   }
 }
 

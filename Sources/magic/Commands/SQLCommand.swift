@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LocalDatabase
 import MagicCore
 
 /// `magic sql`: runs statements, from the arguments, a file, stdin or a prompt.

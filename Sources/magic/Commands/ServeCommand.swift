@@ -1,40 +1,131 @@
 import ArgumentParser
+import FlightServer
 import Foundation
+import GatheringTransport
 import HTTPServer
+import LocalDatabase
 import Logging
+import MagicAPI
+import Replication
 import ServiceLifecycle
+import TLSCertificates
 
-/// `magic serve`: keeps a data folder open for other commands and programs.
+/// `magic serve`: serves a data folder to programs, and replicates into it if asked to.
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Keep a data folder open, and run the statements of other commands.",
+    abstract: "Serve a data folder over Arrow Flight SQL and HTTP.",
     discussion: """
-      While it runs, the other commands given the same --data reach it, and programs can use \
-      ClickHouse's HTTP interface on the socket DIR/magic.sock. Stops cleanly on SIGTERM and \
-      SIGINT.
+      Answers Arrow Flight SQL clients (Python, ADBC, JDBC), ClickHouse's HTTP clients, and the \
+      other commands given the same --data. With --source it follows a MySQL or MariaDB server in \
+      the same process. Without users it listens on loopback addresses only. Stops cleanly on \
+      SIGTERM and SIGINT; SIGHUP reads users and certificates again.
       """)
 
   @OptionGroup var data: DataFolderOptions
+
+  @Option(help: "Where HTTP clients connect: HOST:PORT, port 0 for any, or none.")
+  var http = ListenAddress(host: "127.0.0.1", port: 8123)
+
+  @Option(help: "Where Flight SQL clients connect: HOST:PORT, port 0 for any, or none.")
+  var flight = ListenAddress(host: "127.0.0.1", port: 32010)
+
+  @Option(help: "The URI at which remote Flight clients reach this server; repeatable.")
+  var advertise: [String] = []
+
+  @OptionGroup(title: "Access") var access: AccessOptions
+  @OptionGroup(title: "Limits") var limits: LimitOptions
+  @OptionGroup(title: "Replication") var writer: WriterOptions
   @OptionGroup var logging: LogOptions
 
   func run() async throws {
     let logger = logging.makeLogger("magic.serve")
+    let guardian = try access.makeGuard(
+      of: [("--http", http), ("--flight", flight)], logger: logger)
     let folder = try DataFolder(creating: data.path)
-    let open = try await OpenFolder(folder, lock: try folder.lock(), logger: logger)
+    let served = try await ServedFolder(
+      folder, lock: try folder.lock(), limits: limits.makeLimits(),
+      diskReserve: limits.diskReserve, keepsQueryLog: true, logger: logger)
     do {
-      let http = HTTPServer(
-        listeners: [try Listener(unixSocket: folder.socketPath)], statements: open.statements,
-        status: { Array(try offlineStatus(dataFolder: folder)) }, logger: logger)
-      let group = ServiceGroup(
-        configuration: .init(
-          services: [.init(service: http)], gracefulShutdownSignals: [.sigterm, .sigint],
-          logger: logger))
-      try await group.run()
+      try await serve(served, guardian, logger)
     } catch {
-      await open.close()
+      await served.close()
       throw error
     }
-    await open.close()
+    await served.close()
+  }
+
+  private func serve(_ served: ServedFolder, _ guardian: Guard, _ logger: Logger) async throws {
+    // Later services stop first, so what the servers need outlives them.
+    var services: [any Service] = [guardian, APIService(api: served.api)]
+    var contents = served.contents
+    contents.authenticator = guardian.authenticator
+    contents.metrics = { [registry = Metrics.start()] in registry.text() }
+    let health = HealthService()
+    var isReady: @Sendable () async -> Bool = { true }
+    if let source = try writer.makeSource() {
+      let replication = WriterService(
+        tables: ReservedSink(sink: served.open.tables, disk: served.disk), store: served.store,
+        server: source, configuration: writer.configuration, logger: logger)
+      services.append(replication)
+      services.append(ReplicationMetrics(writer: replication))
+      contents.status = { [folder = served.folder] in
+        try await replication.status { try offlineStatus(dataFolder: folder) }
+      }
+      isReady = { await replication.isReady }
+    }
+    contents.whyNotReady = { [isReady] in
+      await isReady() ? nil : "not all tables have reached a state of the source yet"
+    }
+    var listeners = [try Listener(unixSocket: served.folder.socketPath)]
+    if let host = http.host {
+      let listener = try Listener(
+        host: host, port: http.port, certificates: guardian.certificates)
+      listeners.append(listener)
+      logger.notice("HTTP on \(listener.description)")
+    }
+    services.append(served.makeHTTPServer(listeners, contents))
+    if let host = flight.host {
+      services.append(makeFlightServer(host, served.api, guardian, health, logger))
+      services.append(HealthUpdates(health: health, isReady: isReady))
+    }
+    try await runGroup(services, logger: logger)
+  }
+
+  private func makeFlightServer(
+    _ host: String, _ api: MagicAPI, _ guardian: Guard, _ health: HealthService, _ logger: Logger
+  ) -> FlightServer {
+    var bounds = GatheringServerTransport.Limits()
+    bounds.shutdownGrace = limits.shutdownGrace.duration
+    let transport = GatheringServerTransport(
+      host: host, port: flight.port,
+      tls: { [certificates = guardian.certificates] in certificates?.context(for: .http2) },
+      limits: bounds, logger: logger)
+    var configuration = FlightConfiguration()
+    configuration.locations = advertise
+    configuration.version = Magic.configuration.version
+    configuration.transactionLifetime = limits.transactionTimeout.duration
+    let service = FlightService(configuration: configuration) {
+      [authenticator = guardian.authenticator] credentials in
+      api.service(for: try await authenticator.caller(credentials))
+    }
+    return FlightServer(transport: transport, services: [service, health], logger: logger)
+  }
+}
+
+extension Authenticator {
+  /// Who sent a Flight call.
+  fileprivate func caller(_ credentials: Credentials) async throws -> Caller {
+    let (user, password) =
+      switch credentials.proof {
+      case .none: ("", "")
+      case .password(let user, let password): (user, password)
+      case .token(let token): ("", token)
+      }
+    if credentials.proof == .none, !isOpen {
+      throw APIError(.unauthenticated, "say who you are, by a user and a password, or by a token")
+    }
+    return try await authenticate(
+      user: user, password: password, interface: "flight", address: credentials.address)
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ClickHouseEngine
 import Foundation
+import LocalDatabase
 import MagicClient
 import Replication
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Arrow
 import Foundation
+import LocalDatabase
 import MagicClient
 import MagicCore
 import MySQLSchema

@@ -1,0 +1,44 @@
+import MagicCore
+
+extension StatementPath {
+  /// What a statement would touch, as far as its text tells.
+  ///
+  /// - Throws: ``EngineError`` when the text is not even a statement.
+  public func inspect(
+    _ statement: String, parameters: [String: String]
+  ) throws -> StatementInspection {
+    try StatementInspection(SQLText(statement), parameters: parameters)
+  }
+}
+
+extension StatementInspection {
+  init(_ text: SQLText, parameters: [String: String]) throws {
+    guard !text.tokens.isEmpty else { throw EngineError(message: "the statement is empty") }
+    let verb = text.isSymbol(0, "(") ? "SELECT" : text.word(0)
+    var scanner = StatementScanner(
+      text, parameters: parameters, declares: ["CREATE", "REPLACE", "ALTER"].contains(verb))
+    let (kind, start) = scanner.scanHead()
+    try scanner.scan(from: start)
+    self.init(
+      kind: scanner.isUnruly ? .administer : kind, verb: verb, targets: scanner.targets,
+      pattern: text.pattern, positionalParameterCount: try text.positionalParameterCount())
+    sources = scanner.sources
+    functions = scanner.functions
+    tableFunctions = scanner.tableFunctions
+    engines = scanner.engines
+    settings = scanner.settings
+    missingParameters = scanner.missingParameters
+    isOpaque = scanner.isOpaque
+    if !scanner.guards.isEmpty { guarded = text.replacing(scanner.guards) }
+    killedStatement = kind == .kill ? scanner.killedStatement : nil
+    bringsExpressions = kind == .write && text.endsWithValues
+  }
+}
+
+extension SQLText {
+  /// Whether the rows of an INSERT follow in the form of VALUES.
+  fileprivate var endsWithValues: Bool {
+    let last = tokens.count - 1
+    return word(last) == "VALUES"
+  }
+}

@@ -1,0 +1,74 @@
+import Arrow
+import MagicCore
+
+/// What a statement gives, without running it.
+///
+/// The engine describes a query by the types of its columns. A query for the default values of those
+/// types has the columns in Arrow's form, which depends on nothing else.
+extension StatementPath {
+  public func schema(
+    of statement: String, context: StatementContext
+  ) async throws -> Schema? {
+    var context = context
+    // What the engine describes is then a row for each column, and nothing else.
+    context.settings["describe_compact_output"] = "0"
+    context.settings["describe_include_subcolumns"] = "0"
+    context.settings["describe_include_virtual_columns"] = "0"
+    let scope = try scope(context)
+    defer { scope.kept?.end() }
+    var sql = SQLText(statement)
+    if context.positionalParameters == nil {
+      // Which values will come is not known. Most places have no influence on the columns.
+      sql = try sql.bindingNulls() ?? sql
+    } else {
+      sql = try sql.binding(context.positionalParameters) ?? sql
+    }
+    var text = try StatementText(sql)
+    guard text.givesRows else { return nil }
+    if case .replaced(let other) = try await mutable(scope).run(text.sql) {
+      text = try StatementText(SQLText(other))
+    }
+    return try await scope.withSession { try await columns(of: text, on: $0) }
+  }
+
+  private func columns(
+    of text: StatementText, on session: StatementSession
+  ) async throws -> Schema {
+    let sql = text.withoutFormat
+    try await session.allowLength(of: sql)
+    switch text.sql.word(0) {
+    case "EXPLAIN" where text.sql.word(1) == "ANALYZE":
+      return try await session.connection.columns("SELECT '' AS explain")
+    case "CHECK", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "SHOW":
+      // They read little, and change nothing.
+      return try await session.connection.columns(sql)
+    default: break
+    }
+    // An expression alone is a SELECT of it.
+    let query = text.kind == .select ? sql : "SELECT \(sql)"
+    let rows = try await session.connection.texts("DESCRIBE (\(query)\n)")
+    let names = rows.map { $0[0] }
+    // An error about a type names the column, so the names are used when they can be.
+    let areUsable = Set(names).count == names.count && !names.contains("")
+    let values = rows.enumerated().map { index, row in
+      "defaultValueOfTypeName(\(quotedString(row[1]))) AS "
+        + quotedIdentifier(areUsable ? row[0] : "_magic_\(index)")
+    }
+    let defaults = "SELECT \(values.joined(separator: ", ")) WHERE 0"
+    try await session.allowLength(of: defaults)
+    var schema = try await session.connection.columns(defaults)
+    for index in schema.fields.indices where index < names.count {
+      schema.fields[index].name = names[index]
+    }
+    return schema
+  }
+}
+
+extension EngineConnection {
+  /// The columns of a statement that is not run to its end.
+  func columns(_ sql: String) async throws -> Schema {
+    let reader = try await query(sql)
+    await reader.cancel()
+    return reader.schema
+  }
+}

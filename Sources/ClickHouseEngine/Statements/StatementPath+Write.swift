@@ -1,0 +1,14 @@
+import Arrow
+import MagicCore
+
+extension StatementPath {
+  public func begin() async throws -> any Transaction {
+    EngineTransaction(engine: engine, tables: tables)
+  }
+
+  public func write(
+    _ request: WriteRequest, rows: any RecordBatchReader
+  ) async throws -> Int {
+    try await RowWriter(engine: engine, tables: tables, request: request, rows: rows).write()
+  }
+}

@@ -1,0 +1,73 @@
+import Synchronization
+
+/// Things that clients reach by a name that cannot be guessed, until nobody used them for a while.
+final class HandleTable<Value: Sendable>: Sendable {
+  private struct Entry {
+    var value: Value
+    var lastUse = ContinuousClock.Instant.now
+  }
+
+  private let entries = Mutex<[String: Entry]>([:])
+  private let lifetime: Duration
+  private let countLimit: Int
+
+  /// - Parameters:
+  ///   - lifetime: after how long without use an entry goes.
+  ///   - countLimit: how many there may be; the one that was not used for longest makes room.
+  init(lifetime: Duration, countLimit: Int) {
+    self.lifetime = lifetime
+    self.countLimit = countLimit
+  }
+
+  /// Keeps a value under a new name.
+  func add(_ value: Value) -> String {
+    let name = Self.newName()
+    entries.withLock { entries in
+      if entries.count >= countLimit { makeRoom(in: &entries) }
+      entries[name] = Entry(value: value)
+    }
+    return name
+  }
+
+  /// The value of a name; nil when there is none, or no longer.
+  func use(_ name: String) -> Value? { update(name) { $0 } }
+
+  /// Uses a value, and possibly changes it; nil when there is none of that name.
+  func update<Result>(_ name: String, _ body: (inout Value) -> Result) -> Result? {
+    entries.withLock { entries in
+      guard var entry = entries[name] else { return nil }
+      let now = ContinuousClock.Instant.now
+      guard now - entry.lastUse < lifetime else {
+        entries[name] = nil
+        return nil
+      }
+      entry.lastUse = now
+      let result = body(&entry.value)
+      entries[name] = entry
+      return result
+    }
+  }
+
+  /// Forgets a name.
+  @discardableResult func remove(_ name: String) -> Value? {
+    entries.withLock { $0.removeValue(forKey: name)?.value }
+  }
+
+  /// A name of 128 random bits.
+  static func newName() -> String {
+    (0..<2).map { _ in
+      let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+
+  private func makeRoom(in entries: inout [String: Entry]) {
+    let now = ContinuousClock.Instant.now
+    entries = entries.filter { now - $0.value.lastUse < lifetime }
+    guard entries.count >= countLimit else { return }
+    // A tenth goes at once, so that a full table is not searched for every new entry.
+    let oldest = entries.sorted { $0.value.lastUse < $1.value.lastUse }
+      .prefix(max(1, entries.count / 10))
+    for (name, _) in oldest { entries[name] = nil }
+  }
+}

@@ -1,0 +1,42 @@
+import GRPCCore
+import MagicAPI
+
+/// What a client that keeps cookies has set for its statements.
+struct Session: Sendable {
+  /// The cookie that names a session.
+  static let cookie = "arrow_flight_session_id"
+
+  /// The database of names without one.
+  var database = "default"
+  /// Settings of the engine.
+  var settings: [String: String] = [:]
+  /// How many endpoints a plain reading of a large table gets; nil for the server's choice.
+  var endpointCount: Int?
+  /// Whether statements run in a session of the engine, one after another: since one of them was
+  /// SET, USE or the like, whose effect lasts.
+  var isHeldByEngine = false
+}
+
+/// A call with what its headers say.
+struct Call: Sendable {
+  /// The service, bound to who calls.
+  var service: any MagicService
+  var session = Session()
+  /// The session's name; nil for a client that has none.
+  var sessionName: String?
+  /// What the answer's headers are to have.
+  var responseMetadata: Metadata = [:]
+  /// Whether the client is known to read all endpoints of a flight.
+  var readsAllEndpoints = false
+
+  /// A statement that runs with what the session has set.
+  func request(_ sql: String) -> StatementRequest {
+    var request = StatementRequest(sql)
+    request.database = session.database
+    request.settings = session.settings
+    if session.isHeldByEngine, let sessionName {
+      request.session = SessionRequest(name: sessionName)
+    }
+    return request
+  }
+}

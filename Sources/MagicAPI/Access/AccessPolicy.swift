@@ -1,0 +1,142 @@
+import MagicCore
+
+/// Decides who may do what.
+public struct AccessPolicy: Sendable {
+  /// The highest values of settings that limit a statement.
+  private let bounds: [String: Int]
+
+  /// Makes a policy.
+  ///
+  /// - Parameter bounds: the highest values of settings that limit a statement, where 0 would mean no
+  ///   limit.
+  public init(bounds: [String: Int] = [:]) { self.bounds = bounds }
+
+  /// Tells under what restrictions a caller may run a statement.
+  ///
+  /// - Throws: ``APIError`` of kind `forbidden` when the caller may not.
+  public func check(
+    _ inspection: StatementInspection, _ request: StatementRequest, caller: Caller
+  ) throws(APIError) -> EngineRestrictions {
+    var restrictions = EngineRestrictions(statement: request.sql, database: request.database)
+    restrictions.settings = request.settings
+    guard caller.role != .admin else { return restrictions }
+    let check = StatementCheck(inspection: inspection, caller: caller, bounds: bounds)
+    try check.run()
+    for (name, value) in request.settings {
+      try check.checkSetting(.init(name: name, value: value), isInText: false)
+    }
+    if request.session == nil || request.database != StatementRequest("").database {
+      restrictions.database = try checkCurrentDatabase(request.database, caller)
+    }
+    restrictions.isReadOnly = caller.role == .reader && inspection.kind == .read
+    if restrictions.isReadOnly {
+      // The engine accepts a SETTINGS clause in a session that may only read if it changes nothing.
+      for setting in inspection.settings {
+        if let value = setting.value { restrictions.settings[setting.name] = value }
+      }
+    }
+    if inspection.bringsExpressions {
+      restrictions.settings["input_format_values_interpret_expressions"] = "0"
+    }
+    if check.readsMetadata, inspection.kind == .read {
+      restrictions.settings["additional_table_filters"] = SystemTables.filters(for: caller)
+      if caller.databases != nil, let guarded = inspection.guarded {
+        restrictions.statement = guarded
+      }
+    }
+    return restrictions
+  }
+
+  /// The database that names without one belong to, for a caller who asked for one.
+  private func checkCurrentDatabase(
+    _ database: String, _ caller: Caller
+  ) throws(APIError) -> String {
+    if database == SystemTables.database {
+      throw caller.forbidden(
+        "work in the database system; write system. in front of its tables instead")
+    }
+    if caller.sees(database) { return database }
+    if database == StatementRequest("").database { return homeDatabase(of: caller) }
+    throw caller.forbidden("see the database \(database)")
+  }
+
+  /// The database that a caller works in who asks for none.
+  public func homeDatabase(of caller: Caller) -> String {
+    let standard = StatementRequest("").database
+    if caller.sees(standard) { return standard }
+    return caller.databases?.first { !$0.contains("*") } ?? SystemTables.informationSchema
+  }
+
+  /// - Throws: ``APIError`` of kind `forbidden` when the caller may not read a table.
+  public func checkReading(_ table: TableReference, by caller: Caller) throws(APIError) {
+    guard caller.role != .admin else { return }
+    try checkSource(.init(database: table.database, table: table.table), caller)
+  }
+
+  /// - Throws: ``APIError`` of kind `forbidden` when the caller may not write or declare a table.
+  public func checkWriting(_ table: TableReference, by caller: Caller) throws(APIError) {
+    try checkWriting(by: caller)
+    guard caller.role != .admin else { return }
+    try checkTarget(.init(database: table.database, table: table.table), caller)
+  }
+
+  /// - Throws: ``APIError`` of kind `forbidden` when the caller may not write anything.
+  public func checkWriting(by caller: Caller) throws(APIError) {
+    guard caller.role >= .writer else { throw caller.forbidden("write") }
+  }
+}
+
+/// - Throws: ``APIError`` when the caller may not read what a name says.
+func checkSource(_ name: StatementInspection.Name, _ caller: Caller) throws(APIError) {
+  guard let database = name.database else { return }
+  if database == SystemTables.database {
+    guard let table = name.table else { return }
+    guard SystemTables.isReadable(table) else {
+      throw caller.forbidden("read system.\(table)")
+    }
+  } else if !caller.sees(database) {
+    throw caller.forbidden("see the database \(database)")
+  }
+}
+
+/// - Throws: ``APIError`` when the caller may not change what a name says.
+func checkTarget(_ name: StatementInspection.Name, _ caller: Caller) throws(APIError) {
+  guard let database = name.database else { return }
+  guard caller.sees(database), !SystemTables.belongsToEngine(database) else {
+    throw caller.forbidden("write to the database \(database)")
+  }
+}
+
+extension Caller {
+  /// Whether the caller may know of a database.
+  public func sees(_ database: String) -> Bool {
+    if role == .admin { return true }
+    if SystemTables.isHidden(database) { return false }
+    guard let databases, !SystemTables.belongsToEngine(database) else { return true }
+    return databases.contains { isMatch(database.unicodeScalars[...], $0.unicodeScalars[...]) }
+  }
+
+  /// The refusal of something.
+  func forbidden(_ what: String) -> APIError {
+    APIError(.forbidden, "\(user), a \(role.rawValue), may not \(what)", engineCode: 497)
+  }
+}
+
+/// Whether a name matches a pattern in which `*` stands for any characters.
+private func isMatch(
+  _ name: Substring.UnicodeScalarView, _ pattern: Substring.UnicodeScalarView
+) -> Bool {
+  let parts = pattern.split(separator: "*", omittingEmptySubsequences: false)
+  guard let first = parts.first, let last = parts.last, parts.count > 1 else {
+    return name.elementsEqual(pattern)
+  }
+  guard name.starts(with: first), name.count >= first.count + last.count,
+    name.suffix(last.count).elementsEqual(last)
+  else { return false }
+  var rest = name.dropFirst(first.count).dropLast(last.count)
+  for part in parts.dropFirst().dropLast() where !part.isEmpty {
+    guard let found = rest.firstRange(of: part) else { return false }
+    rest = rest[found.upperBound...]
+  }
+  return true
+}

@@ -1,0 +1,78 @@
+import MagicCore
+
+/// What one statement asks of a caller who is no admin.
+struct StatementCheck {
+  let inspection: StatementInspection
+  let caller: Caller
+  let bounds: [String: Int]
+
+  /// - Throws: ``APIError`` when the caller may not run the statement.
+  func run() throws(APIError) {
+    switch inspection.kind {
+    case .read, .session: break
+    case .kill where inspection.killedStatement != nil: return
+    case .write, .declare:
+      guard caller.role >= .writer else {
+        throw caller.forbidden("run \(inspection.verb)")
+      }
+    case .kill, .administer: throw caller.forbidden("run this statement; an admin may")
+    }
+    if let parameter = inspection.missingParameters.min() {
+      throw APIError(.invalid, "give a value for the parameter \(parameter)", engineCode: 456)
+    }
+    for name in inspection.sources { try checkSource(name, caller) }
+    for name in inspection.targets { try checkTarget(name, caller) }
+    for setting in inspection.settings { try checkSetting(setting, isInText: true) }
+    try checkDoors()
+    if caller.databases != nil { try checkRestricted() }
+  }
+
+  /// Whether it reads what tells about tables.
+  var readsMetadata: Bool {
+    inspection.sources.contains { name in
+      guard let database = name.database else { return false }
+      return SystemTables.isMetadata(database: database, table: name.table)
+    }
+  }
+
+  /// What leads out of the engine, to its host and to other servers.
+  private func checkDoors() throws(APIError) {
+    if let function = inspection.functions.first(where: Functions.isDoor) {
+      throw caller.forbidden("use the function \(function)")
+    }
+    if let function = inspection.tableFunctions.first(where: { !Functions.isHarmlessTable($0) }) {
+      throw caller.forbidden(
+        "use the table function \(function); for a view with parameters write its database, too")
+    }
+    if let engine = inspection.engines.first(where: { !Engines.isHarmless($0) }) {
+      throw caller.forbidden("use the engine \(engine)")
+    }
+  }
+
+  /// What would show a caller more than the databases that he may see.
+  private func checkRestricted() throws(APIError) {
+    if inspection.isOpaque {
+      throw caller.forbidden(
+        "run this statement, whose text does not tell what it reads; write names of tables as they "
+          + "are, with quotes if they are keywords")
+    }
+    // Later on, somebody else's rights would count.
+    if readsMetadata, inspection.kind != .read {
+      throw caller.forbidden("use system tables other than in a query")
+    }
+  }
+
+  /// - Parameter isInText: whether the statement itself sets it, which comes after all limits.
+  func checkSetting(
+    _ setting: StatementInspection.Setting, isInText: Bool
+  ) throws(APIError) {
+    if setting.name.hasPrefix("param_") { return }
+    guard Settings.isAllowed(setting.name, for: caller.role) else {
+      throw caller.forbidden("set \(setting.name)")
+    }
+    guard isInText, let bound = bounds[setting.name] else { return }
+    guard let value = setting.value.flatMap({ Int($0) }), (1...bound).contains(value) else {
+      throw caller.forbidden("set \(setting.name) to more than \(bound)")
+    }
+  }
+}

@@ -1,0 +1,337 @@
+import Arrow
+import MagicCore
+
+/// The service on behalf of one caller.
+struct CallerService: MagicService {
+  let api: MagicAPI
+  let caller: Caller
+
+  // MARK: Statements
+
+  func run(
+    _ request: StatementRequest, format: String, input: StatementInput?
+  ) async throws -> StatementResult {
+    try await start(request) { sql, context in
+      var context = context
+      context.input = input
+      return try await api.database.run(sql, format: format, context: context)
+    } track: { result, statement in
+      tracked(result, by: statement)
+    } whenKilled: {
+      StatementResult(format: format, next: { nil }, cancel: {})
+    }
+  }
+
+  func query(_ request: StatementRequest) async throws -> QueryResult {
+    try await start(request) { sql, context in
+      try await api.database.query(sql, context: context)
+    } track: { result, statement in
+      tracked(result, by: statement)
+    } whenKilled: {
+      QueryResult(reader: EmptyReader())
+    }
+  }
+
+  func execute(
+    _ request: StatementRequest, parameterRows: any RecordBatchReader
+  ) async throws -> Int? {
+    try await start(request) { sql, context in
+      try await api.database.execute(sql, parameterRows: parameterRows, context: context)
+    } track: { rows, statement in
+      statement.note(rows: rows ?? 0)
+      statement.end(nil)
+      return rows
+    } whenKilled: {
+      nil
+    }
+  }
+
+  func describe(_ request: StatementRequest) async throws -> StatementDescription {
+    do {
+      let inspection = try api.database.inspect(request.sql, parameters: request.parameters)
+      let restrictions = try api.policy.check(inspection, request, caller: caller)
+      let uses = try await open(request)
+      defer { close(request) }
+      let context = try context(request, uses, restrictions, statement: nil)
+      return StatementDescription(
+        columns: try await api.database.schema(of: restrictions.statement, context: context),
+        parameterCount: inspection.positionalParameterCount, isRead: inspection.kind == .read)
+    } catch {
+      throw APIError(wrapping: error).redacted(for: caller)
+    }
+  }
+
+  /// Runs a statement through all that every statement goes through.
+  private func start<Result: Sendable>(
+    _ request: StatementRequest,
+    run: @escaping @Sendable (String, StatementContext) async throws -> Result,
+    track: (Result, RunningStatement) -> Result, whenKilled: () -> Result
+  ) async throws -> Result {
+    do {
+      let inspection = try api.database.inspect(request.sql, parameters: request.parameters)
+      let restrictions = try api.policy.check(inspection, request, caller: caller)
+      if inspection.kind == .write || inspection.kind == .declare { try api.disk.check() }
+      if inspection.kind == .kill, let id = inspection.killedStatement {
+        _ = try await cancel(statement: id)
+        return whenKilled()
+      }
+      let statement = try await api.begin(
+        inspection, id: request.id, timeout: request.timeout, caller: caller)
+      do {
+        let uses = try await open(request)
+        statement.whenEnded { close(request) }
+        let context = try context(request, uses, restrictions, statement: statement)
+        let result = try await statement.perform { try await run(restrictions.statement, context) }
+        return track(result, statement)
+      } catch {
+        throw statement.end(error)
+      }
+    } catch {
+      throw APIError(wrapping: error).redacted(for: caller)
+    }
+  }
+
+  // MARK: What a statement uses
+
+  /// What a request reaches by name.
+  private struct Uses: Sendable {
+    var transaction: (any Transaction)?
+    var snapshot: CommitPin?
+    var session: (any DatabaseSession)?
+  }
+
+  /// Takes into use what a request names; ``close(_:)`` must follow.
+  private func open(_ request: StatementRequest) async throws -> Uses {
+    var uses = Uses()
+    if let name = request.session { uses.session = try await session(name) }
+    do {
+      if let name = request.transaction {
+        uses.transaction = try api.transactions.enter(name, owner: caller.user)
+      }
+      if let name = request.snapshot {
+        uses.snapshot = try api.snapshots.renew(name, owner: caller.user).value
+      }
+      return uses
+    } catch {
+      if uses.transaction != nil {
+        api.transactions.leave(request.transaction ?? "", owner: caller.user)
+      }
+      if let session = request.session { api.sessions.leave(session.name, owner: caller.user) }
+      throw error
+    }
+  }
+
+  private func close(_ request: StatementRequest) {
+    if let name = request.transaction { api.transactions.leave(name, owner: caller.user) }
+    if let session = request.session { api.sessions.leave(session.name, owner: caller.user) }
+  }
+
+  private func session(_ request: SessionRequest) async throws -> any DatabaseSession {
+    if !api.sessions.contains(request.name, owner: caller.user) {
+      guard !request.mustExist else {
+        throw APIError(
+          .notFound, "there is no session \(request.name): it ended, or never began",
+          engineCode: 372)
+      }
+      let session = try await openSession()
+      let lifetime = min(request.timeout ?? .seconds(60), api.limits.sessionLifetime)
+      do {
+        _ = try api.sessions.add(
+          session, name: request.name, owner: caller.user, lifetime: lifetime)
+      } catch {
+        await session.close()
+        // Another statement of the same session may have been quicker.
+        if error.kind != .alreadyExists { throw error }
+      }
+    }
+    return try api.sessions.enter(request.name, owner: caller.user)
+  }
+
+  /// A session in the database that names without one belong to.
+  private func openSession() async throws -> any DatabaseSession {
+    let session = try await api.database.openSession()
+    let home = api.policy.homeDatabase(of: caller)
+    guard home != StatementContext().database else { return session }
+    do {
+      var context = StatementContext()
+      context.session = session
+      _ = try await api.database.run(
+        "USE \(quotedIdentifier(home))", format: "Null", context: context)
+      return session
+    } catch {
+      await session.close()
+      throw error
+    }
+  }
+
+  private func context(
+    _ request: StatementRequest, _ uses: Uses, _ restrictions: EngineRestrictions,
+    statement: RunningStatement?
+  ) throws -> StatementContext {
+    var context = StatementContext()
+    context.database = restrictions.database
+    context.parameters = request.parameters
+    context.positionalParameters = request.positionalParameters
+    context.writeToken = request.writeToken
+    context.transaction = uses.transaction
+    context.commitPoint = uses.snapshot
+    context.session = uses.session
+    context.isReadOnly = restrictions.isReadOnly
+    var settings = restrictions.settings
+    api.limits.apply(to: &settings)
+    // By this the watch finds out which statement takes how much memory.
+    if let statement { settings["log_comment"] = statement.id }
+    context.settings = settings
+    return context
+  }
+
+  // MARK: Tables
+
+  func scan(_ scan: TableScan) async throws -> QueryResult {
+    let columns = scan.columns.map { $0.map(quotedIdentifier).joined(separator: ", ") } ?? "*"
+    var sql =
+      "SELECT \(columns) FROM \(quotedIdentifier(scan.table.database))"
+      + ".\(quotedIdentifier(scan.table.table))"
+    // On lines of their own, so that a comment in the filter hides nothing.
+    var conditions = scan.filter.map { ["(\($0)\n)"] } ?? []
+    if let condition = scan.range?.condition { conditions.append(condition) }
+    if !conditions.isEmpty { sql += " WHERE " + conditions.joined(separator: " AND ") }
+    if let limit = scan.limit { sql += " LIMIT \(limit)" }
+    var request = StatementRequest(sql)
+    request.snapshot = scan.snapshot
+    return try await query(request)
+  }
+
+  func split(
+    _ table: TableReference, into count: Int, snapshot: String?
+  ) async throws -> TableSplits {
+    try await failing {
+      guard (1...10_000).contains(count) else {
+        throw APIError(.invalid, "a table is divided into 1 to 10000 parts, not \(count)")
+      }
+      try api.policy.checkReading(table, by: caller)
+      let snapshot =
+        if let snapshot { try await renew(snapshot: snapshot) } else { try await openSnapshot() }
+      let pin = try api.snapshots.renew(snapshot.id, owner: caller.user).value
+      return TableSplits(
+        snapshot: snapshot, ranges: try await api.database.split(table, into: count, at: pin))
+    }
+  }
+
+  func write(_ write: TableWrite, rows: any RecordBatchReader) async throws -> Int {
+    try await failing {
+      let inspection = write.inspection
+      try api.policy.checkWriting(write.table, by: caller)
+      try api.disk.check()
+      var request = WriteRequest(
+        table: write.table, action: write.action, whenMissing: write.whenMissing,
+        whenExisting: write.whenExisting, token: write.token)
+      let statement = try await api.begin(
+        inspection, id: write.id, timeout: nil, caller: caller)
+      do {
+        if let name = write.transaction {
+          request.transaction = try api.transactions.enter(name, owner: caller.user)
+          statement.whenEnded { api.transactions.leave(name, owner: caller.user) }
+        }
+        let count = try await statement.perform { [request] in
+          try await api.database.write(request, rows: rows)
+        }
+        statement.note(rows: count)
+        statement.end(nil)
+        return count
+      } catch {
+        throw statement.end(error)
+      }
+    }
+  }
+
+  func tables(matching selection: TableSelection) async throws -> [TableEntry] {
+    try await failing {
+      try await api.database.tables(matching: selection).filter { caller.sees($0.name.database) }
+    }
+  }
+
+  func databases() async throws -> [String] {
+    try await failing {
+      try await api.database.texts("SELECT name FROM system.databases ORDER BY name")
+        .map { $0[0] }.filter(caller.sees)
+    }
+  }
+
+  // MARK: Transactions and snapshots
+
+  func beginTransaction() async throws -> String {
+    try await failing {
+      try api.policy.checkWriting(by: caller)
+      let transaction = try await api.database.begin()
+      do {
+        return try api.transactions.add(
+          transaction, owner: caller.user, lifetime: api.limits.transactionLifetime)
+      } catch {
+        await transaction.rollback()
+        throw error
+      }
+    }
+  }
+
+  func commit(transaction: String) async throws {
+    try await failing {
+      let changes = try api.transactions.take(transaction, owner: caller.user)
+      do {
+        try api.disk.check()
+        // Once it has begun, it goes on to its end whatever becomes of the client.
+        _ = try await Task { try await changes.commit() }.value
+      } catch {
+        await changes.rollback()
+        throw error
+      }
+    }
+  }
+
+  func rollback(transaction: String) async throws {
+    try await failing {
+      await (try api.transactions.take(transaction, owner: caller.user)).rollback()
+    }
+  }
+
+  func openSnapshot() async throws -> Snapshot {
+    try await failing {
+      let pin = api.database.pin()
+      let id = try api.snapshots.add(
+        pin, owner: caller.user, lifetime: api.limits.snapshotLifetime)
+      return Snapshot(id: id, commit: pin.commit, lifetime: api.limits.snapshotLifetime)
+    }
+  }
+
+  func renew(snapshot: String) async throws -> Snapshot {
+    try await failing {
+      let (pin, lifetime) = try api.snapshots.renew(snapshot, owner: caller.user)
+      return Snapshot(id: snapshot, commit: pin.commit, lifetime: lifetime)
+    }
+  }
+
+  func release(snapshot: String) async throws {
+    _ = try? api.snapshots.take(snapshot, owner: caller.user)
+  }
+
+  func end(session: String) async throws {
+    guard let session = try? api.sessions.take(session, owner: caller.user) else { return }
+    await session.close()
+  }
+
+  func cancel(statement id: String) async throws -> Bool {
+    guard let statement = api.statements.statement(id),
+      caller.role == .admin || statement.caller.user == caller.user
+    else { return false }
+    statement.cancel(.cancelled)
+    return true
+  }
+
+  private func failing<Result>(_ body: () async throws -> Result) async throws -> Result {
+    do {
+      return try await body()
+    } catch {
+      throw APIError(wrapping: error).redacted(for: caller)
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import Logging
+import MagicCore
+import Synchronization
+
+/// The service over a database: it decides who may do what, bounds what all callers take together,
+/// and holds what they reach by name. Every interface goes through it.
+public final class MagicAPI: Sendable {
+  let database: any Database
+  let limits: Limits
+  let policy: AccessPolicy
+  let disk: DiskReserve
+  let statements: RunningStatements
+  let transactions: LeaseTable<any Transaction>
+  let snapshots: LeaseTable<CommitPin>
+  let sessions: LeaseTable<any DatabaseSession>
+  private let queryLog: QueryLog?
+  private let metrics = ServiceMetrics()
+  private let logger: Logger
+
+  /// Makes a service; ``run()`` keeps its house.
+  ///
+  /// - Parameter keepsQueryLog: whether what runs is written into `magic.query_log`.
+  public init(
+    database: any Database, limits: Limits, disk: DiskReserve, keepsQueryLog: Bool,
+    logger: Logger
+  ) {
+    self.database = database
+    self.limits = limits
+    policy = AccessPolicy(bounds: limits.bounds)
+    self.disk = disk
+    self.logger = logger
+    statements = RunningStatements(
+      limit: limits.statementCount, patience: limits.admissionPatience)
+    transactions = LeaseTable("transaction", countLimit: limits.transactionCount)
+    snapshots = LeaseTable("snapshot", countLimit: limits.snapshotCount)
+    sessions = LeaseTable("session", countLimit: limits.sessionCount)
+    queryLog = keepsQueryLog ? QueryLog(database: database, logger: logger) : nil
+  }
+
+  /// The service as a caller has it.
+  public func service(for caller: Caller) -> any MagicService {
+    CallerService(api: self, caller: caller)
+  }
+
+  /// Makes the query log's table. To be called once, before ``run()``.
+  ///
+  /// - Throws: `EngineError`.
+  public func prepare() async throws { try await queryLog?.prepare() }
+
+  /// Ends what nobody uses any more and what takes too much, and writes the query log, until its
+  /// task is cancelled.
+  public func run() async {
+    let watch = StatementWatch(database: database, statements: statements, limits: limits)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await watch.run() }
+      group.addTask { await self.queryLog?.run() }
+      group.addTask { await self.keepHouse() }
+    }
+  }
+
+  /// Admits no more statements, lets those that run finish for a bounded time, and ends the rest.
+  public func shutdown() async {
+    statements.close()
+    let alarm = Task { [limits, statements] in
+      try await Task.sleep(for: limits.shutdownGrace)
+      for statement in statements.all { statement.cancel(.shutdown) }
+    }
+    await statements.waitUntilEmpty()
+    alarm.cancel()
+    for transaction in transactions.takeAll() { await transaction.rollback() }
+    for session in sessions.takeAll() { await session.close() }
+    _ = snapshots.takeAll()
+    await queryLog?.flush()
+  }
+
+  private func keepHouse() async {
+    while !Task.isCancelled {
+      for transaction in transactions.takeExpired() { await transaction.rollback() }
+      for session in sessions.takeExpired() { await session.close() }
+      _ = snapshots.takeExpired()
+      metrics.note(
+        running: statements.count, waiting: statements.waitingCount,
+        transactions: transactions.count, snapshots: snapshots.count,
+        freeDisk: disk.freeByteCount)
+      try? await Task.sleep(for: .seconds(1))
+    }
+  }
+
+  /// Admits a statement; its ``RunningStatement/end(_:)`` must follow.
+  func begin(
+    _ inspection: StatementInspection, id: String?, timeout: Duration?, caller: Caller
+  ) async throws -> RunningStatement {
+    let statement = RunningStatement(
+      id: id ?? LeaseTable<Void>.newName(), caller: caller, inspection: inspection
+    ) { [weak self] statement, error in
+      self?.noteEnd(of: statement, error)
+    }
+    try await statements.enter(statement)
+    if let duration = [timeout, limits.statementDuration].compactMap(\.self).min() {
+      let alarm = Task { [weak statement] in
+        try await Task.sleep(for: duration)
+        statement?.cancel(.timedOut)
+      }
+      statement.whenEnded { alarm.cancel() }
+    }
+    return statement
+  }
+
+  private func noteEnd(of statement: RunningStatement, _ error: APIError?) {
+    statements.leave(statement)
+    metrics.note(statement, error: error)
+    queryLog?.add(statement, error: error)
+    var metadata: Logger.Metadata = [
+      "user": "\(statement.caller.user)", "interface": "\(statement.caller.interface)",
+      "query_id": "\(statement.id)", "verb": "\(statement.inspection.verb)",
+      "milliseconds": "\((ContinuousClock.now - statement.start) / .milliseconds(1))",
+    ]
+    if let error { metadata["outcome"] = "\(error.kind)" }
+    logger.debug("statement ended", metadata: metadata)
+  }
+}

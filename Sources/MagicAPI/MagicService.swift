@@ -1,0 +1,218 @@
+import Arrow
+import Foundation
+import MagicCore
+
+/// Everything that a program can ask of Magic, on behalf of one caller. The bindings (Flight, HTTP,
+/// ADBC) are thin over it; a client library implements it too, for a service in another process.
+///
+/// Everything throws ``APIError``, and only that.
+public protocol MagicService: Sendable {
+  /// Runs one statement; its result's bytes are in the format of its own FORMAT clause, else in
+  /// `format`. `input` follows the statement's text: the rows of an `INSERT … FORMAT …`.
+  func run(
+    _ request: StatementRequest, format: String, input: StatementInput?
+  ) async throws -> StatementResult
+
+  /// Runs one statement; its result comes as record batches. Cancelling the reader, or dropping it,
+  /// ends the statement in the engine.
+  func query(_ request: StatementRequest) async throws -> QueryResult
+
+  /// Runs a statement once for each row of values for its `?` or `$1`, `$2`, …. An `INSERT … VALUES`
+  /// of nothing but those is one write of all rows.
+  ///
+  /// - Returns: how many rows it changed, when it tells.
+  func execute(
+    _ request: StatementRequest, parameterRows: any RecordBatchReader
+  ) async throws -> Int?
+
+  /// What a statement will give, without running it.
+  func describe(_ request: StatementRequest) async throws -> StatementDescription
+
+  /// Reads a table, or a part of it.
+  func scan(_ scan: TableScan) async throws -> QueryResult
+
+  /// Divides a table into key ranges of about equal size. The state that they divide stays readable
+  /// under the snapshot's name until it expires or is released.
+  func split(_ table: TableReference, into count: Int, snapshot: String?) async throws
+    -> TableSplits
+
+  /// Writes rows: all of them, or none when this throws.
+  ///
+  /// - Returns: the number of rows.
+  func write(_ write: TableWrite, rows: any RecordBatchReader) async throws -> Int
+
+  /// The tables and views that the caller may see, sorted by database and name.
+  func tables(matching filter: TableSelection) async throws -> [TableEntry]
+
+  /// The databases that the caller may see, sorted.
+  func databases() async throws -> [String]
+
+  /// Begins a transaction; it is rolled back when nothing is done with it for the service's limit.
+  ///
+  /// - Returns: its name, which only this caller can use.
+  func beginTransaction() async throws -> String
+
+  /// Publishes all changes of a transaction in one step; durable on return.
+  func commit(transaction: String) async throws
+
+  /// Forgets the changes of a transaction.
+  func rollback(transaction: String) async throws
+
+  /// Keeps the newest published state readable.
+  func openSnapshot() async throws -> Snapshot
+
+  /// Puts off the end of a snapshot.
+  func renew(snapshot: String) async throws -> Snapshot
+
+  /// Gives a snapshot up; idempotent.
+  func release(snapshot: String) async throws
+
+  /// Ends a session that the caller does not need any more; idempotent.
+  func end(session: String) async throws
+
+  /// Ends a running statement in the engine.
+  ///
+  /// - Returns: whether there was one of that id that the caller may end.
+  func cancel(statement id: String) async throws -> Bool
+}
+
+/// One statement to run.
+public struct StatementRequest: Sendable {
+  /// The text, with at most one `;` at its end.
+  public var sql: String
+  /// The database of names without one.
+  public var database = "default"
+  /// The values of `{name:Type}` in the text, as text in the form of ClickHouse's TSV format, by
+  /// name.
+  public var parameters: [String: String] = [:]
+  /// One row with the values of the `?` or `$1`, `$2`, … in the text, in their order.
+  public var positionalParameters: RecordBatch?
+  /// Settings of the engine that hold for this statement only.
+  public var settings: [String: String] = [:]
+  /// By what name it can be cancelled; nil for one that is made up.
+  public var id: String?
+  /// The transaction that collects its changes.
+  public var transaction: String?
+  /// The snapshot that it reads; nil for the newest state.
+  public var snapshot: String?
+  /// The session whose settings and temporary tables it shares.
+  public var session: SessionRequest?
+  /// Makes a repeated write harmless.
+  public var writeToken: String?
+  /// How long it may run; nil for the service's limit, which is never exceeded.
+  public var timeout: Duration?
+
+  /// A request about which nothing special is said.
+  public init(_ sql: String) { self.sql = sql }
+}
+
+/// A session that a statement belongs to. It begins with its first statement, and ends when it is
+/// not used for some time.
+public struct SessionRequest: Hashable, Sendable {
+  /// Its name, chosen by the caller; two callers' sessions of one name are different ones.
+  public var name: String
+  /// How long it lasts without use; nil for the service's default, which is a limit too.
+  public var timeout: Duration?
+  /// Whether it is an error when it does not exist yet.
+  public var mustExist: Bool
+
+  /// Asks for a session.
+  public init(name: String, timeout: Duration? = nil, mustExist: Bool = false) {
+    self.name = name
+    self.timeout = timeout
+    self.mustExist = mustExist
+  }
+}
+
+/// What a statement will give.
+public struct StatementDescription: Sendable {
+  /// The columns of its result, exactly as the result will have them; nil when it has none.
+  public var columns: Schema?
+  /// The number of `?` (or the highest `$n`) in it.
+  public var parameterCount: Int
+  /// Whether it only reads.
+  public var isRead: Bool
+
+  /// Makes a description.
+  public init(columns: Schema?, parameterCount: Int, isRead: Bool) {
+    self.columns = columns
+    self.parameterCount = parameterCount
+    self.isRead = isRead
+  }
+}
+
+/// A reading of a table without SQL.
+public struct TableScan: Hashable, Sendable, Codable {
+  /// The table.
+  public var table: TableReference
+  /// The columns wanted, in that order; nil for all.
+  public var columns: [String]?
+  /// A condition in SQL; nil for all rows.
+  public var filter: String?
+  /// The part of the table; nil for all of it.
+  public var range: KeyRange?
+  /// The snapshot that is read; nil for the newest state.
+  public var snapshot: String?
+  /// The most rows that are wanted; nil for all.
+  public var limit: Int?
+
+  /// Reads a whole table.
+  public init(_ table: TableReference) { self.table = table }
+}
+
+/// A table divided into key ranges.
+public struct TableSplits: Hashable, Sendable, Codable {
+  /// The state that the ranges divide.
+  public var snapshot: Snapshot
+  /// The ranges; together they have every row once.
+  public var ranges: [KeyRange]
+
+  /// Makes splits.
+  public init(snapshot: Snapshot, ranges: [KeyRange]) {
+    self.snapshot = snapshot
+    self.ranges = ranges
+  }
+}
+
+/// A published state that stays readable for a while.
+public struct Snapshot: Hashable, Sendable, Codable {
+  /// Its name, which cannot be guessed.
+  public var id: String
+  /// The number of the last commit that it has.
+  public var commit: UInt64
+  /// When it ends, in seconds since 1970, unless it is renewed.
+  public var expires: Double
+
+  /// Makes a snapshot's description.
+  public init(id: String, commit: UInt64, expires: Double) {
+    self.id = id
+    self.commit = commit
+    self.expires = expires
+  }
+
+  init(id: String, commit: UInt64, lifetime: Duration) {
+    self.init(
+      id: id, commit: commit, expires: Date().timeIntervalSince1970 + lifetime / .seconds(1))
+  }
+}
+
+/// A write of rows without SQL.
+public struct TableWrite: Sendable {
+  /// The table.
+  public var table: TableReference
+  /// What is done with each row.
+  public var action = WriteRequest.Action.insert
+  /// What happens when there is no such table.
+  public var whenMissing = WriteRequest.WhenMissing.fail
+  /// What happens when there is such a table.
+  public var whenExisting = WriteRequest.WhenExisting.append
+  /// Makes a retry harmless.
+  public var token: String?
+  /// The transaction that collects the rows.
+  public var transaction: String?
+  /// By what name it can be cancelled; nil for one that is made up.
+  public var id: String?
+
+  /// Appends rows to a table.
+  public init(_ table: TableReference) { self.table = table }
+}

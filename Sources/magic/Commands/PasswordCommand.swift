@@ -1,0 +1,54 @@
+import ArgumentParser
+import Glibc
+import MagicAPI
+
+/// `magic password`: makes what the users file has of a password or a token.
+struct PasswordCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "password",
+    abstract: "Hash a password for the users file of magic serve, or make a token.",
+    discussion: """
+      Reads the password from the terminal, without showing it, or the first line of stdin, and \
+      prints its hash.
+      """)
+
+  @Flag(help: "Make a token for a program: prints the token, and its hash for the users file.")
+  var token = false
+
+  func run() throws {
+    if token {
+      let (token, hash) = APIToken.make()
+      print("token: \(token)\nhash:  \(hash)")
+    } else {
+      print(try PasswordHash.make(isatty(STDIN_FILENO) == 1 ? readTwice() : readFirstLine()))
+    }
+  }
+
+  private func readFirstLine() throws -> String {
+    guard let line = readLine() else { throw Failure("stdin is empty: there is no password") }
+    return line
+  }
+
+  private func readTwice() throws -> String {
+    let password = try readHidden("Password: ")
+    guard try readHidden("Again: ") == password else {
+      throw Failure("the two passwords are not the same")
+    }
+    return password
+  }
+
+  /// Reads a line from the terminal, which does not show it.
+  private func readHidden(_ prompt: String) throws -> String {
+    var shown = termios()
+    guard tcgetattr(STDIN_FILENO, &shown) == 0 else { throw Failure("the terminal is not usable") }
+    var hidden = shown
+    hidden.c_lflag &= ~tcflag_t(ECHO)
+    writeAll(Array(prompt.utf8), to: STDERR_FILENO)
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden)
+    defer {
+      tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown)
+      writeAll([0x0A], to: STDERR_FILENO)
+    }
+    return try readFirstLine()
+  }
+}

@@ -1,0 +1,47 @@
+import CoreMetrics
+import Foundation
+import Glibc
+import PrometheusMetrics
+import Replication
+import ServiceLifecycle
+
+/// The process's metrics.
+enum Metrics {
+  /// Lets everything that is measured from now on be kept, and be read from what this returns.
+  static func start() -> PrometheusRegistry {
+    let registry = PrometheusRegistry()
+    MetricsSystem.bootstrap(registry)
+    return registry
+  }
+}
+
+/// Measures how far replication is, once a second.
+struct ReplicationMetrics: Service {
+  let writer: WriterService
+
+  func run() async throws {
+    let lag = Gauge(label: "magic_replication_lag_seconds")
+    let transactions = Gauge(label: "magic_replication_transactions")
+    let rowChanges = Gauge(label: "magic_replication_row_changes")
+    let resident = Gauge(label: "magic_resident_bytes")
+    while !Task.isShuttingDownGracefully {
+      if let status = await writer.replicationStatus {
+        if let seconds = status.lagSeconds { lag.record(seconds) }
+        transactions.record(status.counters.transactions)
+        rowChanges.record(status.counters.rowChanges)
+        for state in ["copying", "live", "stopped"] {
+          Gauge(label: "magic_replication_tables", dimensions: [("state", state)])
+            .record(status.tables.count { $0.state == state })
+        }
+      }
+      resident.record(residentByteCount)
+      try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
+    }
+  }
+
+  private var residentByteCount: Int {
+    let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+    let fields = text?.split(separator: " ") ?? []
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : 0
+  }
+}

@@ -1,0 +1,117 @@
+import Arrow
+import Foundation
+import Logging
+import MagicAPI
+import MagicCore
+import Replication
+import ServiceLifecycle
+
+/// Replicates in the process that serves the copy. What stops it does not stop the serving: it is
+/// shown in the status, and replication is tried again.
+actor WriterService: Service {
+  private static let pause = Duration.seconds(30)
+
+  private let tables: any ChangeSink
+  private let store: StateStore
+  private let server: ServerSource
+  private let configuration: Replicator.Configuration
+  private let logger: Logger
+  private var replicator: Replicator?
+  private var failure: String?
+
+  init(
+    tables: any ChangeSink, store: StateStore, server: ServerSource,
+    configuration: Replicator.Configuration, logger: Logger
+  ) {
+    self.tables = tables
+    self.store = store
+    self.server = server
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  func run() async throws {
+    while !Task.isShuttingDownGracefully {
+      do {
+        try await replicate()
+      } catch let error where !(error is CancellationError) {
+        failure = "\(error)"
+        try? await store.save(failure: "\(error)")
+        logger.error("replication stopped: \(error); trying again in \(Self.pause)")
+        try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pause) }
+      }
+    }
+    await server.close()
+  }
+
+  private func replicate() async throws {
+    try await server.check()
+    let replicator = try await Replicator(
+      sink: tables, store: store, configuration: configuration,
+      report: { [logger] in logger.notice("\($0)") })
+    self.replicator = replicator
+    failure = nil
+    try await store.save(failure: nil)
+    try await ReplicationService(
+      replicator: replicator, source: server, stopsWhenCaughtUp: false, logger: logger
+    ).run()
+  }
+
+  /// How far replication is; nil before it began.
+  var replicationStatus: ReplicationStatus? {
+    get async { await replicator?.status() }
+  }
+
+  /// The status as JSON; that of the folder's files before replication began.
+  func status(offline: @Sendable () throws -> Data) async throws -> [UInt8] {
+    guard let replicator else { return Array(try offline()) }
+    var status = await replicator.status()
+    status.failure = failure
+    return Array(try JSONEncoder().encode(status))
+  }
+
+  /// Whether every table has reached a state of the source once.
+  var isReady: Bool {
+    get async {
+      await replicationStatus?.phase == .streaming
+    }
+  }
+}
+
+/// Lets replication write only while enough of the disk is free.
+struct ReservedSink: ChangeSink {
+  let sink: any ChangeSink
+  let disk: DiskReserve
+
+  func checkpoint() async throws -> [UInt8]? { try await sink.checkpoint() }
+
+  func create(_ table: TableDefinition) async throws {
+    try disk.check()
+    try await sink.create(table)
+  }
+
+  func show(_ table: TableDefinition) async throws { try await sink.show(table) }
+
+  func drop(_ table: TableDefinition) async throws { try await sink.drop(table) }
+
+  func copy(_ batch: RecordBatch, into table: TableDefinition) async throws {
+    try disk.check()
+    try await sink.copy(batch, into: table)
+  }
+
+  func stage(_ batches: [(table: TableDefinition, batch: RecordBatch)]) async throws {
+    try disk.check()
+    try await sink.stage(batches)
+  }
+
+  func discardStaged() async throws { try await sink.discardStaged() }
+
+  func publish(
+    _ batches: [(table: TableDefinition, batch: RecordBatch)], checkpoint: [UInt8]
+  ) async throws {
+    if !batches.isEmpty { try disk.check() }
+    try await sink.publish(batches, checkpoint: checkpoint)
+  }
+
+  func storedTableIDs() async throws -> [UInt64] { try await sink.storedTableIDs() }
+}

@@ -1,0 +1,228 @@
+import Arrow
+import Logging
+import MagicCore
+import Testing
+
+@testable import MagicAPI
+
+@Suite struct MagicAPITests {
+  let database = FakeDatabase()
+
+  func makeAPI(_ change: (inout MagicAPI.Limits) -> Void = { _ in }) -> MagicAPI {
+    var limits = MagicAPI.Limits(memoryByteCount: 1000)
+    change(&limits)
+    return MagicAPI(
+      database: database, limits: limits, disk: DiskReserve(path: "/", byteCount: 0),
+      keepsQueryLog: false, logger: Logger(label: "test"))
+  }
+
+  func service(
+    _ api: MagicAPI, _ user: String = "ana", _ role: Caller.Role = .writer
+  ) -> any MagicService {
+    api.service(for: Caller(user: user, role: role, interface: "test"))
+  }
+
+  /// Waits for what another task does soon.
+  func eventually(_ isSo: () -> Bool) async throws {
+    for _ in 0..<500 where !isSo() { try await Task.sleep(for: .milliseconds(10)) }
+    #expect(isSo())
+  }
+
+  @Test func aStatementEndsWithItsResult() async throws {
+    let api = makeAPI()
+    let result = try await service(api).query(StatementRequest("SELECT 2"))
+    #expect(api.statements.count == 1)
+    #expect(try await result.reader.next()?.rowCount == 1)
+    #expect(try await result.reader.next()?.rowCount == 1)
+    #expect(try await result.reader.next() == nil)
+    #expect(api.statements.count == 0)
+  }
+
+  @Test func aDroppedResultEndsItsStatement() async throws {
+    let api = makeAPI()
+    var result: QueryResult? = try await service(api).query(StatementRequest("SELECT 2"))
+    _ = try await result?.reader.next()
+    result = nil
+    try await eventually { api.statements.count == 0 }
+  }
+
+  @Test func limitsAndTheIdReachTheEngine() async throws {
+    let api = makeAPI()
+    var request = StatementRequest("SELECT 0")
+    request.id = "q1"
+    request.settings = ["max_memory_usage": "100000", "max_threads": "1"]
+    _ = try await service(api).query(request)
+    let context = try #require(database.state.withLock { $0.contexts.last })
+    #expect(
+      context.settings == [
+        "max_memory_usage": "300", "max_threads": "1", "log_comment": "q1",
+      ])
+    #expect(!context.isReadOnly)
+    _ = try await service(api, "bob", .reader).query(StatementRequest("SELECT 0"))
+    #expect(database.state.withLock { $0.contexts.last?.isReadOnly } == true)
+  }
+
+  @Test func theEnginesErrorsKeepTheirCodes() async throws {
+    await #expect(throws: APIError(.invalid, "Syntax error", engineCode: 62)) {
+      _ = try await service(makeAPI()).query(StatementRequest("FAIL"))
+    }
+  }
+
+  @Test func aRunningStatementIsCancelledByItsOwnerOnly() async throws {
+    let api = makeAPI()
+    var request = StatementRequest("WAIT")
+    request.id = "long"
+    let running = Task { [request] in try await service(api).query(request) }
+    try await eventually { database.state.withLock { $0.statements.contains("WAIT") } }
+    #expect(try await service(api, "bob").cancel(statement: "long") == false)
+    #expect(try await service(api).cancel(statement: "long"))
+    let error = await #expect(throws: APIError.self) { _ = try await running.value }
+    #expect(error?.kind == .cancelled)
+    #expect(database.state.withLock { $0.cancelled } == 1)
+    #expect(api.statements.count == 0)
+  }
+
+  @Test func aStatementThatRunsTooLongIsEnded() async throws {
+    let api = makeAPI { $0.statementDuration = .milliseconds(50) }
+    var request = StatementRequest("WAIT")
+    request.timeout = .seconds(100)
+    let error = await #expect(throws: APIError.self) {
+      _ = try await service(api).query(request)
+    }
+    #expect(error?.kind == .timedOut)
+  }
+
+  @Test func aResultThatNobodyReadsIsEnded() async throws {
+    let api = makeAPI { $0.idleResultDuration = .milliseconds(50) }
+    let house = Task { await api.run() }
+    defer { house.cancel() }
+    let result = try await service(api).query(StatementRequest("SELECT 5"))
+    _ = try await result.reader.next()
+    try await eventually { database.state.withLock { $0.cancelled } > 0 }
+  }
+
+  @Test func statementsWaitForRoom() async throws {
+    let api = makeAPI {
+      $0.statementCount = 1
+      $0.admissionPatience = .milliseconds(100)
+    }
+    let first = try await service(api).query(StatementRequest("SELECT 1"))
+    let error = await #expect(throws: APIError.self) {
+      _ = try await service(api).query(StatementRequest("SELECT 1"))
+    }
+    #expect(error?.kind == .exhausted)
+    async let second = service(api).query(StatementRequest("SELECT 1"))
+    try await eventually { api.statements.waitingCount == 1 }
+    await first.reader.cancel()
+    _ = try await second.reader.next()
+  }
+
+  @Test func anIdIsUsedOnceAtATime() async throws {
+    let api = makeAPI()
+    var request = StatementRequest("SELECT 1")
+    request.id = "same"
+    let first = try await service(api).query(request)
+    let error = await #expect(throws: APIError.self) {
+      _ = try await service(api).query(request)
+    }
+    #expect(error?.kind == .alreadyExists)
+    await first.reader.cancel()
+    _ = try await service(api).query(request)
+  }
+
+  @Test func aTransactionIsItsOwners() async throws {
+    let api = makeAPI()
+    let name = try await service(api).beginTransaction()
+    var request = StatementRequest("INSERT 0")
+    request.transaction = name
+    _ = try await service(api).query(request)
+    #expect(database.state.withLock { $0.contexts.last?.transaction } != nil)
+    let error = await #expect(throws: APIError.self) {
+      try await service(api, "bob").commit(transaction: name)
+    }
+    #expect(error?.kind == .notFound)
+    try await service(api).commit(transaction: name)
+    #expect(database.state.withLock { $0.commits } == 1)
+    await #expect(throws: APIError.self) { try await service(api).rollback(transaction: name) }
+  }
+
+  @Test func anUnusedTransactionIsRolledBack() async throws {
+    let api = makeAPI { $0.transactionLifetime = .milliseconds(50) }
+    let house = Task { await api.run() }
+    defer { house.cancel() }
+    _ = try await service(api).beginTransaction()
+    try await eventually { database.state.withLock { $0.rollbacks } == 1 }
+  }
+
+  @Test func aSnapshotPinsUntilItIsReleased() async throws {
+    let api = makeAPI()
+    let snapshot = try await service(api).openSnapshot()
+    #expect(snapshot.commit == 5)
+    var request = StatementRequest("SELECT 0")
+    request.snapshot = snapshot.id
+    _ = try await service(api).query(request)
+    #expect(database.state.withLock { $0.contexts.last?.commitPoint?.commit } == 5)
+    database.state.withLock { $0.contexts = [] }
+    #expect(database.state.withLock { $0.pins } == 1)
+    try await service(api).release(snapshot: snapshot.id)
+    #expect(database.state.withLock { $0.pins } == 0)
+    await #expect(throws: APIError.self) { _ = try await service(api).query(request) }
+  }
+
+  @Test func aSessionBeginsWithItsFirstStatementAndEnds() async throws {
+    let api = makeAPI()
+    let house = Task { await api.run() }
+    defer { house.cancel() }
+    var request = StatementRequest("SELECT 0")
+    request.session = SessionRequest(name: "s", mustExist: true)
+    let error = await #expect(throws: APIError.self) {
+      _ = try await service(api).query(request)
+    }
+    #expect(error?.engineCode == 372)
+    request.session = SessionRequest(name: "s", timeout: .milliseconds(50))
+    _ = try await service(api).query(request)
+    #expect(database.state.withLock { $0.contexts.last?.session } != nil)
+    try await eventually { database.state.withLock { $0.sessionsClosed } == 1 }
+  }
+
+  @Test func aScanIsAStatement() async throws {
+    var scan = TableScan(TableReference(database: "shop", table: "a`b"))
+    scan.columns = ["x", "y"]
+    scan.filter = "x > 1 -- all"
+    scan.range = KeyRange(key: ["id"], lower: ["3"], upper: ["7"])
+    scan.limit = 9
+    _ = try await service(makeAPI()).scan(scan)
+    #expect(
+      database.state.withLock { $0.statements.last } == """
+        SELECT `x`, `y` FROM `shop`.`a\\`b` WHERE (x > 1 -- all
+        ) AND (id >= 3) AND (id < 7) LIMIT 9
+        """)
+  }
+
+  @Test func writesAreRefusedWhenTheDiskIsNearlyFull() async throws {
+    let api = MagicAPI(
+      database: database, limits: MagicAPI.Limits(memoryByteCount: 1000),
+      disk: DiskReserve(path: "/", byteCount: .max), keepsQueryLog: false,
+      logger: Logger(label: "test"))
+    let table = TableWrite(TableReference(database: "shop", table: "t"))
+    let error = await #expect(throws: APIError.self) {
+      _ = try await service(api).write(table, rows: FakeReader(count: 2))
+    }
+    #expect(error?.kind == .exhausted)
+    #expect(database.state.withLock { $0.written } == [])
+    _ = try await service(api).query(StatementRequest("SELECT 0"))
+  }
+
+  @Test func aStoppingServiceEndsWhatDoesNotFinish() async throws {
+    let api = makeAPI { $0.shutdownGrace = .milliseconds(50) }
+    let running = Task { try await service(api).query(StatementRequest("WAIT")) }
+    try await eventually { database.state.withLock { $0.statements.contains("WAIT") } }
+    await api.shutdown()
+    let error = await #expect(throws: APIError.self) { _ = try await running.value }
+    #expect(error?.kind == .unavailable)
+    let refused = await #expect(throws: APIError.self) {
+      _ = try await service(api).query(StatementRequest("SELECT 0"))
+    }
+    #expect(refused?.kind == .unavailable)
+  }
+}
