@@ -91,7 +91,7 @@ public final class MagicAPI: Sendable {
     _ inspection: StatementInspection, id: String?, timeout: Duration?, caller: Caller
   ) async throws -> RunningStatement {
     let statement = RunningStatement(
-      id: id ?? LeaseTable<Void>.newName(), caller: caller, inspection: inspection
+      id: id ?? randomName(), caller: caller, inspection: inspection
     ) { [weak self] statement, error in
       self?.noteEnd(of: statement, error)
     }

@@ -45,8 +45,7 @@ extension EngineTests {
     Field, ArrayData
   ) { self.value(type, numberColumn([value], type: type)) }
 
-  @Test(.disabled("its samples are not of the types that they claim"))
-  func valuesArriveExactly() async throws {
+  @Test func valuesArriveExactly() async throws {
     try await withTables { _, path, _ in
       let decimal = DecimalBuilder(precision: 38, scale: 4)
       decimal.append(magnitude: (1_234_567, 0, 0, 0), isNegative: true)
@@ -60,6 +59,11 @@ extension EngineTests {
         bytes.withUnsafeBytes { builder.append($0) }
         return builder.finish()
       }
+      let largeText = ArrayData(
+        type: .largeUtf8, length: 1,
+        buffers: [
+          [Int64(0), 1].withUnsafeBytes { Buffer(copying: $0) }, Buffer(copying: Array("x".utf8)),
+        ])
       let cases: [((Field, ArrayData), String, String)] = [
         (number(Int8.min, .int8), "Int8", "-128"),
         (number(Int64.min, .int64), "Int64", "\(Int64.min)"),
@@ -75,6 +79,7 @@ extension EngineTests {
         (value(.float32, numberColumn([Float(0.1)], type: .float32)), "Float32", "0.1"),
         (value(.bool, booleanColumn([true])), "Bool", "true"),
         (value(.utf8, textColumn(["it's \\ \n ü ?"])), "String", "it\\'s \\\\ \\n ü ?"),
+        (value(.largeUtf8, largeText), "String", "x"),
         (value(.date32, numberColumn([Int32(-719_162)], type: .date32)), "Date32", "0001-01-01"),
         (value(.date32, numberColumn([Int32(2_932_896)], type: .date32)), "Date32", "9999-12-31"),
         (
@@ -118,7 +123,7 @@ extension EngineTests {
         (
           value(
             .list(item),
-            listColumn([[1, nil, 3]], item: item) { numberColumn($0, type: .int32) }),
+            listColumn([[Int32(1), nil, 3]], item: item) { numberColumn($0, type: .int32) }),
           "Array(Nullable(Int32))", "[1,NULL,3]"
         ),
       ]

@@ -19,8 +19,7 @@ extension EngineTests {
     }
   }
 
-  @Test(.disabled("what it expects is not settled"))
-  func aSessionKeepsWhatItsStatementsSet() async throws {
+  @Test func aSessionKeepsWhatItsStatementsSet() async throws {
     try await withSession { path, session in
       _ = try await path.text("CREATE DATABASE d")
       let statements = [
@@ -34,11 +33,15 @@ extension EngineTests {
         ("DELETE FROM m WHERE id IN (SELECT min(a) FROM t)", ""),
         ("SELECT * FROM m", "2\t21\n"), ("SHOW TABLES", "m\n"), ("SET param_x = 'y'", ""),
         ("SELECT {x:String}", "y\n"), ("SELECT getSetting('max_threads')", "3\n"),
-        ("SELECT getSetting('max_insert_threads')", "0\n"),
       ]
       for (statement, expected) in statements {
         #expect(try await path.text(statement, session) == expected, "\(statement)")
       }
+      // What the layer sets for an insert does not stay.
+      let threads = "SELECT getSetting('max_insert_threads')"
+      let untouched = try await path.text(threads)
+      let kept = try await path.text(threads, session)
+      #expect(kept == untouched)
       #expect(try await path.text("SELECT currentDatabase()") == "default\n")
       await expectError(60) { _ = try await path.text("SELECT * FROM t") }
       // What another writes is seen by the next statement.

@@ -66,8 +66,7 @@ extension EngineTests {
     }
   }
 
-  @Test(.disabled("what it expects is not settled"))
-  func parametersAreValuesWhateverTheirText() async throws {
+  @Test func parametersAreValuesWhateverTheirText() async throws {
     try await withDatabase { path, _ in
       let texts = [
         "plain", "it's", "a\\\\b", "a\\nb", "\"`$x$", "ü∅🙂", "{a:String}", "", "\\0x", "--",
@@ -77,7 +76,9 @@ extension EngineTests {
         let result = try await path.text(
           "SELECT {a:String} AS x, {_b2:Int64}",
           context { $0.parameters = ["a": text, "_b2": "-9223372036854775808"] })
-        #expect(result == "\(text)\t-9223372036854775808\n", "\(text)")
+        // TSV escapes single quotes when it is written, and need not when it is read.
+        let written = text.replacing("'", with: "\\'")
+        #expect(result == "\(written)\t-9223372036854775808\n", "\(text)")
       }
       let null = context { $0.parameters = ["a": "\\N", "i": "[1,2]", "t": "p"] }
       #expect(try await path.text("SELECT {a:Nullable(String)} IS NULL", null) == "1\n")
@@ -171,7 +172,7 @@ extension EngineTests {
         "CREATE TABLE q (a Int8) ENGINE = Memory", "CREATE VIEW q AS SELECT 1",
         "SET max_threads = 1", "SET readonly = 0", "SELECT 1 SETTINGS max_threads = 1",
         "INSERT INTO FUNCTION null('a Int8') VALUES (1)", "DROP DATABASE d",
-        "CREATE TEMPORARY TABLE q (a Int8)", "SYSTEM FLUSH LOGS",
+        "CREATE TEMPORARY TABLE q (a Int8)", "SYSTEM FLUSH LOGS", "KILL QUERY WHERE 1",
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
       ]

@@ -1,5 +1,6 @@
 import GRPCCore
 import NIOCore
+import NIOPosix
 import NIOHTTP2
 import Testing
 
@@ -87,8 +88,10 @@ import Testing
     try await withServer(["Echo": TestService.echo], limits: limits) { port, _ in
       let first = try await TestClient.connect(port: port)
       let second = try await TestClient.connect(port: port)
-      let third = try await TestClient.connect(port: port)
-      try await third.channel.closeFuture.get()
+      // Without handlers, which may be gone before they are asked for.
+      let third = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .connect(host: "127.0.0.1", port: port).get()
+      try await third.closeFuture.get()
       await first.close()
       // There is room again once the server has noticed.
       try await Task.sleep(for: .seconds(1))

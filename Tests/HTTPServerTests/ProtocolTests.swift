@@ -71,7 +71,7 @@ import Testing
         path, [Array("POST / HTTP/1.1\r\nHost: m\r\nContent-Length: 9\r\n\r\nSEL".utf8)],
         quiet: .seconds(30))
       _ = try await (nothing, drops, body)
-      #expect(ContinuousClock.now - start < .seconds(25))
+      #expect(ContinuousClock.now - start < .seconds(4))
       let result = try await client.run("SELECT 1", format: "TSV")
       try await Task.sleep(for: .milliseconds(700))
       #expect(service.cancelled == 0)

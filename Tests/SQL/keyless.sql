@@ -68,7 +68,7 @@ CREATE TABLE sql_keyless.p (_INTERNAL_ROW Date) ENGINE = MutableMergeTree;
 -- The column that identifies a row appears nowhere.
 
 SELECT *, t.*, 2 * 3 FROM sql_keyless.t WHERE _INTERNAL_ROW >= 0 AND a = 1 LIMIT 1 FORMAT TSVWithNames;
---> a	s	t.a	t.s	multiply(2, 3)
+--> a	s	a	s	multiply(2, 3)
 --> 1	w	1	w	6
 SELECT count(DISTINCT _INTERNAL_ROW) FROM sql_keyless.t AS x WHERE x.a = 1;
 --> 2

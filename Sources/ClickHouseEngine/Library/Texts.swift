@@ -3,17 +3,7 @@ import MagicCore
 extension EngineConnection {
   /// The rows of a statement that gives texts.
   func texts(_ sql: String) async throws -> [[String]] {
-    let reader = try await query(sql)
-    var rows: [[String]] = []
-    while let batch = try await reader.next() {
-      for row in 0..<batch.rowCount {
-        rows.append(
-          batch.columns.map { column in
-            column.withBinaryValue(at: row) { String(decoding: $0, as: UTF8.self) }
-          })
-      }
-    }
-    return rows
+    try await query(sql).texts()
   }
 
   /// The number of rows of a table.

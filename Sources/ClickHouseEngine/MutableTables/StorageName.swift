@@ -1,3 +1,5 @@
+import MagicCore
+
 /// Whose table a storage belongs to.
 struct StorageOwner: Hashable, Sendable, CustomStringConvertible {
   enum Kind: Character, Sendable {

@@ -1,3 +1,5 @@
+import MagicCore
+
 /// An insert whose rows come from outside of its text, all of them or the rest.
 struct InputInsert {
   /// The format that the rows are in.

@@ -9,14 +9,9 @@ extension StatementPath {
   public func schema(
     of statement: String, context: StatementContext
   ) async throws -> Schema? {
-    var context = context
-    // What the engine describes is then a row for each column, and nothing else.
-    context.settings["describe_compact_output"] = "0"
-    context.settings["describe_include_subcolumns"] = "0"
-    context.settings["describe_include_virtual_columns"] = "0"
+    var sql = SQLText(statement)
     let scope = try scope(context)
     defer { scope.kept?.end() }
-    var sql = SQLText(statement)
     if context.positionalParameters == nil {
       // Which values will come is not known. Most places have no influence on the columns.
       sql = try sql.bindingNulls() ?? sql
@@ -28,7 +23,13 @@ extension StatementPath {
     if case .replaced(let other) = try await mutable(scope).run(text.sql) {
       text = try StatementText(SQLText(other))
     }
-    return try await scope.withSession { try await columns(of: text, on: $0) }
+    let columnScope = Self.isInformation(text.sql) ? scope : scope.describingColumns()
+    return try await columnScope.withSession { try await columns(of: text, on: $0) }
+  }
+
+  /// Whether a statement may as well run: it reads little, and changes nothing.
+  private static func isInformation(_ sql: SQLText) -> Bool {
+    ["CHECK", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "SHOW"].contains(sql.word(0))
   }
 
   private func columns(
@@ -36,14 +37,10 @@ extension StatementPath {
   ) async throws -> Schema {
     let sql = text.withoutFormat
     try await session.allowLength(of: sql)
-    switch text.sql.word(0) {
-    case "EXPLAIN" where text.sql.word(1) == "ANALYZE":
+    if text.sql.word(0) == "EXPLAIN", text.sql.word(1) == "ANALYZE" {
       return try await session.connection.columns("SELECT '' AS explain")
-    case "CHECK", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "SHOW":
-      // They read little, and change nothing.
-      return try await session.connection.columns(sql)
-    default: break
     }
+    if Self.isInformation(text.sql) { return try await session.connection.columns(sql) }
     // An expression alone is a SELECT of it.
     let query = text.kind == .select ? sql : "SELECT \(sql)"
     let rows = try await session.connection.texts("DESCRIBE (\(query)\n)")

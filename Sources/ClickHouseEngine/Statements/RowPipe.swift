@@ -26,19 +26,8 @@ actor RowPipe {
 
   /// - Throws: ``EngineError`` when the process has too many open files.
   init(schema: Schema) throws {
-    var ends: (Int32, Int32) = (-1, -1)
-    let failure = withUnsafeMutableBytes(of: &ends) { bytes in
-      bytes.withMemoryRebound(to: Int32.self) { pipe($0.baseAddress) }
-    }
-    guard failure == 0 else {
-      throw EngineError(message: "no pipe for the rows: \(String(cString: strerror(errno)))")
-    }
-    for end in [ends.0, ends.1] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    // Linux's F_SETPIPE_SZ: fewer switches between the two threads. A smaller pipe works as well.
-    _ = fcntl(ends.1, 1031, Int32(1 << 20))
-    readEnd = Descriptor(ends.0)
-    writeEnd = Descriptor(ends.1)
-    readPath = "/proc/self/fd/\(ends.0)"
+    (readEnd, writeEnd) = try makePipe()
+    readPath = "/proc/self/fd/\(readEnd.number ?? -1)"
     stream = StreamWriter(schema: schema)
     stream.writeSchema(to: &gathered)
   }
@@ -104,14 +93,8 @@ actor RowPipe {
   }
 
   private func writeWhole(_ bytes: UnsafeRawBufferPointer) throws {
-    guard let descriptor = writeEnd.number else { throw Closed() }
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = Glibc.write(
-        descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw Closed() }
-      rest = rest.dropFirst(count)
+    guard let descriptor = writeEnd.number, try writeAll(bytes, to: descriptor) else {
+      throw Closed()
     }
   }
 }

@@ -48,12 +48,3 @@ final class SessionReader: RecordBatchReader {
     scope.kept?.end()
   }
 }
-
-/// The result of a statement that has none.
-struct EmptyReader: RecordBatchReader {
-  let schema = Schema(fields: [])
-
-  func next() async throws -> RecordBatch? { nil }
-
-  func cancel() async {}
-}

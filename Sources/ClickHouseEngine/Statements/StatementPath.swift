@@ -98,6 +98,8 @@ public struct StatementPath: Database {
   }
 
   private func prepare(_ text: StatementText, _ scope: StatementScope) async throws -> Prepared {
+    // The engine lets a session that may only read end the statements of others.
+    if text.sql.word(0) == "KILL" { try scope.requireChange("KILL") }
     if scope.kept != nil, text.sql.word(0) == "SET", text.sql.mentions("readonly") {
       throw EngineError(
         message: "readonly cannot be set for a session, which could not be used any more")

@@ -70,6 +70,15 @@ struct StatementScope: Sendable {
     return scope
   }
 
+  /// The same for a DESCRIBE of the layer, which gives a row for each column and nothing else.
+  func describingColumns() -> StatementScope {
+    var scope = self
+    scope.context.settings["describe_compact_output"] = "0"
+    scope.context.settings["describe_include_subcolumns"] = "0"
+    scope.context.settings["describe_include_virtual_columns"] = "0"
+    return scope
+  }
+
   /// A session that sees the statement's commit point, else that of this moment.
   func openSession() async throws -> StatementSession { try await StatementSession(self) }
 

@@ -43,19 +43,22 @@ final class UnnamedFile: Sendable {
 
 /// Writes all bytes; false when nobody reads them any more.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws -> Bool {
-  try bytes.withUnsafeBytes { bytes in
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if errno == EPIPE {
-        return false
-      } else if count == 0 || errno != EINTR {
-        throw EngineError(
-          message: "a temporary file cannot be written: \(String(cString: strerror(errno)))")
-      }
+  try bytes.withUnsafeBytes { try writeAll($0, to: descriptor) }
+}
+
+/// Writes all bytes; false when nobody reads them any more.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws -> Bool {
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+    if count > 0 {
+      rest = rest.dropFirst(count)
+    } else if errno == EPIPE {
+      return false
+    } else if count == 0 || errno != EINTR {
+      throw EngineError(
+        message: "a temporary file cannot be written: \(String(cString: strerror(errno)))")
     }
-    return true
   }
+  return true
 }

@@ -1,3 +1,4 @@
+import MagicAPI
 import Synchronization
 
 /// Things that clients reach by a name that cannot be guessed, until nobody used them for a while.
@@ -21,7 +22,7 @@ final class HandleTable<Value: Sendable>: Sendable {
 
   /// Keeps a value under a new name.
   func add(_ value: Value) -> String {
-    let name = Self.newName()
+    let name = randomName()
     entries.withLock { entries in
       if entries.count >= countLimit { makeRoom(in: &entries) }
       entries[name] = Entry(value: value)
@@ -51,14 +52,6 @@ final class HandleTable<Value: Sendable>: Sendable {
   /// Forgets a name.
   @discardableResult func remove(_ name: String) -> Value? {
     entries.withLock { $0.removeValue(forKey: name)?.value }
-  }
-
-  /// A name of 128 random bits.
-  static func newName() -> String {
-    (0..<2).map { _ in
-      let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }.joined()
   }
 
   private func makeRoom(in entries: inout [String: Entry]) {

@@ -17,13 +17,8 @@ extension FlightService {
     case .scan(let ticket): info = try await scanInfo(ticket.scan, call)
     case .write: throw APIError.invalid("rows are written by DoPut; there is nothing to read")
     case .sql(let command):
-      if let query = try command.unpack(ProtoCommandStatementQuery.self) {
-        let transaction = query.hasTransactionID ? try name(query.transactionID) : nil
-        info = try await statementInfo(
-          PreparedStatement(sql: query.query, transaction: transaction), &call)
-      } else if let query = try command.unpack(ProtoCommandPreparedStatementQuery.self) {
-        info = try await statementInfo(
-          try preparedStatement(query.preparedStatementHandle), &call)
+      if let statement = try statement(of: command) {
+        info = try await statementInfo(statement, &call)
       } else {
         let query = try CatalogQuery(command, configuration: configuration)
         info.schema = encapsulated(query.schema)
@@ -58,22 +53,16 @@ extension FlightService {
   }
 
   private func schema(for descriptor: ProtoFlightDescriptor, _ call: Call) async throws -> Schema {
-    let statement: PreparedStatement
     switch try command(of: descriptor) {
     case .scan(let ticket): return try await columns(of: ticket.scan, call)
     case .write(let write): return try await columns(of: TableScan(write.table), call)
     case .sql(let command):
-      if let query = try command.unpack(ProtoCommandStatementQuery.self) {
-        let transaction = query.hasTransactionID ? try name(query.transactionID) : nil
-        statement = PreparedStatement(sql: query.query, transaction: transaction)
-      } else if let query = try command.unpack(ProtoCommandPreparedStatementQuery.self) {
-        statement = try preparedStatement(query.preparedStatementHandle)
-      } else {
+      guard let statement = try statement(of: command) else {
         return try CatalogQuery(command, configuration: configuration).schema
       }
+      return try await call.service.describe(request(for: statement, call)).columns
+        ?? Schema(fields: [])
     }
-    return try await call.service.describe(request(for: statement, call)).columns
-      ?? Schema(fields: [])
   }
 
   /// The tables that the caller sees, each as a flight.
@@ -114,6 +103,17 @@ extension FlightService {
 
   // MARK: Statements
 
+  /// The statement that a command is, sent at once or prepared; nil for a command about metadata.
+  private func statement(of command: Google_Protobuf_Any) throws -> PreparedStatement? {
+    if let query = try command.unpack(ProtoCommandStatementQuery.self) {
+      let transaction = query.hasTransactionID ? try name(query.transactionID) : nil
+      return PreparedStatement(sql: query.query, transaction: transaction)
+    }
+    return try command.unpack(ProtoCommandPreparedStatementQuery.self).map { query in
+      try preparedStatement(query.preparedStatementHandle)
+    }
+  }
+
   /// A request for what was prepared, or sent at once.
   func request(for statement: PreparedStatement, _ call: Call) -> StatementRequest {
     var request = call.request(statement.sql)
@@ -138,7 +138,7 @@ extension FlightService {
       }
       let request = request(for: statement, call)
       let ticket = StatementTicket(
-        id: HandleTable<Void>.newName(), sql: request.sql, database: request.database,
+        id: randomName(), sql: request.sql, database: request.database,
         settings: request.settings, session: request.session?.name,
         transaction: request.transaction,
         parameters: try StatementTicket.encode(statement.parameters))
@@ -175,7 +175,7 @@ extension FlightService {
     if scan.range == nil, scan.limit == nil, count > 1, try await isLarge(scan.table, call) {
       try await divide(scan, into: &info, call)
     } else {
-      let ticket = ScanTicket(scan: scan, id: HandleTable<Void>.newName())
+      let ticket = ScanTicket(scan: scan, id: randomName())
       info.endpoint = [endpoint(try ProtoTicket(ticket))]
       info.totalRecords = -1
     }
@@ -210,7 +210,7 @@ extension FlightService {
   ) async throws {
     let count = call.session.endpointCount ?? configuration.splitCount
     let splits = try await call.service.split(scan.table, into: count, snapshot: scan.snapshot)
-    let flight = HandleTable<Void>.newName()
+    let flight = randomName()
     info.endpoint = try splits.ranges.map { range in
       var part = scan
       part.range = range

@@ -62,7 +62,7 @@ struct ExternalTables: Sendable {
     let drop: @Sendable () async -> Void = { [request] in
       for table in tables {
         _ = try? await execute(
-          "DROP TEMPORARY TABLE IF EXISTS \(quoted(table.name))", nil, request, service)
+          "DROP TEMPORARY TABLE IF EXISTS \(quotedIdentifier(table.name))", nil, request, service)
       }
     }
     do {
@@ -93,7 +93,7 @@ struct ExternalTables: Sendable {
   private func make(
     _ table: Table, _ request: StatementRequest, _ service: any MagicService
   ) async throws {
-    let name = quoted(table.name)
+    let name = quotedIdentifier(table.name)
     try await execute(
       "CREATE TEMPORARY TABLE \(name) (\(table.structure)\n)", nil, request, service)
     let content = table.content
@@ -109,9 +109,5 @@ struct ExternalTables: Sendable {
     let result = try await service.run(
       statement, format: "TabSeparated", input: content.map { StatementInput(once: $0) })
     while try await result.next() != nil {}
-  }
-
-  private func quoted(_ name: String) -> String {
-    "`" + name.replacing("\\", with: "\\\\").replacing("`", with: "\\`") + "`"
   }
 }

@@ -90,7 +90,7 @@ final class Statement: OptionHolder, Sendable {
     }
     if ingestion.table != nil {
       let count = try ingest(ingestion, rows, token)
-      if let out { ResultStream.export(NoRows(), into: out, work: work) }
+      if let out { ResultStream.export(EmptyReader(), into: out, work: work) }
       return count
     }
     let result = try run(rows, token)
@@ -109,7 +109,7 @@ final class Statement: OptionHolder, Sendable {
     case .none: break
     case .use(let schema):
       try connection.use(schema)
-      return QueryResult(reader: NoRows())
+      return QueryResult(reader: EmptyReader())
     case .engine: connection.beginSession()
     }
     let service = try connection.service()
@@ -137,7 +137,7 @@ final class Statement: OptionHolder, Sendable {
     return try work.wait { [request] in
       guard description.isRead else {
         let count = try await service.execute(request, parameterRows: parameters)
-        return QueryResult(reader: NoRows(), changedRows: count)
+        return QueryResult(reader: EmptyReader(), changedRows: count)
       }
       return QueryResult(
         reader: try await RepeatedQuery(request, description, rows: parameters, service: service))
@@ -221,11 +221,4 @@ final class Statement: OptionHolder, Sendable {
       }
     }
   }
-}
-
-/// The result of a statement that has none.
-struct NoRows: RecordBatchReader {
-  let schema = Schema(fields: [])
-  func next() async throws -> RecordBatch? { nil }
-  func cancel() async {}
 }

@@ -26,20 +26,11 @@ final class LeaseTable<Value: Sendable>: Sendable {
     self.countLimit = countLimit
   }
 
-  /// A name that cannot be guessed.
-  static func newName() -> String {
-    var generator = SystemRandomNumberGenerator()
-    return (0..<2).map { _ in
-      let digits = String(generator.next() as UInt64, radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }.joined()
-  }
-
   /// Adds something; it is not in use yet.
   ///
   /// - Throws: ``APIError`` when there are too many, or the owner has one of that name.
   func add(
-    _ value: Value, name: String = newName(), owner: String, lifetime: Duration
+    _ value: Value, name: String = randomName(), owner: String, lifetime: Duration
   ) throws(APIError) -> String {
     try leases.withLock { leases throws(APIError) in
       guard leases.count < countLimit else {
@@ -126,3 +117,6 @@ final class LeaseTable<Value: Sendable>: Sendable {
     APIError(.notFound, "there is no \(noun) \(name): it ended, or was not used for too long")
   }
 }
+
+/// A name that cannot be guessed, of 128 random bits.
+public func randomName() -> String { hexadecimal(randomBytes(16)) }

@@ -110,11 +110,11 @@ final class QueryLog: Sendable {
       let time = Int64(entry.date.timeIntervalSince1970 * 1000)
       let values: [String] = [
         "fromUnixTimestamp64Milli(\(time), 'UTC')", "\(milliseconds)",
-        quoted(statement.caller.user), quoted(statement.caller.interface),
-        quoted(statement.caller.address), quoted(statement.id),
-        quoted(statement.inspection.verb), quoted(statement.inspection.pattern),
+        quotedString(statement.caller.user), quotedString(statement.caller.interface),
+        quotedString(statement.caller.address), quotedString(statement.id),
+        quotedString(statement.inspection.verb), quotedString(statement.inspection.pattern),
         "\(statement.rows)", "\(statement.bytes)",
-        quoted(entry.error.map { "\($0.kind)" } ?? "ok"), "\(entry.error?.engineCode ?? 0)",
+        quotedString(entry.error.map { "\($0.kind)" } ?? "ok"), "\(entry.error?.engineCode ?? 0)",
       ]
       return "(" + values.joined(separator: ", ") + ")"
     }
@@ -122,14 +122,5 @@ final class QueryLog: Sendable {
       "INSERT INTO \(Self.database).query_log VALUES \(rows.joined(separator: ", "))",
       format: "Null", context: StatementContext())
     while try await result.next() != nil {}
-  }
-
-  private func quoted(_ text: String) -> String {
-    var quoted = "'"
-    for scalar in text.unicodeScalars {
-      if scalar == "'" || scalar == "\\" { quoted.append("\\") }
-      quoted.unicodeScalars.append(scalar)
-    }
-    return quoted + "'"
   }
 }

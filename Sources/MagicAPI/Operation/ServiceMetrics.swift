@@ -7,6 +7,7 @@ struct ServiceMetrics: Sendable {
   private let transactions = Gauge(label: "magic_transactions_open")
   private let snapshots = Gauge(label: "magic_snapshots_open")
   private let freeDisk = Gauge(label: "magic_disk_free_bytes")
+  private let resident = Gauge(label: "magic_resident_bytes")
 
   func note(running: Int, waiting: Int, transactions: Int, snapshots: Int, freeDisk: UInt64) {
     self.running.record(running)
@@ -14,6 +15,7 @@ struct ServiceMetrics: Sendable {
     self.transactions.record(transactions)
     self.snapshots.record(snapshots)
     self.freeDisk.record(Double(freeDisk))
+    if let byteCount = residentByteCount() { resident.record(byteCount) }
   }
 
   func note(_ statement: RunningStatement, error: APIError?) {

@@ -1,6 +1,4 @@
 import Arrow
-import Foundation
-import Glibc
 import MagicCore
 
 /// Ends statements that run too long, whose results nobody reads, or that take too much memory.
@@ -19,7 +17,7 @@ struct StatementWatch: Sendable {
       if running.isEmpty { continue }
       endIdle(running)
       // Asking the engine costs more than looking at the process.
-      if residentByteCount > limits.totalByteCount / 2 { await endLargest(running) }
+      if residentByteCount() ?? .max > limits.totalByteCount / 2 { await endLargest(running) }
     }
   }
 
@@ -55,30 +53,11 @@ struct StatementWatch: Sendable {
     for row in rows { memory[row[0], default: 0] += Int(row[1]) ?? 0 }
     return memory
   }
-
-  /// The memory of this process in bytes.
-  private var residentByteCount: Int {
-    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
-      return .max
-    }
-    let fields = text.split(separator: " ")
-    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : .max
-  }
 }
 
 extension Database {
   /// The rows of a query of the service's own whose columns are all of type String.
   func texts(_ sql: String) async throws -> [[String]] {
-    let reader = try await query(sql, context: StatementContext()).reader
-    var rows: [[String]] = []
-    while let batch = try await reader.next() {
-      for row in 0..<batch.rowCount {
-        rows.append(
-          batch.columns.map { column in
-            column.withBinaryValue(at: row) { String(decoding: $0, as: UTF8.self) }
-          })
-      }
-    }
-    return rows
+    try await query(sql, context: StatementContext()).reader.texts()
   }
 }

@@ -72,15 +72,6 @@ private final class TrackedReader: RecordBatchReader {
   }
 }
 
-/// No rows of no columns.
-struct EmptyReader: RecordBatchReader {
-  let schema = Schema(fields: [])
-
-  func next() async throws -> RecordBatch? { nil }
-
-  func cancel() async {}
-}
-
 extension RecordBatch {
   /// The bytes of all buffers that the rows lie in.
   fileprivate var bufferByteCount: Int { columns.reduce(0) { $0 + $1.bufferByteCount } }

@@ -6,6 +6,7 @@ import HTTPServer
 import LocalDatabase
 import Logging
 import MagicAPI
+import PrometheusMetrics
 import Replication
 import ServiceLifecycle
 import TLSCertificates
@@ -40,6 +41,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = logging.makeLogger("magic.serve")
+    // What is measured asks for its metrics when it is made, so this comes first.
+    let metrics = Metrics.start()
     let guardian = try access.makeGuard(
       of: [("--http", http), ("--flight", flight)], logger: logger)
     let folder = try DataFolder(creating: data.path)
@@ -47,7 +50,7 @@ struct ServeCommand: AsyncParsableCommand {
       folder, lock: try folder.lock(), limits: limits.makeLimits(),
       diskReserve: limits.diskReserve, keepsQueryLog: true, logger: logger)
     do {
-      try await serve(served, guardian, logger)
+      try await serve(served, guardian, metrics, logger)
     } catch {
       await served.close()
       throw error
@@ -55,12 +58,14 @@ struct ServeCommand: AsyncParsableCommand {
     await served.close()
   }
 
-  private func serve(_ served: ServedFolder, _ guardian: Guard, _ logger: Logger) async throws {
+  private func serve(
+    _ served: ServedFolder, _ guardian: Guard, _ metrics: PrometheusRegistry, _ logger: Logger
+  ) async throws {
     // Later services stop first, so what the servers need outlives them.
     var services: [any Service] = [guardian, APIService(api: served.api)]
     var contents = served.contents
     contents.authenticator = guardian.authenticator
-    contents.metrics = { [registry = Metrics.start()] in registry.text() }
+    contents.metrics = { metrics.text() }
     let health = HealthService()
     var isReady: @Sendable () async -> Bool = { true }
     if let source = try writer.makeSource() {

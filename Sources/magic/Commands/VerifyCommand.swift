@@ -195,7 +195,7 @@ private struct CopyReader: ~Copyable {
 enum ComparisonQuery {
   static func text(_ schema: TableSchema) -> String {
     let columns = schema.columns.map { column in
-      let name = quoted(column.name)
+      let name = quotedIdentifier(column.name)
       switch column.type {
       case .uuid: return "UUIDStringToNum(toString(\(name)))"
       case .inet6: return "toString(\(name))"
@@ -204,19 +204,15 @@ enum ComparisonQuery {
     }
     // Numbers and dates order alike on both sides; everything else by the bytes of its text.
     let order = schema.primaryKey.map { index in
-      let name = quoted(schema.columns[index].name)
+      let name = quotedIdentifier(schema.columns[index].name)
       switch schema.columns[index].type {
       case .uuid, .inet6, .enumeration: return "toString(\(name))"
       default: return name
       }
     }
     return "SELECT \(columns.joined(separator: ", ")) "
-      + "FROM \(quoted(schema.name.database)).\(quoted(schema.name.table)) "
+      + "FROM \(quotedIdentifier(schema.name.database)).\(quotedIdentifier(schema.name.table)) "
       + "ORDER BY \(order.joined(separator: ", ")) "
       + "SETTINGS output_format_arrow_compression_method = 'none'"
-  }
-
-  private static func quoted(_ name: String) -> String {
-    "`" + name.replacing("\\", with: "\\\\").replacing("`", with: "\\`") + "`"
   }
 }

@@ -1,6 +1,4 @@
 import CoreMetrics
-import Foundation
-import Glibc
 import PrometheusMetrics
 import Replication
 import ServiceLifecycle
@@ -23,7 +21,6 @@ struct ReplicationMetrics: Service {
     let lag = Gauge(label: "magic_replication_lag_seconds")
     let transactions = Gauge(label: "magic_replication_transactions")
     let rowChanges = Gauge(label: "magic_replication_row_changes")
-    let resident = Gauge(label: "magic_resident_bytes")
     while !Task.isShuttingDownGracefully {
       if let status = await writer.replicationStatus {
         if let seconds = status.lagSeconds { lag.record(seconds) }
@@ -34,14 +31,7 @@ struct ReplicationMetrics: Service {
             .record(status.tables.count { $0.state == state })
         }
       }
-      resident.record(residentByteCount)
       try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
     }
-  }
-
-  private var residentByteCount: Int {
-    let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
-    let fields = text?.split(separator: " ") ?? []
-    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : 0
   }
 }
