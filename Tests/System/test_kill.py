@@ -11,7 +11,7 @@ from harness import CommandFailed, MariaDB, Magic, spawn, wait_until
 from test_sysbench import sysbench
 
 SOAK = bool(os.environ.get("MAGIC_SOAK"))
-KILLS, AT_LEAST, SECONDS = (20, 20, 3600) if SOAK else (20, 8, 60)
+KILLS, AT_LEAST, SECONDS = (20, 20, 3600) if SOAK else (20, 8, 45)
 ACCOUNTS, BALANCE = 2_000, 1_000
 INCLUDE = ("--include", "bank.*", "--include", "sbtest.*")
 # Rows of each of the tables that sysbench changes all the while.

@@ -463,7 +463,7 @@ class Workload:
 class WorkloadTests(unittest.TestCase):
     """Random statements, restarts and kills; after each the tables are what the model says."""
 
-    SECONDS = 600 if SOAK else 30
+    SECONDS = 600 if SOAK else 20
 
     def setUp(self):
         self.choose = random.Random(SEED)
@@ -724,7 +724,7 @@ def expect(condition, message):
 
 
 class ConcurrencyTests(unittest.TestCase):
-    SECONDS = 60 if SOAK else 10
+    SECONDS = 60 if SOAK else 7
 
     def test_writers_and_readers_at_once(self):
         server = self.enterContext(Server())

@@ -6,7 +6,7 @@ from compare import assert_equal_tables
 from harness import MariaDB, Magic, find_program, spawn
 
 TABLES, ROWS = 4, 100_000
-SECONDS = 120 if os.environ.get("MAGIC_SOAK") else 30
+SECONDS = 120 if os.environ.get("MAGIC_SOAK") else 20
 
 
 def sysbench(source, *arguments, rows=ROWS):

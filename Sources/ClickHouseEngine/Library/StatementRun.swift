@@ -61,20 +61,41 @@ final class StatementRun: Sendable {
 }
 
 /// A session only for `KILL QUERY`, opened when first needed.
+///
+/// A kill looks through all statements that run, so those that are asked for while one is under way
+/// are done by the next, all at once.
 actor QueryKiller {
   private let database: DatabaseHandle
   private var connection: ClickHouseConnection?
   private var isClosed = false
+  /// The threads whose statements the next kill ends, and that kill.
+  private var next: (threadIDs: [Int32], kill: Task<Void, Never>)?
+  private var last: Task<Void, Never>?
 
   init(database: DatabaseHandle) { self.database = database }
 
   /// Ends the statement that runs on a thread, if one does.
   func kill(threadID: Int32) async {
+    if next == nil {
+      let kill = Task { [last] in
+        await last?.value
+        await killNext()
+      }
+      next = ([], kill)
+      last = kill
+    }
+    next?.threadIDs.append(threadID)
+    await next?.kill.value
+  }
+
+  private func killNext() async {
+    guard let (threadIDs, _) = next else { return }
+    next = nil
     guard !isClosed else { return }
     let connection = self.connection ?? ClickHouseConnection(database: database, killer: nil) {}
     self.connection = connection
     // A kill that fails is tried again by whoever wants the statement's end.
-    _ = try? await connection.execute("KILL QUERY WHERE has(thread_ids, \(threadID)) ASYNC")
+    _ = try? await connection.execute("KILL QUERY WHERE hasAny(thread_ids, \(threadIDs)) ASYNC")
   }
 
   func close() async {
