@@ -2,7 +2,8 @@
 """Writes Fuzz/Corpus: small inputs of every kind that the fuzz targets begin with.
 
 MySQL's events are put together here, byte by byte; MariaDB's come from a server that runs in a
-temporary folder. Run it again when a target learns a new kind of input.
+temporary folder; Arrow's by pyarrow. Run it with .deps/python/bin/python again when a target learns a
+new kind of input.
 """
 
 import ctypes
@@ -10,7 +11,13 @@ import pathlib
 import struct
 import subprocess
 import tempfile
+import sys
 import time
+
+import pyarrow as pa
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Tests/System"))
+from protocol import message  # noqa: E402
 
 CORPUS = pathlib.Path(__file__).parent / "Corpus"
 MAGIC = b"\xfebin"
@@ -300,9 +307,75 @@ def write_http():
         bytes.fromhex(
             "069bb38bd55e410efbba43517f8d23e2821c000000250000006f68656c6c6f20"
             "060004802c20626c6f636b73"),
+        b"--B\r\n--B\r\nContent\r\n--B--\r\n",
     ]
     for index, value in enumerate(values):
         write("http", f"{index:02}", value)
+
+
+# Arrow's streams, and Flight's messages; the first byte of the latter tells their kind
+
+
+def arrow_batches():
+    """Record batches of every family of types, with nulls."""
+    words = pa.array(["x", None, "longer than twelve bytes", ""])
+    yield pa.record_batch({
+        "i": pa.array([1, None, -3, 4], pa.int32()), "f": pa.array([0.5, None, 2, 3], pa.float64()),
+        "b": pa.array([True, None, False, True]), "s": words, "big": words.cast(pa.large_string()),
+        "bytes": words.cast(pa.binary()), "fixed": pa.array([b"ab", None, b"cd", b"ef"], pa.binary(2))})
+    yield pa.record_batch({
+        "list": pa.array([[1], None, [], [2, 3]], pa.list_(pa.int8())),
+        "big": pa.array([["a"], None, [], ["b", None]], pa.large_list(pa.string())),
+        "fixed": pa.array([[1, 2], None, [3, 4], [5, 6]], pa.list_(pa.int16(), 2)),
+        "map": pa.array([[("k", 1)], None, [], []], pa.map_(pa.string(), pa.uint64())),
+        "struct": pa.array([{"a": 1, "b": "x"}, None, {"a": 2}, {}])})
+    yield pa.record_batch({
+        "dictionary": words.dictionary_encode(),
+        "view": words.cast(pa.string_view()), "null": pa.nulls(4),
+        "date": pa.array([1, None, 2, 3], pa.int32()).cast(pa.date32()),
+        "time": pa.array([1, None, 2, 3], pa.timestamp("us", "UTC")),
+        "duration": pa.array([1, None, 2, 3], pa.duration("ms")),
+        "decimal": pa.array([1, None, 2, 3]).cast(pa.decimal128(22, 2))})
+    values = [pa.array([1, 2, 3]), pa.array(["a"])]
+    kinds, places = pa.array([0, 1, 0, 0], pa.int8()), pa.array([0, 0, 1, 2], pa.int32())
+    yield pa.record_batch({"union": pa.UnionArray.from_dense(kinds, places, values)})
+
+
+def write_arrow():
+    for index, batch in enumerate(arrow_batches()):
+        for compression in (None, "lz4", "zstd"):
+            sink = pa.BufferOutputStream()
+            options = pa.ipc.IpcWriteOptions(compression=compression)
+            with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+                writer.write_batch(batch)
+                writer.write_batch(batch.slice(1, 2))
+            stream = sink.getvalue()
+            write("arrow", f"{index}-{compression}", stream.to_pybytes())
+            if compression:
+                continue
+            parts = [b"\x00"]
+            for each in pa.ipc.MessageReader.open_stream(stream):
+                body = each.body.to_pybytes() if each.body is not None else b""
+                data = message((2, each.metadata.to_pybytes()), (1000, body))
+                parts += [struct.pack(">H", len(data)), data]
+            write("flight", f"rows-{index}", b"".join(parts))
+    commands = [("CommandStatementQuery", (1, "SELECT 1"), (2, b"t")), ("CommandGetCatalogs",),
+                ("CommandStatementUpdate", (1, "INSERT INTO t VALUES (1)")),
+                ("CommandGetDbSchemas", (1, ""), (2, "d%")),
+                ("CommandGetTables", (1, ""), (2, "d_"), (3, "t%"), (4, "TABLE"), (5, 1)),
+                ("CommandGetSqlInfo", (1, b"\x01\x02")), ("CommandGetXdbcTypeInfo", (1, 4)),
+                ("CommandGetPrimaryKeys", (1, ""), (2, "d"), (3, "t")),
+                ("CommandGetCrossReference", (3, "a"), (6, "b")),
+                ("CommandPreparedStatementQuery", (1, b"handle")),
+                ("CommandStatementIngest", (1, message((1, 1), (2, 3))), (2, "t"), (3, "d"), (5, 1)),
+                ("TicketStatementQuery", (1, message((1, "SELECT ?"), (2, b"rows"))))]
+    for index, (name, *fields) in enumerate(commands):
+        packed = message((1, f"type.googleapis.com/arrow.flight.protocol.sql.{name}"),
+                         (2, message(*fields)))
+        write("flight", f"command-{index:02}", b"\x01" + packed)
+    for index, text in enumerate([
+        b"USE d", b"SET x = 1, y = 'a'", b"SELECT * FROM `a`.`b`", b"SELECT a, b FROM t WHERE c = 1"]):
+        write("flight", f"statement-{index}", b"\x02" + text)
 
 
 write_events()
@@ -310,3 +383,4 @@ write_json()
 write_gtids()
 write_statements()
 write_http()
+write_arrow()

@@ -29,8 +29,9 @@ struct MultipartForm {
       guard rest.starts(with: Array("\r\n".utf8)), parts.count < Self.partLimit else {
         throw MultipartError()
       }
-      guard let end = Self.firstIndex(of: delimiter, in: rest) else { throw MultipartError() }
-      parts.append(try Self.part(rest[(rest.startIndex + 2)..<end]))
+      let part = rest.dropFirst(2)
+      guard let end = Self.firstIndex(of: delimiter, in: part) else { throw MultipartError() }
+      parts.append(try Self.part(part[..<end]))
       rest = rest[(end + delimiter.count)...]
     }
   }
