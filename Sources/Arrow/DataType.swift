@@ -18,6 +18,8 @@ public indirect enum DataType: Hashable, Sendable, Codable {
   case decimal256(precision: Int, scale: Int)
   /// Days since 1970-01-01 in 32 bits.
   case date32
+  /// Time since midnight in 32 bits; the unit is seconds or milliseconds.
+  case time32(TimeUnit)
   /// Time since midnight in 64 bits; the unit is microseconds or nanoseconds.
   case time64(TimeUnit)
   /// Time since 1970-01-01 in 64 bits: UTC when there is a time zone, wall clock when not.
@@ -93,7 +95,7 @@ extension DataType {
     case .bool: .bits
     case .int8, .uint8: .fixed(1)
     case .int16, .uint16: .fixed(2)
-    case .int32, .uint32, .float32, .date32: .fixed(4)
+    case .int32, .uint32, .float32, .date32, .time32: .fixed(4)
     case .int64, .uint64, .float64, .time64, .timestamp, .duration: .fixed(8)
     case .decimal128: .fixed(16)
     case .decimal256: .fixed(32)
@@ -116,8 +118,8 @@ extension DataType {
     case .map(let entries, _): [entries]
     case .structure(let fields), .denseUnion(let fields): fields
     case .null, .bool, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
-      .float32, .float64, .decimal128, .decimal256, .date32, .time64, .timestamp, .duration,
-      .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .dictionary:
+      .float32, .float64, .decimal128, .decimal256, .date32, .time32, .time64, .timestamp,
+      .duration, .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .dictionary:
       []
     }
   }
@@ -129,8 +131,9 @@ extension DataType {
     case .int16, .uint16: 2
     case .int32, .uint32: 4
     case .int64, .uint64: 8
-    case .null, .bool, .float32, .float64, .decimal128, .decimal256, .date32, .time64, .timestamp,
-      .duration, .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .list, .largeList,
+    case .null, .bool, .float32, .float64, .decimal128, .decimal256, .date32, .time32, .time64,
+      .timestamp, .duration, .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .list,
+      .largeList,
       .fixedSizeList, .structure, .map, .denseUnion, .dictionary:
       nil
     }

@@ -21,6 +21,16 @@ public struct Caller: Hashable, Sendable {
     }
   }
 
+  /// Whose something is. What was begun with other rights than a user has now is nobody's.
+  struct Owner: Hashable, Sendable {
+    var user: String
+    var role: Role
+    var databases: [String]?
+  }
+
+  /// Whose that is which the caller begins.
+  var owner: Owner { Owner(user: user, role: role, databases: databases) }
+
   /// The user's name.
   public var user: String
   /// What the user may do.

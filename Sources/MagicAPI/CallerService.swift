@@ -50,14 +50,36 @@ struct CallerService: MagicService {
     do {
       let inspection = try api.database.inspect(request.sql, parameters: request.parameters)
       let restrictions = try api.policy.check(inspection, request, caller: caller)
-      let uses = try await open(request)
-      defer { close(request) }
-      let context = try context(request, uses, restrictions, statement: nil)
+      // The engine works out subqueries that stand for a value.
+      let columns = try await aside(inspection, timeout: request.timeout) { statement in
+        let uses = try await open(request)
+        statement.whenEnded { close(request) }
+        let context = try context(request, uses, restrictions, statement)
+        return try await statement.perform {
+          try await api.database.schema(of: restrictions.statement, context: context)
+        }
+      }
       return StatementDescription(
-        columns: try await api.database.schema(of: restrictions.statement, context: context),
-        parameterCount: inspection.positionalParameterCount, isRead: inspection.kind == .read)
+        columns: columns, parameterCount: inspection.positionalParameterCount,
+        isRead: inspection.kind == .read)
     } catch {
       throw APIError(wrapping: error).redacted(for: caller)
+    }
+  }
+
+  /// Does something about a statement or table within all limits of a statement.
+  private func aside<Result: Sendable>(
+    _ inspection: StatementInspection, timeout: Duration? = nil,
+    _ body: (RunningStatement) async throws -> Result
+  ) async throws -> Result {
+    let statement = try await api.begin(
+      inspection, id: nil, timeout: timeout, caller: caller, isNoted: false)
+    do {
+      let result = try await body(statement)
+      statement.end(nil)
+      return result
+    } catch {
+      throw statement.end(error)
     }
   }
 
@@ -70,7 +92,7 @@ struct CallerService: MagicService {
     do {
       let inspection = try api.database.inspect(request.sql, parameters: request.parameters)
       let restrictions = try api.policy.check(inspection, request, caller: caller)
-      if inspection.kind == .write || inspection.kind == .declare { try api.disk.check() }
+      if inspection.takesRoom { try api.disk.check() }
       if inspection.kind == .kill, let id = inspection.killedStatement {
         _ = try await cancel(statement: id)
         return whenKilled()
@@ -80,7 +102,7 @@ struct CallerService: MagicService {
       do {
         let uses = try await open(request)
         statement.whenEnded { close(request) }
-        let context = try context(request, uses, restrictions, statement: statement)
+        let context = try context(request, uses, restrictions, statement)
         let result = try await statement.perform { try await run(restrictions.statement, context) }
         return track(result, statement)
       } catch {
@@ -106,28 +128,28 @@ struct CallerService: MagicService {
     if let name = request.session { uses.session = try await session(name) }
     do {
       if let name = request.transaction {
-        uses.transaction = try api.transactions.enter(name, owner: caller.user)
+        uses.transaction = try api.transactions.enter(name, owner: caller.owner)
       }
       if let name = request.snapshot {
-        uses.snapshot = try api.snapshots.renew(name, owner: caller.user).value
+        uses.snapshot = try api.snapshots.renew(name, owner: caller.owner).value
       }
       return uses
     } catch {
       if uses.transaction != nil {
-        api.transactions.leave(request.transaction ?? "", owner: caller.user)
+        api.transactions.leave(request.transaction ?? "", owner: caller.owner)
       }
-      if let session = request.session { api.sessions.leave(session.name, owner: caller.user) }
+      if let session = request.session { api.sessions.leave(session.name, owner: caller.owner) }
       throw error
     }
   }
 
   private func close(_ request: StatementRequest) {
-    if let name = request.transaction { api.transactions.leave(name, owner: caller.user) }
-    if let session = request.session { api.sessions.leave(session.name, owner: caller.user) }
+    if let name = request.transaction { api.transactions.leave(name, owner: caller.owner) }
+    if let session = request.session { api.sessions.leave(session.name, owner: caller.owner) }
   }
 
   private func session(_ request: SessionRequest) async throws -> any DatabaseSession {
-    if !api.sessions.contains(request.name, owner: caller.user) {
+    if !api.sessions.contains(request.name, owner: caller.owner) {
       guard !request.mustExist else {
         throw APIError(
           .notFound, "there is no session \(request.name): it ended, or never began",
@@ -137,14 +159,14 @@ struct CallerService: MagicService {
       let lifetime = min(request.timeout ?? .seconds(60), api.limits.sessionLifetime)
       do {
         _ = try api.sessions.add(
-          session, name: request.name, owner: caller.user, lifetime: lifetime)
+          session, name: request.name, owner: caller.owner, lifetime: lifetime)
       } catch {
         await session.close()
         // Another statement of the same session may have been quicker.
         if error.kind != .alreadyExists { throw error }
       }
     }
-    return try api.sessions.enter(request.name, owner: caller.user)
+    return try api.sessions.enter(request.name, owner: caller.owner)
   }
 
   /// A session in the database that names without one belong to.
@@ -166,21 +188,28 @@ struct CallerService: MagicService {
 
   private func context(
     _ request: StatementRequest, _ uses: Uses, _ restrictions: EngineRestrictions,
-    statement: RunningStatement?
+    _ statement: RunningStatement
   ) throws -> StatementContext {
     var context = StatementContext()
     context.database = restrictions.database
     context.parameters = request.parameters
     context.positionalParameters = request.positionalParameters
-    context.writeToken = request.writeToken
+    context.writeToken = request.writeToken.map { "\(caller.user) \($0)" }
     context.transaction = uses.transaction
     context.commitPoint = uses.snapshot
     context.session = uses.session
-    context.isReadOnly = restrictions.isReadOnly
     var settings = restrictions.settings
+    // What the engine would keep to itself, since it concerns record batches.
+    let asText = "output_format_arrow_string_as_string"
+    if let setting = statement.inspection.settings.last(where: { $0.name == asText }) {
+      settings[asText] = setting.value
+    }
+    // A session that was told so could not be used any more.
+    let isReadOnly = settings.removeValue(forKey: "readonly").map { $0 != "0" } ?? false
+    context.isReadOnly = restrictions.isReadOnly || isReadOnly
     api.limits.apply(to: &settings)
     // By this the watch finds out which statement takes how much memory.
-    if let statement { settings["log_comment"] = statement.id }
+    settings["log_comment"] = statement.id
     context.settings = settings
     return context
   }
@@ -212,9 +241,14 @@ struct CallerService: MagicService {
       try api.policy.checkReading(table, by: caller)
       let snapshot =
         if let snapshot { try await renew(snapshot: snapshot) } else { try await openSnapshot() }
-      let pin = try api.snapshots.renew(snapshot.id, owner: caller.user).value
-      return TableSplits(
-        snapshot: snapshot, ranges: try await api.database.split(table, into: count, at: pin))
+      let pin = try api.snapshots.renew(snapshot.id, owner: caller.owner).value
+      let inspection = StatementInspection(kind: .read, verb: "SPLIT", pattern: "SPLIT \(table)")
+      return try await aside(inspection) { statement in
+        let ranges = try await statement.perform {
+          try await api.database.split(table, into: count, at: pin)
+        }
+        return TableSplits(snapshot: snapshot, ranges: ranges)
+      }
     }
   }
 
@@ -225,13 +259,13 @@ struct CallerService: MagicService {
       try api.disk.check()
       var request = WriteRequest(
         table: write.table, action: write.action, whenMissing: write.whenMissing,
-        whenExisting: write.whenExisting, token: write.token)
+        whenExisting: write.whenExisting, token: write.token.map { "\(caller.user) \($0)" })
       let statement = try await api.begin(
         inspection, id: write.id, timeout: nil, caller: caller)
       do {
         if let name = write.transaction {
-          request.transaction = try api.transactions.enter(name, owner: caller.user)
-          statement.whenEnded { api.transactions.leave(name, owner: caller.user) }
+          request.transaction = try api.transactions.enter(name, owner: caller.owner)
+          statement.whenEnded { api.transactions.leave(name, owner: caller.owner) }
         }
         let count = try await statement.perform { [request] in
           try await api.database.write(request, rows: rows)
@@ -266,7 +300,7 @@ struct CallerService: MagicService {
       let transaction = try await api.database.begin()
       do {
         return try api.transactions.add(
-          transaction, owner: caller.user, lifetime: api.limits.transactionLifetime)
+          transaction, owner: caller.owner, lifetime: api.limits.transactionLifetime)
       } catch {
         await transaction.rollback()
         throw error
@@ -276,7 +310,7 @@ struct CallerService: MagicService {
 
   func commit(transaction: String) async throws {
     try await failing {
-      let changes = try api.transactions.take(transaction, owner: caller.user)
+      let changes = try api.transactions.take(transaction, owner: caller.owner)
       do {
         try api.disk.check()
         // Once it has begun, it goes on to its end whatever becomes of the client.
@@ -290,7 +324,7 @@ struct CallerService: MagicService {
 
   func rollback(transaction: String) async throws {
     try await failing {
-      await (try api.transactions.take(transaction, owner: caller.user)).rollback()
+      await (try api.transactions.take(transaction, owner: caller.owner)).rollback()
     }
   }
 
@@ -298,24 +332,24 @@ struct CallerService: MagicService {
     try await failing {
       let pin = api.database.pin()
       let id = try api.snapshots.add(
-        pin, owner: caller.user, lifetime: api.limits.snapshotLifetime)
+        pin, owner: caller.owner, lifetime: api.limits.snapshotLifetime)
       return Snapshot(id: id, commit: pin.commit, lifetime: api.limits.snapshotLifetime)
     }
   }
 
   func renew(snapshot: String) async throws -> Snapshot {
     try await failing {
-      let (pin, lifetime) = try api.snapshots.renew(snapshot, owner: caller.user)
+      let (pin, lifetime) = try api.snapshots.renew(snapshot, owner: caller.owner)
       return Snapshot(id: snapshot, commit: pin.commit, lifetime: lifetime)
     }
   }
 
   func release(snapshot: String) async throws {
-    _ = try? api.snapshots.take(snapshot, owner: caller.user)
+    _ = try? api.snapshots.take(snapshot, owner: caller.owner)
   }
 
   func end(session: String) async throws {
-    guard let session = try? api.sessions.take(session, owner: caller.user) else { return }
+    guard let session = try? api.sessions.take(session, owner: caller.owner) else { return }
     await session.close()
   }
 

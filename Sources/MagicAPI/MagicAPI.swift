@@ -55,6 +55,7 @@ public final class MagicAPI: Sendable {
       group.addTask { await watch.run() }
       group.addTask { await self.queryLog?.run() }
       group.addTask { await self.keepHouse() }
+      group.addTask { await self.watchDisk() }
     }
   }
 
@@ -86,14 +87,30 @@ public final class MagicAPI: Sendable {
     }
   }
 
+  /// Ends what writes when the disk's reserve is reached.
+  private func watchDisk() async {
+    while !Task.isCancelled {
+      if disk.freeByteCount < disk.byteCount {
+        for statement in statements.all where statement.inspection.takesRoom {
+          statement.cancel(.disk)
+        }
+      }
+      try? await Task.sleep(for: .milliseconds(100))
+    }
+  }
+
   /// Admits a statement; its ``RunningStatement/end(_:)`` must follow.
+  ///
+  /// - Parameter isNoted: whether it is in the query log and the metrics.
   func begin(
-    _ inspection: StatementInspection, id: String?, timeout: Duration?, caller: Caller
+    _ inspection: StatementInspection, id: String?, timeout: Duration?, caller: Caller,
+    isNoted: Bool = true
   ) async throws -> RunningStatement {
     let statement = RunningStatement(
       id: id ?? randomName(), caller: caller, inspection: inspection
     ) { [weak self] statement, error in
-      self?.noteEnd(of: statement, error)
+      self?.statements.leave(statement)
+      if isNoted { self?.noteEnd(of: statement, error) }
     }
     try await statements.enter(statement)
     if let duration = [timeout, limits.statementDuration].compactMap(\.self).min() {
@@ -107,7 +124,6 @@ public final class MagicAPI: Sendable {
   }
 
   private func noteEnd(of statement: RunningStatement, _ error: APIError?) {
-    statements.leave(statement)
     metrics.note(statement, error: error)
     queryLog?.add(statement, error: error)
     var metadata: Logger.Metadata = [

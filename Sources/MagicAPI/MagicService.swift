@@ -99,6 +99,8 @@ public struct StatementRequest: Sendable {
   public var session: SessionRequest?
   /// Makes a repeated write harmless.
   public var writeToken: String?
+  /// Whether it may only read, and only what a reader may.
+  public var isReadOnly = false
   /// How long it may run; nil for the service's limit, which is never exceeded.
   public var timeout: Duration?
 

@@ -178,6 +178,8 @@ public struct TableEntry: Hashable, Sendable, Codable {
   public var primaryKey: [String]
   /// The number of rows when it is known without counting.
   public var rowCount: Int?
+  /// About how many rows there are; a mutable table's newest changes are left out.
+  public var estimatedRowCount: Int?
   /// The visible columns, exactly as a `SELECT *` gives them; nil when they were not asked for.
   public var columns: Schema?
   /// The engine's types of ``columns``, as it prints them.
@@ -186,7 +188,8 @@ public struct TableEntry: Hashable, Sendable, Codable {
   /// Makes an entry.
   public init(
     name: TableReference, kind: Kind, engine: String, comment: String = "",
-    primaryKey: [String] = [], rowCount: Int? = nil, columns: Schema? = nil,
+    primaryKey: [String] = [], rowCount: Int? = nil, estimatedRowCount: Int? = nil,
+    columns: Schema? = nil,
     columnTypes: [String]? = nil
   ) {
     self.name = name
@@ -195,6 +198,7 @@ public struct TableEntry: Hashable, Sendable, Codable {
     self.comment = comment
     self.primaryKey = primaryKey
     self.rowCount = rowCount
+    self.estimatedRowCount = estimatedRowCount ?? rowCount
     self.columns = columns
     self.columnTypes = columnTypes
   }

@@ -18,7 +18,7 @@ func describe(_ array: ArrayData, at index: Int) -> String {
   case .bool: return "\(array.bool(at: index))"
   case .int8: return number(Int8.self)
   case .int16: return number(Int16.self)
-  case .int32, .date32: return number(Int32.self)
+  case .int32, .date32, .time32: return number(Int32.self)
   case .int64, .time64, .timestamp, .duration: return number(Int64.self)
   case .uint8: return number(UInt8.self)
   case .uint16: return number(UInt16.self)
@@ -96,6 +96,7 @@ enum Sample {
     add("decimal", decimals(precision: 20, scale: 3))
     add("wide_decimal", decimals(precision: 65, scale: 30))
     add("date", column(.date32, [Int32(-719_162), nil, 0, 1, 2_932_896]))
+    add("time32", column(.time32(.second), [Int32(0), nil, 1, 2, 86_399]))
     add("time", column(.time64(.microsecond), [Int64(0), nil, 1, 2, 86_399_999_999]))
     add("timestamp", column(.timestamp(.microsecond, timeZone: "UTC"), [Int64(-1), nil, 0, 1, 2]))
     add("wall_clock", column(.timestamp(.millisecond, timeZone: nil), [Int64(-1), nil, 0, 1, 2]))

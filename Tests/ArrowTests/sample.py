@@ -38,6 +38,7 @@ def sample():
         return pa.array(values, storage).view(kind)
 
     add("date", pa.date32(), cast(pa.date32(), edges(-719162, 2932896), pa.int32()))
+    add("time32", pa.time32("s"), cast(pa.time32("s"), [0, None, 1, 2, 86399], pa.int32()))
     add("time", pa.time64("us"), cast(pa.time64("us"), [0, None, 1, 2, 86399999999]))
     instants = [-1, None, 0, 1, 2]
     for name, kind in [

@@ -113,9 +113,7 @@ extension EngineTests {
         ("INSERT INTO a VALUES ('x', 1)", "parse"), ("UPDATE a SET n = nosuch WHERE 1", "nosuch"),
         ("UPDATE a SET n = 1) WHERE 1", "brackets"), ("DELETE FROM a WHERE nosuch = 1", "nosuch"),
         ("DELETE FROM a", "WHERE 1"), ("INSERT INTO plain VALUES (1)", "a transaction takes"),
-        ("CREATE TABLE t (x Int8) ENGINE = Memory", "a transaction takes"),
-        ("ALTER TABLE a ADD COLUMN x Int8", "a transaction takes"),
-        ("TRUNCATE TABLE a", "a transaction takes"), ("DROP TABLE a", "a transaction takes"),
+        ("TRUNCATE TABLE a", "a transaction takes"), ("RENAME TABLE a TO z", "a transaction takes"),
         ("SYSTEM FLUSH LOGS", "a transaction takes"),
         ("INSERT INTO FUNCTION null('x Int8') VALUES (1)", "a transaction takes"),
         ("INSERT INTO nosuch VALUES (1)", "a transaction takes"),
@@ -130,6 +128,27 @@ extension EngineTests {
         try await path.changed("CREATE TABLE t (x Int8) ENGINE = Memory", token: "k")
       }
       #expect(refused?.message.contains("a write token is for changes") == true)
+    }
+  }
+
+  @Test func tablesAreDeclaredAtOnce() async throws {
+    try await withTables { _, path, _ in
+      try await makeThree(path)
+      let transaction = try await path.begin()
+      for statement in [
+        "CREATE TABLE t (x Int8) ENGINE = MutableMergeTree ORDER BY x", "INSERT INTO t VALUES (1)",
+        "CREATE TABLE m ENGINE = Memory AS SELECT 7 AS x", "ALTER TABLE b ADD COLUMN y Int8",
+        "CREATE DATABASE other", "DROP TABLE c",
+      ] {
+        try await path.changed(statement, in: transaction)
+      }
+      let tables = "SELECT name FROM system.tables WHERE database = 'default' ORDER BY name"
+      #expect(try await path.text(tables) == "a\nb\nm\nt\n")
+      #expect(try await path.text("SELECT count() FROM t") == "0\n")
+      await transaction.rollback()
+      #expect(try await path.text(tables) == "a\nb\nm\nt\n")
+      #expect(try await path.text("SELECT (SELECT count() FROM t), x FROM m") == "0\t7\n")
+      #expect(try await path.text("SELECT count() FROM b WHERE y = 0") == "1\n")
     }
   }
 
@@ -230,6 +249,8 @@ extension EngineTests {
       #expect(
         try await path.changed(
           "INSERT INTO b SETTINGS insert_deduplication_token = 'x''y' VALUES (3, 'z')") == 1)
+      #expect(try await path.changed("INSERT INTO b VALUES (4, 'y')", token: "t1") == 1)
+      #expect(try await path.text("SELECT count() FROM b WHERE s = 'y'") == "1\n")
       // A write that failed has not used its token up.
       _ = await engineError { try await path.changed("INSERT INTO c VALUES ('a')", token: "t3") }
       let rolledBack = try await path.begin()
@@ -241,7 +262,7 @@ extension EngineTests {
         try await path.changed("INSERT INTO c VALUES (1), (2)", in: transaction, token: "t1") == 2)
       try await path.changed("INSERT INTO b VALUES (8, 'eight')", in: transaction)
       try await transaction.commit()
-      let state = "[(1,2),(2,3)]\t[(1,'one'),(3,'z'),(8,'eight')]\t[1,2,3,4]\n"
+      let state = "[(1,2),(2,3)]\t[(1,'one'),(3,'z'),(4,'y'),(8,'eight')]\t[1,2,3,4]\n"
       #expect(try await all(path) == state)
       await tables.shutdown()
       let reopened = try await openTables(engine)
@@ -251,7 +272,8 @@ extension EngineTests {
       #expect(try await all(fresh) == state)
       // What was never published does not count.
       let connection = try await engine.connect()
-      try await connection.execute("INSERT INTO _magic.tokens VALUES ('t4', 5, now(), 999999)")
+      try await connection.execute(
+        "INSERT INTO _magic.tokens VALUES ('default.c t4', 5, now(), 999999)")
       await connection.close()
       await reopened.shutdown()
       let again = try await openTables(engine)

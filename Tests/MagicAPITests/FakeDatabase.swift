@@ -75,6 +75,7 @@ final class FakeDatabase: Database {
 
   func schema(of statement: String, context: StatementContext) async throws -> Schema? {
     try note(statement, context)
+    if statement == "WAIT" { try await wait() }
     return FakeReader.schema
   }
 
@@ -83,6 +84,7 @@ final class FakeDatabase: Database {
     let kind: StatementInspection.Kind =
       switch verb {
       case "INSERT": .write
+      case "CREATE", "DROP": .declare
       case "SYSTEM": .administer
       default: .read
       }

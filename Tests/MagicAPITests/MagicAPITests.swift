@@ -146,6 +146,73 @@ import Testing
     await #expect(throws: APIError.self) { try await service(api).rollback(transaction: name) }
   }
 
+  @Test func whatWasBegunWithOtherRightsIsGone() async throws {
+    let api = makeAPI()
+    let transaction = try await service(api).beginTransaction()
+    let error = await #expect(throws: APIError.self) {
+      try await service(api, "ana", .reader).commit(transaction: transaction)
+    }
+    #expect(error?.kind == .notFound)
+    var request = StatementRequest("SELECT 0")
+    request.session = SessionRequest(name: "s")
+    _ = try await service(api).query(request)
+    #expect(api.sessions.count == 1)
+    let restricted = Caller(user: "ana", role: .writer, databases: ["d"], interface: "test")
+    _ = try await api.service(for: restricted).query(request)
+    #expect(api.sessions.count == 2)
+    #expect(database.state.withLock { $0.commits } == 0)
+  }
+
+  @Test func describingIsBoundedLikeRunning() async throws {
+    let api = makeAPI {
+      $0.statementCount = 1
+      $0.admissionPatience = .milliseconds(100)
+    }
+    var request = StatementRequest("WAIT")
+    request.timeout = .milliseconds(50)
+    let slow = await #expect(throws: APIError.self) {
+      _ = try await service(api).describe(request)
+    }
+    #expect(slow?.kind == .timedOut)
+    let first = try await service(api).query(StatementRequest("SELECT 1"))
+    let crowded = await #expect(throws: APIError.self) {
+      _ = try await service(api).describe(StatementRequest("SELECT 1"))
+    }
+    #expect(crowded?.kind == .exhausted)
+    await first.reader.cancel()
+    #expect(try await service(api).describe(StatementRequest("SELECT 1")).columns != nil)
+  }
+
+  @Test func aRequestThatReadsOnlyChangesNothing() async throws {
+    let api = makeAPI()
+    var request = StatementRequest("INSERT 0")
+    request.isReadOnly = true
+    let error = await #expect(throws: APIError.self) {
+      _ = try await service(api, "ana", .admin).query(request)
+    }
+    #expect(error?.engineCode == 164)
+    request.sql = "SELECT 0"
+    _ = try await service(api, "ana", .admin).query(request)
+    #expect(database.state.withLock { $0.contexts.last?.isReadOnly } == true)
+    // A session's own connection could not be given up again.
+    request.session = SessionRequest(name: "s")
+    _ = try await service(api, "ana", .admin).query(request)
+    #expect(database.state.withLock { $0.contexts.last?.isReadOnly } == false)
+    request.isReadOnly = false
+    request.settings = ["readonly": "1"]
+    _ = try await service(api, "ana", .admin).query(request)
+    let context = database.state.withLock { $0.contexts.last }
+    #expect(context?.isReadOnly == true)
+    #expect(context?.settings["readonly"] == nil)
+  }
+
+  @Test func aWriteTokenIsOfItsUser() async throws {
+    var request = StatementRequest("INSERT 0")
+    request.writeToken = "t"
+    _ = try await service(makeAPI()).query(request)
+    #expect(database.state.withLock { $0.contexts.last?.writeToken } == "ana t")
+  }
+
   @Test func anUnusedTransactionIsRolledBack() async throws {
     let api = makeAPI { $0.transactionLifetime = .milliseconds(50) }
     let house = Task { await api.run() }
@@ -211,6 +278,11 @@ import Testing
     #expect(error?.kind == .exhausted)
     #expect(database.state.withLock { $0.written } == [])
     _ = try await service(api).query(StatementRequest("SELECT 0"))
+    // This makes room.
+    _ = try await service(api).query(StatementRequest("DROP 0"))
+    await #expect(throws: APIError.self) {
+      _ = try await service(api).query(StatementRequest("CREATE 0"))
+    }
   }
 
   @Test func aStoppingServiceEndsWhatDoesNotFinish() async throws {

@@ -3,6 +3,7 @@
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from datetime import time as clock
 
 import flightsql.dbapi
 import pyarrow as pa
@@ -28,7 +29,10 @@ class FlightTests(unittest.TestCase):
             "CREATE TABLE {}.empty (id UInt64, s Nullable(String)) ENGINE = MutableMergeTree "
             "ORDER BY id",
             "CREATE TABLE {}.big (id UInt64, h UInt64) ENGINE = MergeTree ORDER BY id",
-            "INSERT INTO {}.big SELECT number, cityHash64(number) FROM numbers(3000000)")
+            "INSERT INTO {}.big SELECT number, cityHash64(number) FROM numbers(3000000)",
+            "CREATE TABLE {}.mutable (id UInt64, h UInt64) ENGINE = MutableMergeTree ORDER BY id",
+            "INSERT INTO {}.mutable SELECT * FROM {}.big",
+            "DELETE FROM {}.mutable WHERE id = 7")
 
     @classmethod
     def tearDownClass(cls):
@@ -81,6 +85,39 @@ class FlightTests(unittest.TestCase):
     def test_an_empty_table_has_its_columns(self):
         table = self.read(self.info(self.path("empty")))
         self.assertEqual((table.num_rows, table.column_names), (0, ["id", "s"]))
+
+    def test_a_mutable_table_is_divided_too(self):
+        info = self.info(self.path("mutable"))
+        self.assertGreater(len(info.endpoints), 1)
+        ids = pc.unique(self.read(info)["id"])
+        self.assertEqual(len(ids), 2_999_999)
+        self.assertEqual(pc.sum(ids).as_py(), sum(range(3_000_000)) - 7)
+
+    def test_bytes_that_are_no_text(self):
+        """BLOBs are the engine's String; they come as binary when asked for."""
+        sql = "SELECT unhex('FF00') AS b, [unhex('FE')] AS l"
+        query = command("CommandStatementQuery", (
+            1, sql + " SETTINGS output_format_arrow_string_as_string = 0"))
+        info = self.info(query)
+        table = self.read(info)
+        self.assertEqual(info.schema, table.schema)
+        self.assertEqual(table.to_pylist(), [{"b": b"\xff\0", "l": [b"\xfe"]}])
+        self.assertEqual(self.read(self.info(command(
+            "CommandStatementQuery", (1, "SELECT 'é' AS s")))).to_pylist(), [{"s": "é"}])
+
+    def test_times_of_the_day(self):
+        table = self.read(self.info(command("CommandStatementQuery", (
+            1, "SELECT CAST('12:34:56' AS Time) AS a, CAST('01:02:03.004' AS Time64(3)) AS b, "
+               "CAST('01:02:03.000004' AS Time64(6)) AS c"))))
+        self.assertEqual(
+            [str(field.type) for field in table.schema], ["time32[s]", "time32[ms]", "time64[us]"])
+        self.assertEqual(table.to_pylist(), [{
+            "a": clock(12, 34, 56), "b": clock(1, 2, 3, 4000), "c": clock(1, 2, 3, 4)}])
+        with self.service.connect() as connection:
+            connection.run(f"CREATE TABLE {self.database}.times (a Time, b Time64(3), c Time64(6)) "
+                           "ENGINE = MutableMergeTree ORDER BY tuple()")
+        self.put(self.path("times"), table)
+        self.assertEqual(self.read(self.info(self.path("times"))), table)
 
     def test_endpoints_together_have_every_row_once(self):
         info = self.info(self.path("big"))

@@ -3,6 +3,7 @@
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
@@ -148,6 +149,17 @@ class FlightADBCTests(unittest.TestCase):
             self.assertTrue(schema.equals(samples.result_schema()))
             parameters = cursor.adbc_prepare("SELECT ? + ?")
             self.assertEqual(len(parameters), 2)
+
+    def test_many_make_the_same_table(self):
+        """Whoever is second adds its rows."""
+        def ingest(number):
+            with self.service.adbc() as connection, connection.cursor() as cursor:
+                rows = pa.table({"id": pa.array([number], pa.int64())})
+                return cursor.adbc_ingest(
+                    "raced", rows, mode="create_append", db_schema_name=self.database)
+        with ThreadPoolExecutor(8) as pool:
+            self.assertEqual(list(pool.map(ingest, range(8))), [1] * 8)
+        self.assertEqual(self.rows("SELECT id FROM {}.raced ORDER BY id"), [(n,) for n in range(8)])
 
     def test_ingest_in_all_modes(self):
         table = pa.table({"id": pa.array([1, 2], pa.int64()), "s": ["a", None]})

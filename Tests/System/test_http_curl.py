@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import threading
@@ -93,6 +94,20 @@ class CurlTests(unittest.TestCase):
         self.assertEqual(curl(self.url(query="SELECT count() FROM t")).text, "2\n")
         answer = curl(self.url(query="DROP TABLE t"), "-I")
         self.assertEqual(curl(self.url(query="SELECT count() FROM t")).text, "2\n")
+
+    def test_a_session_is_one_for_all_methods(self):
+        session = f"s{os.urandom(4).hex()}"
+        for body in (b"CREATE TEMPORARY TABLE tt (a UInt8)", b"INSERT INTO tt VALUES (5)"):
+            self.assertEqual(curl(self.url(session_id=session), body=body).status, 200)
+        self.assertEqual(
+            curl(self.url(session_id=session, query="SELECT a FROM tt")).text, "5\n")
+        # To be told to read only concerns one statement.
+        answer = curl(self.url(session_id=session, readonly=1), body=b"SELECT 1")
+        self.assertEqual(answer.text, "1\n")
+        answer = curl(self.url(session_id=session, readonly=1), body=b"INSERT INTO tt VALUES (6)")
+        self.assertGreaterEqual(answer.status, 400)
+        self.assertEqual(
+            curl(self.url(session_id=session), body=b"SELECT a FROM tt").text, "5\n")
 
     def test_arrow_streams_pass_through(self):
         answer = curl(self.url(query="SELECT * FROM t ORDER BY id FORMAT ArrowStream"))

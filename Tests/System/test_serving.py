@@ -1,6 +1,7 @@
 """How `magic serve` is run: where it listens, TLS, limits, logs, and how it stops."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -228,6 +229,23 @@ class DiskTests(unittest.TestCase):
                 with self.assertRaisesRegex(DatabaseError, "(?i)disk"):
                     client.command("CREATE TABLE t (id UInt8) ENGINE = MutableMergeTree ORDER BY id")
                 self.assertEqual(client.command("SELECT 1"), 1)
+
+    def test_a_write_that_fills_the_disk_is_ended(self):
+        def free(folder):
+            status = os.statvfs(folder)
+            return status.f_bavail * status.f_frsize
+
+        before = free("/tmp")
+        with Service("--disk-reserve", str(before - (200 << 20))) as service:
+            database = new_database(
+                service, "CREATE TABLE {}.t (id UInt64, s String) ENGINE = MergeTree ORDER BY id")
+            with service.clickhouse() as client:
+                with self.assertRaisesRegex(DatabaseError, "reserve"):
+                    client.command(
+                        f"INSERT INTO {database}.t SELECT number, randomString(1000) "
+                        "FROM numbers(3000000)")
+                self.assertGreater(free(service.data), before - (1 << 30))
+                client.command(f"DROP DATABASE {database}")
 
 
 class StoppingTests(unittest.TestCase):

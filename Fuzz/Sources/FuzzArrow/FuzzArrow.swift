@@ -44,7 +44,8 @@ private func read(_ array: ArrayData) {
       for field in fields.indices { read(array.structField(field)) }
     case .int8, .uint8: array.withValues(of: UInt8.self) { _ = $0[index] }
     case .int16, .uint16: array.withValues(of: UInt16.self) { _ = $0[index] }
-    case .int32, .uint32, .float32, .date32: array.withValues(of: UInt32.self) { _ = $0[index] }
+    case .int32, .uint32, .float32, .date32, .time32:
+      array.withValues(of: UInt32.self) { _ = $0[index] }
     case .int64, .uint64, .float64, .time64, .timestamp, .duration:
       array.withValues(of: UInt64.self) { _ = $0[index] }
     case .decimal128, .decimal256: break

@@ -145,6 +145,7 @@ extension DataType {
       switch self {
       case .decimal128(let precision, _): (1...38).contains(precision)
       case .decimal256(let precision, _): (1...76).contains(precision)
+      case .time32(let unit): unit == .second || unit == .millisecond
       case .time64(let unit): unit == .microsecond || unit == .nanosecond
       case .fixedSizeBinary(let width): (0...Int(Int32.max)).contains(width)
       case .fixedSizeList(_, let size): (0...Int(Int32.max)).contains(size)

@@ -38,7 +38,7 @@ extension DataType {
     case .decimal128(let precision, let scale): "d:\(precision),\(scale)"
     case .decimal256(let precision, let scale): "d:\(precision),\(scale),256"
     case .date32: "tdD"
-    case .time64(let unit): "tt\(unit.formatLetter)"
+    case .time32(let unit), .time64(let unit): "tt\(unit.formatLetter)"
     case .timestamp(let unit, let timeZone): "ts\(unit.formatLetter):\(timeZone ?? "")"
     case .duration(let unit): "tD\(unit.formatLetter)"
     case .utf8: "u"
@@ -82,7 +82,9 @@ extension DataType {
       [
         .null, .bool, .int8, .uint8, .int16, .uint16, .int32, .uint32, .int64, .uint64, .float32,
         .float64, .date32, .utf8, .binary, .largeUtf8, .largeBinary,
-      ] + [.microsecond, .nanosecond].map { .time64($0) } + TimeUnit.allCases.map { .duration($0) }
+      ] + [.second, .millisecond].map { .time32($0) }
+      + [.microsecond, .nanosecond].map { .time64($0) }
+      + TimeUnit.allCases.map { .duration($0) }
     return Dictionary(uniqueKeysWithValues: types.map { ($0.formatString, $0) })
   }()
 

@@ -177,10 +177,12 @@ private func date(_ table: FlatTable) throws(DecodeError) -> DataType {
 }
 
 private func time(_ table: FlatTable) throws(DecodeError) -> DataType {
-  guard try table.scalar(1, default: Int32(32)) == 64 else {
-    throw DecodeError(.unsupported, "times of 32 bits", at: table.position)
+  let unit = try unit(table, default: 1)
+  switch try table.scalar(1, default: Int32(32)) {
+  case 32: return .time32(unit)
+  case 64: return .time64(unit)
+  case let bits: throw DecodeError(.malformed, "times of \(bits) bits", at: table.position)
   }
-  return .time64(try unit(table, default: 1))
 }
 
 private func unit(_ table: FlatTable, default value: Int16) throws(DecodeError) -> TimeUnit {

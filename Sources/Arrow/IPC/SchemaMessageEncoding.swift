@@ -57,6 +57,7 @@ private func encodeType(_ type: DataType) -> (type: IPCType, table: FlatValue) {
   case .decimal128(let precision, let scale): decimal(precision, scale, bits: 128)
   case .decimal256(let precision, let scale): decimal(precision, scale, bits: 256)
   case .date32: (.date, .table([.short(0)]))
+  case .time32(let unit): (.time, .table([.short(unit.rawValue), .int(32)]))
   case .time64(let unit): (.time, .table([.short(unit.rawValue), .int(64)]))
   case .timestamp(let unit, let timeZone):
     (.timestamp, .table([.short(unit.rawValue), timeZone.map { .text($0) }]))

@@ -42,7 +42,8 @@ public enum ColumnTypes {
         Field(name: field.name, type: values, metadata: field.metadata))
       return "LowCardinality(\(field.isNullable ? "Nullable(\(inner))" : inner))"
     case .null, .bool, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
-      .float32, .float64, .decimal128, .decimal256, .date32, .time64, .timestamp, .duration,
+      .float32, .float64, .decimal128, .decimal256, .date32, .time32, .time64, .timestamp,
+      .duration,
       .utf8, .binary, .largeUtf8, .largeBinary, .fixedSizeBinary, .denseUnion:
       let type = try scalarType(field)
       return field.isNullable ? "Nullable(\(type))" : type
@@ -100,7 +101,7 @@ public enum ColumnTypes {
         guard width > 0 else { throw unsupported(field) }
         return "FixedString(\(width))"
       }
-    case .null, .time64, .list, .largeList, .fixedSizeList, .structure, .map, .denseUnion,
+    case .null, .time32, .time64, .list, .largeList, .fixedSizeList, .structure, .map, .denseUnion,
       .dictionary:
       throw unsupported(field)
     }

@@ -156,7 +156,7 @@ struct IngestPlan {
       gather(items, positions, as: UInt64.self, .uint64)
     case .utf8, .binary:
       gatherTexts(items, positions)
-    case .null, .bool, .decimal128, .decimal256, .time64, .largeUtf8, .largeBinary,
+    case .null, .bool, .decimal128, .decimal256, .time32, .time64, .largeUtf8, .largeBinary,
       .fixedSizeBinary, .list, .largeList, .fixedSizeList, .structure, .map, .denseUnion,
       .dictionary:
       throw EngineError(message: "null lists of \(items.type) cannot be stored")

@@ -21,6 +21,8 @@ public final class MutableTables: Sendable {
   /// Row versions that wait for the next publication of replication.
   let staged = StagedChanges()
   let tokens: WriteTokens
+  /// Held while a write makes a table of that name that was missing.
+  let creations = NamedLatches()
   /// Where ``CommitIntent`` is kept.
   let intentPath: String
   private let report: @Sendable (String) -> Void

@@ -10,10 +10,13 @@ actor WriteTokens {
   /// Where they are stored.
   static let table = "\(StorageName.database).tokens"
 
+  /// The name by which a token is remembered: it counts for one table.
+  static func key(_ token: String, of table: TableReference) -> String { "\(table) \(token)" }
+
   private let storage: StorageEngine
   private var isStored: Bool
-  /// The writes under way, and how many have or await each token.
-  private var latches: [String: (latch: WriteLatch, users: Int)] = [:]
+  /// The writes under way.
+  private let latches = NamedLatches()
 
   /// - Parameter isStored: whether the table exists.
   init(storage: StorageEngine, isStored: Bool) {
@@ -34,31 +37,7 @@ actor WriteTokens {
   func withTokens<Result: Sendable>(
     _ tokens: Set<String>, _ body: @Sendable ([String: Int]) async throws -> Result
   ) async throws -> Result {
-    // Always in the same order, so that two never wait for each other.
-    var held: [String] = []
-    defer { for token in held { release(token) } }
-    for token in tokens.sorted() {
-      let latch = latches[token]?.latch ?? WriteLatch()
-      latches[token] = (latch, (latches[token]?.users ?? 0) + 1)
-      do {
-        try await latch.acquire()
-      } catch {
-        forget(token)
-        throw error
-      }
-      held.append(token)
-    }
-    return try await body(try await find(tokens))
-  }
-
-  private func release(_ token: String) {
-    latches[token]?.latch.release()
-    forget(token)
-  }
-
-  private func forget(_ token: String) {
-    latches[token]?.users -= 1
-    if latches[token]?.users == 0 { latches[token] = nil }
+    try await latches.withLatches(tokens) { try await body(try await find(tokens)) }
   }
 
   /// The row counts of the published writes that had one of the tokens.

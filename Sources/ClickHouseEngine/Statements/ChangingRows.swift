@@ -28,7 +28,7 @@ extension MutableStatements {
         message: "\(reference(insert.name)) has no key, so no row takes another's place: "
           + "\(insert.verb == .upsert ? "UPSERT" : "IMPORT") needs one; INSERT adds rows")
     }
-    let collected = try await collect(token: token(of: insert)) {
+    let collected = try await collect(for: reference(insert.name), token: token(of: insert)) {
       try await stage(insert, of: table, in: $0, token: $1)
     }
     if let collected { return collected }

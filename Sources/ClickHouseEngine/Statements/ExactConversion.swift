@@ -163,6 +163,13 @@ struct ExactConversion {
       default: return nil
       }
     case .timestamp(let unit, _): return timestamp(unit, column)
+    case .time32(let unit):
+      switch (column.name, unit) {
+      case ("Time", .second): return ExactConversion("Time")
+      case ("Time64", _): return column.number(0) == 3 ? ExactConversion("Time64(3)") : nil
+      case ("Time", _): return nil
+      default: return number("Int32", 10, column)
+      }
     case .time64(let unit):
       let scale = unit == .microsecond ? 6 : 9
       guard column.name == "Time64" else { return number("Int64", 19, column) }

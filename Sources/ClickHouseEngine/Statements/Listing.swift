@@ -26,6 +26,7 @@ extension StatementPath {
       \(conditions.joined()) ORDER BY database, name
       """)
     var entries: [TableEntry] = []
+    var settled: [Int: String] = [:]
     for row in rows {
       let name = TableReference(database: row[0], table: row[1])
       var entry = TableEntry(
@@ -36,10 +37,20 @@ extension StatementPath {
         entry.engine = "MutableMergeTree"
         entry.comment = await table.comment
         entry.primaryKey = await table.shape.keyColumns
-        entry.rowCount = nil
+        (entry.rowCount, entry.estimatedRowCount) = (nil, nil)
+        settled[entries.count] = await table.current.settled.table
       }
       entries.append(entry)
     }
+    if settled.isEmpty { return entries }
+    let counts = try await connection.texts(
+      """
+      SELECT name, toString(total_rows) FROM system.tables \
+      WHERE database = \(quotedString(StorageName.database)) \
+      AND name IN (\(settled.values.map(quotedString).joined(separator: ", ")))
+      """)
+    let countByName = Dictionary(counts.map { ($0[0], Int($0[1])) }) { $1 }
+    for (index, name) in settled { entries[index].estimatedRowCount = countByName[name] ?? nil }
     return entries
   }
 

@@ -36,6 +36,11 @@ struct MutableStatements {
     }
     let statement = try Statement.recognise(text)
     if statement.isChange { try scope.requireChange(text.word(0)) }
+    if scope.context.transaction != nil, ["ALTER", "CREATE", "DROP"].contains(text.word(0)) {
+      // Transactions are of rows; tables are declared at once.
+      let outside = MutableStatements(tables: tables, scope: scope.outsideTransaction())
+      return try await outside.runPlain(text)
+    }
     try refuseInTransaction(statement, text)
     switch statement {
     case .insert(let insert): return try await run(insert)

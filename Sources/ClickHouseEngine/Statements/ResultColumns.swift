@@ -24,7 +24,8 @@ extension StatementPath {
       text = try StatementText(SQLText(other))
     }
     let columnScope = Self.isInformation(text.sql) ? scope : scope.describingColumns()
-    return try await columnScope.withSession { try await columns(of: text, on: $0) }
+    let schema = try await columnScope.withSession { try await columns(of: text, on: $0) }
+    return scope.wantsBinaryTexts ? schema.withBinaryTexts : schema
   }
 
   /// Whether a statement may as well run: it reads little, and changes nothing.

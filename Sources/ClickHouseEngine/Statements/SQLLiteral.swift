@@ -59,6 +59,8 @@ struct SQLLiteral {
           message: "a date that is \(days) days from 1970 is not of the years 1 to 9999")
       }
       return cast("\(days)", type)
+    case .time32(let unit):
+      return cast(quotedString(try time(Int64(integer(Int32.self)), unit)), type)
     case .time64(let unit): return cast(quotedString(try time(integer(Int64.self), unit)), type)
     case .timestamp:
       return "reinterpret(\(cast("\(integer(Int64.self))", "Int64")), \(quotedString(type)))"
@@ -84,7 +86,8 @@ struct SQLLiteral {
   private static func typeName(_ field: Field) throws -> String {
     switch field.type {
     case .null: return "Nothing"
-    case .time64(let unit): return "Time64(\(digits(of: unit)))"
+    case .time32(.second): return "Time"
+    case .time32(let unit), .time64(let unit): return "Time64(\(digits(of: unit)))"
     case .timestamp(let unit, let zone):
       return "DateTime64(\(digits(of: unit)), \(quotedString(zoneName(zone))))"
     case .list(let item), .largeList(let item), .fixedSizeList(let item, _):
@@ -149,8 +152,9 @@ struct SQLLiteral {
       return String(repeating: "0", count: max(width - text.count, 0)) + text
     }
     let seconds = value / parts
-    return [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { padded($0, 2) }
-      .joined(separator: ":") + "." + padded(value % parts, digits)
+    let clock = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { padded($0, 2) }
+      .joined(separator: ":")
+    return digits == 0 ? clock : clock + "." + padded(value % parts, digits)
   }
 
   private static func fixedBytes(_ column: ArrayData, at row: Int, _ type: String) -> String {

@@ -265,7 +265,7 @@ public struct StatementPath: Database {
       let reader = try await session.connection.query(sql)
       let result = SessionReader(reader, session: session, scope: scope)
       scope.kept?.onClose { await reader.cancel() }
-      return QueryResult(reader: result)
+      return QueryResult(reader: scope.wantsBinaryTexts ? BinaryTextReader(result) : result)
     } catch {
       await session.close()
       throw error

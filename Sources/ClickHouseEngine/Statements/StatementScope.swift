@@ -63,6 +63,13 @@ struct StatementScope: Sendable {
     return try StatementScope(engine: engine, registry: registry, context: context)
   }
 
+  /// The same for a statement that takes effect whatever becomes of the transaction.
+  func outsideTransaction() -> StatementScope {
+    var scope = self
+    scope.context.transaction = nil
+    return scope
+  }
+
   /// The same for a statement of the layer that reads another commit point.
   func reading(at commitPoint: CommitPin?) -> StatementScope {
     var scope = self

@@ -6,14 +6,15 @@ extension MutableStatements {
   /// Lets the statement's transaction, if there is one, collect the changes that `body` gives it.
   ///
   /// - Parameters:
+  ///   - table: the table that the statement changes.
   ///   - token: the statement's own token; nil for that of the context, or none.
   ///   - body: gives the number of rows, if that is known before the commit.
   /// - Returns: nil when the changes are to be published at once.
   func collect(
-    token: String? = nil,
+    for table: TableReference, token: String? = nil,
     _ body: @Sendable (EngineTransaction, _ token: String?) async throws -> Int?
   ) async throws -> Outcome? {
-    let token = scope.context.writeToken ?? token
+    let token = (scope.context.writeToken ?? token).map { WriteTokens.key($0, of: table) }
     let outer = scope.context.transaction
     guard outer != nil || token != nil else { return nil }
     if let token, let rows = try await tables.tokens.find([token])[token] {
@@ -29,11 +30,11 @@ extension MutableStatements {
     return .done(rows: rows)
   }
 
-  /// The token that the engine's own setting gives an INSERT, which is one of its table.
+  /// The token that the engine's own setting gives an INSERT.
   func token(of insert: InsertStatement) -> String? {
     let name = "insert_deduplication_token"
     let token = insert.setting(name) ?? scope.context.settings[name]
-    return token.flatMap { $0.isEmpty ? nil : "\(reference(insert.name)) \($0)" }
+    return token.flatMap { $0.isEmpty ? nil : $0 }
   }
 
   /// Refuses what a transaction, or a write token, cannot be for.

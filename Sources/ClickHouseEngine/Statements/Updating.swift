@@ -110,7 +110,9 @@ extension MutableStatements {
   /// Reads the rows to change at the last commit point and publishes their new versions. Nobody
   /// else writes the table meanwhile, so no change in between is lost.
   private func change(_ change: RowChange) async throws -> Outcome {
-    let collected = try await collect { try await record(change, in: $0, token: $1) }
+    let collected = try await collect(for: reference(change.name)) {
+      try await record(change, in: $0, token: $1)
+    }
     if let collected { return collected }
     try await change.table.waitForRoom()
     // Most statements change few rows, which need no table on disk.

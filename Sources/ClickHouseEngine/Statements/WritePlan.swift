@@ -135,6 +135,7 @@ struct WritePlan {
   /// types of its own, and no nulls without a type.
   private static func streamed(_ type: DataType) -> DataType {
     switch type {
+    case .time32: .int32
     case .duration, .time64: .int64
     case .null: .utf8
     case .list(let item): .list(streamed(item))

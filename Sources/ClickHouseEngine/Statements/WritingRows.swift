@@ -9,6 +9,7 @@ struct RowWriter {
   let rows: any RecordBatchReader
 
   private var name: TableReference { request.table }
+  private var token: String? { request.token.map { WriteTokens.key($0, of: name) } }
 
   /// What there is under the table's name.
   private enum Existing {
@@ -39,7 +40,7 @@ struct RowWriter {
   ///
   /// - Returns: their number.
   func write() async throws -> Int {
-    if let token = request.token, let count = try await tables.tokens.find([token])[token] {
+    if let token, let count = try await tables.tokens.find([token])[token] {
       await rows.cancel()
       return count
     }
@@ -50,7 +51,15 @@ struct RowWriter {
     if case .other(let engine) = try await existing(), request.whenExisting == .append {
       return try await writePlain(engine: engine)
     }
-    return try await EngineTransaction.alone(engine, tables) { transaction in
+    if request.whenExisting == .append, case .create = request.whenMissing {
+      // Of several that would make the table one does; the others add their rows to it.
+      return try await tables.creations.withLatches(["\(name)"]) { try await writeAlone() }
+    }
+    return try await writeAlone()
+  }
+
+  private func writeAlone() async throws -> Int {
+    try await EngineTransaction.alone(engine, tables) { transaction in
       _ = try await write(in: transaction)
     }
   }
@@ -111,7 +120,7 @@ struct RowWriter {
     }
     try await transaction.add(
       TableChange(
-        table: table, name: name, shape: shape, source: .staged(staged), token: request.token))
+        table: table, name: name, shape: shape, source: .staged(staged), token: token))
     return staged.count
   }
 
@@ -219,7 +228,7 @@ struct RowWriter {
       await transaction.add(
         NewTable(
           table: table, name: name, replaces: request.whenExisting == .replace,
-          token: request.token, rowCount: count))
+          token: token, rowCount: count))
       return count
     } catch {
       await tables.storage.discard(settled)
@@ -294,7 +303,7 @@ struct RowWriter {
 
   /// Writes into a table of the engine: all rows or none.
   private func writePlain(engine: String) async throws -> Int {
-    guard request.token == nil, request.action == .insert else { throw notMutable }
+    guard token == nil, request.action == .insert else { throw notMutable }
     if ["View", "Dictionary"].contains(engine) || name.database == StorageName.database {
       throw EngineError(message: "\(name) is a \(engine), which takes no rows")
     }
@@ -375,6 +384,7 @@ enum DeclaredType {
   private static func scalar(_ field: Field) throws -> String {
     switch field.type {
     case .null: return "String"
+    case .time32: return "Int32"
     case .time64: return "Int64"
     case .timestamp(let unit, nil):
       var zoned = field

@@ -201,7 +201,7 @@ extension FlightService {
     selection.database = likePattern(table.database)
     selection.table = likePattern(table.table)
     let entry = try await call.service.tables(matching: selection).first { $0.name == table }
-    return entry?.kind == .table && (entry?.rowCount ?? 0) >= configuration.splitRowCount
+    return entry?.kind == .table && (entry?.estimatedRowCount ?? 0) >= configuration.splitRowCount
   }
 
   /// Adds endpoints that together read a table at one commit point.

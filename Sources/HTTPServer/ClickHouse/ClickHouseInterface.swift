@@ -12,9 +12,6 @@ struct ClickHouseInterface: Sendable {
 
   /// Runs the statement of a request.
   func respond(to request: Request, from caller: Caller) async throws -> Response {
-    var caller = caller
-    // As in ClickHouse: what only follows a link changes nothing.
-    if request.head.method == .GET { caller.role = .reader }
     var parameters = request.parameters
     var content = try RequestContent(request)
     if try parameters.takeFlag("decompress") ?? false { content = content.decompressingBlocks() }
@@ -28,6 +25,8 @@ struct ClickHouseInterface: Sendable {
     let text = try await StatementText(
       head: form.head, body: content, limit: limits.requestByteCount)
     form.request.sql = text.sql
+    // As in ClickHouse: what only follows a link changes nothing.
+    if request.head.method == .GET { form.request.isReadOnly = true }
     logger.debug("Statement", metadata: ["query_id": "\(form.queryID)"])
     let start = ContinuousClock.now
     let service = contents.services(caller)

@@ -60,6 +60,7 @@ struct ColumnObject {
       TypeTerms(
         code: 3, size: Int32(clamping: precision), digits: Int16(clamping: scale), radix: 10)
     case .date32: TypeTerms(code: 91, size: 10, generic: 9, subcode: 1)
+    case .time32: TypeTerms(code: 92, size: 12, generic: 9, subcode: 2)
     case .time64: TypeTerms(code: 92, size: 15, generic: 9, subcode: 2)
     case .timestamp(let unit, _):
       TypeTerms(

@@ -19,7 +19,12 @@ public struct AccessPolicy: Sendable {
   ) throws(APIError) -> EngineRestrictions {
     var restrictions = EngineRestrictions(statement: request.sql, database: request.database)
     restrictions.settings = request.settings
-    guard caller.role != .admin else { return restrictions }
+    guard caller.role != .admin || request.isReadOnly else { return restrictions }
+    if request.isReadOnly, inspection.kind == .write || inspection.kind == .declare {
+      throw APIError(
+        .forbidden, "\(inspection.verb) changes something, and the request may only read",
+        engineCode: 164)
+    }
     let check = StatementCheck(inspection: inspection, caller: caller, bounds: bounds)
     try check.run()
     for (name, value) in request.settings {
@@ -28,7 +33,9 @@ public struct AccessPolicy: Sendable {
     if request.session == nil || request.database != StatementRequest("").database {
       restrictions.database = try checkCurrentDatabase(request.database, caller)
     }
-    restrictions.isReadOnly = caller.role == .reader && inspection.kind == .read
+    // Outside of a session, whose temporary tables a connection of its own would not have.
+    let onlyReads = caller.role == .reader || request.isReadOnly && request.session == nil
+    restrictions.isReadOnly = onlyReads && inspection.kind == .read
     if restrictions.isReadOnly {
       // The engine accepts a SETTINGS clause in a session that may only read if it changes nothing.
       for setting in inspection.settings {

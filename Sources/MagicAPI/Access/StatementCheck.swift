@@ -71,7 +71,7 @@ struct StatementCheck {
       throw caller.forbidden("set \(setting.name)")
     }
     guard isInText, let bound = bounds[setting.name] else { return }
-    guard let value = setting.value.flatMap({ Int($0) }), (1...bound).contains(value) else {
+    guard let value = setting.value.flatMap({ Int($0) }), value >= 1, value <= bound else {
       throw caller.forbidden("set \(setting.name) to more than \(bound)")
     }
   }

@@ -77,6 +77,7 @@ public struct TablesMessage: Message {
     var comment: String
     var primaryKey: [String]
     var rowCount: Int?
+    var estimatedRowCount: Int?
     /// The columns: an Arrow stream without batches in base64.
     var schema: String?
     var columnTypes: [String]?
@@ -93,7 +94,8 @@ public struct TablesMessage: Message {
       Entry(
         database: entry.name.database, table: entry.name.table, kind: entry.kind,
         engine: entry.engine, comment: entry.comment, primaryKey: entry.primaryKey,
-        rowCount: entry.rowCount, schema: entry.columns.map(StreamText.encode),
+        rowCount: entry.rowCount, estimatedRowCount: entry.estimatedRowCount,
+        schema: entry.columns.map(StreamText.encode),
         columnTypes: entry.columnTypes)
     }
   }
@@ -111,7 +113,8 @@ public struct TablesMessage: Message {
         TableEntry(
           name: TableReference(database: entry.database, table: entry.table), kind: entry.kind,
           engine: entry.engine, comment: entry.comment, primaryKey: entry.primaryKey,
-          rowCount: entry.rowCount, columns: columns, columnTypes: entry.columnTypes))
+          rowCount: entry.rowCount, estimatedRowCount: entry.estimatedRowCount,
+          columns: columns, columnTypes: entry.columnTypes))
     }
     return entries
   }

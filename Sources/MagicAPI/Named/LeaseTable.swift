@@ -3,7 +3,7 @@ import Synchronization
 /// Things that a caller reaches by a name, and that end when nothing is done with them for a while.
 final class LeaseTable<Value: Sendable>: Sendable {
   private struct Key: Hashable {
-    var owner: String
+    var owner: Caller.Owner
     var name: String
   }
 
@@ -30,7 +30,7 @@ final class LeaseTable<Value: Sendable>: Sendable {
   ///
   /// - Throws: ``APIError`` when there are too many, or the owner has one of that name.
   func add(
-    _ value: Value, name: String = randomName(), owner: String, lifetime: Duration
+    _ value: Value, name: String = randomName(), owner: Caller.Owner, lifetime: Duration
   ) throws(APIError) -> String {
     try leases.withLock { leases throws(APIError) in
       guard leases.count < countLimit else {
@@ -51,12 +51,12 @@ final class LeaseTable<Value: Sendable>: Sendable {
   var count: Int { leases.withLock { $0.count } }
 
   /// Whether the owner has one of that name.
-  func contains(_ name: String, owner: String) -> Bool {
+  func contains(_ name: String, owner: Caller.Owner) -> Bool {
     leases.withLock { $0[Key(owner: owner, name: name)] != nil }
   }
 
   /// Takes something into use; ``leave(_:owner:)`` must follow.
-  func enter(_ name: String, owner: String) throws(APIError) -> Value {
+  func enter(_ name: String, owner: Caller.Owner) throws(APIError) -> Value {
     let key = Key(owner: owner, name: name)
     return try leases.withLock { leases throws(APIError) in
       guard let value = leases[key]?.value else { throw missing(name) }
@@ -66,7 +66,7 @@ final class LeaseTable<Value: Sendable>: Sendable {
   }
 
   /// Ends a use; from now on its time runs anew.
-  func leave(_ name: String, owner: String) {
+  func leave(_ name: String, owner: Caller.Owner) {
     let key = Key(owner: owner, name: name)
     leases.withLock { leases in
       guard var lease = leases[key] else { return }
@@ -79,7 +79,9 @@ final class LeaseTable<Value: Sendable>: Sendable {
   /// Lets its time run anew.
   ///
   /// - Returns: the value, and how long it lasts now.
-  func renew(_ name: String, owner: String) throws(APIError) -> (value: Value, lifetime: Duration) {
+  func renew(_ name: String, owner: Caller.Owner) throws(APIError) -> (
+    value: Value, lifetime: Duration
+  ) {
     let key = Key(owner: owner, name: name)
     return try leases.withLock { leases throws(APIError) in
       guard var lease = leases[key] else { throw missing(name) }
@@ -90,7 +92,7 @@ final class LeaseTable<Value: Sendable>: Sendable {
   }
 
   /// Removes something, whether it is in use or not.
-  func take(_ name: String, owner: String) throws(APIError) -> Value {
+  func take(_ name: String, owner: Caller.Owner) throws(APIError) -> Value {
     let key = Key(owner: owner, name: name)
     guard let lease = leases.withLock({ $0.removeValue(forKey: key) }) else { throw missing(name) }
     return lease.value

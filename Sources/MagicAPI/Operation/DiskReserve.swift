@@ -1,4 +1,5 @@
 import Glibc
+import MagicCore
 import Synchronization
 
 /// Keeps some of the disk free: writes stop in good order before the engine runs out of room.
@@ -19,11 +20,13 @@ public final class DiskReserve: Sendable {
     self.byteCount = byteCount
   }
 
-  /// How many bytes are free now, as of at most a second ago.
+  /// How many bytes are free now, as of at most a tenth of a second ago.
   public var freeByteCount: UInt64 {
     state.withLock { state in
       let now = ContinuousClock.now
-      if let checked = state.checked, now - checked < .seconds(1) { return state.freeByteCount }
+      if let checked = state.checked, now - checked < .milliseconds(100) {
+        return state.freeByteCount
+      }
       var status = statvfs()
       // What cannot be told does not stop anybody; the engine will say.
       state.freeByteCount =
@@ -42,7 +45,15 @@ public final class DiskReserve: Sendable {
       throw APIError(
         .exhausted,
         "only \(free >> 20) MiB are free on the disk of the data folder, and \(byteCount >> 20) MiB "
-          + "are kept in reserve: nothing is written until there is more room", engineCode: 243)
+          + "are kept in reserve: nothing is written until there is more room, which DROP and "
+          + "TRUNCATE make", engineCode: 243)
     }
+  }
+}
+
+extension StatementInspection {
+  /// Whether it needs room on the disk, and does not make room.
+  var takesRoom: Bool {
+    (kind == .write || kind == .declare) && verb != "DROP" && verb != "TRUNCATE"
   }
 }

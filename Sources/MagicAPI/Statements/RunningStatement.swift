@@ -12,6 +12,8 @@ enum EndReason: Hashable, Sendable {
   case abandoned
   /// The statements together took more memory than they may, and this one the most.
   case memory
+  /// It writes, and the disk's reserve was reached.
+  case disk
   /// The service stops.
   case shutdown
 
@@ -28,6 +30,10 @@ enum EndReason: Hashable, Sendable {
         .exhausted,
         "all statements together took more memory than they may, and this one the most: try it "
           + "again later, or make it read less", engineCode: 241)
+    case .disk:
+      APIError(
+        .exhausted, "the disk's reserve was reached meanwhile: nothing was written", engineCode: 243
+      )
     case .shutdown: APIError(.unavailable, "the service stops, and ended the statement")
     }
   }

@@ -16,7 +16,7 @@ enum CellComparison {
     switch type {
     case .int8: self = .signed(width: 1)
     case .int16: self = .signed(width: 2)
-    case .int32, .date32: self = .signed(width: 4)
+    case .int32, .date32, .time32: self = .signed(width: 4)
     case .int64, .timestamp, .time64, .duration: self = .signed(width: 8)
     case .uint8: self = .unsigned(width: 1)
     case .uint16: self = .unsigned(width: 2)

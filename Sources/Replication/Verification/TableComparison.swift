@@ -172,7 +172,7 @@ extension ArrayData {
     switch type {
     case .int8: return withValues(of: Int8.self) { "\($0[index])" }
     case .int16: return withValues(of: Int16.self) { "\($0[index])" }
-    case .int32, .date32: return withValues(of: Int32.self) { "\($0[index])" }
+    case .int32, .date32, .time32: return withValues(of: Int32.self) { "\($0[index])" }
     case .int64, .timestamp, .time64, .duration:
       return withValues(of: Int64.self) { "\($0[index])" }
     case .uint8: return withValues(of: UInt8.self) { "\($0[index])" }

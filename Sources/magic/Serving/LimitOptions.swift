@@ -35,6 +35,12 @@ struct LimitOptions: ParsableArguments {
     if let rows = maxResultRows, rows < 1 {
       throw ValidationError("--max-result-rows is at least 1.")
     }
+    if let bytes = maxResultBytes?.bytes, bytes < 1 {
+      throw ValidationError("--max-result-bytes is at least 1.")
+    }
+    for (flag, size) in [("--memory-limit", memoryLimit), ("--statement-memory", statementMemory)] {
+      if let size, size.bytes < 1 << 20 { throw ValidationError("\(flag) is at least 1MiB.") }
+    }
   }
 
   /// The limits that the options give.
