@@ -18,7 +18,7 @@ soak: ## the system tests at full length: 20 kills, a random workload of 10 minu
 	swift build --product magic
 	scripts/test-system --soak
 
-bench: ## decoding and loading beside mariadb-binlog, mutable tables beside plain ones; see scripts/bench
+bench: ## decoding, mutable tables and interfaces beside their peers; see scripts/bench
 	scripts/bench $(BENCH)
 
 fuzz: ## every decoder on random input, one minute each

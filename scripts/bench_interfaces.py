@@ -1,6 +1,8 @@
 """Measures the interfaces of `magic serve` beside their peers, in one run: Flight beside pyarrow's own
 C++ server with the same client, the ADBC driver beside the chdb package, and point queries and ingest
-over each interface. Set MAGIC to a release build. A look in half a minute:
+over each interface. The C++ server has its rows in memory, already as Arrow data, and forgets what is put;
+Magic reads and stores by its engine, so the same server over the chdb package is measured too. Set
+MAGIC to a release build. A look in half a minute:
 
   bench_interfaces.py --rows 500000 --rounds 2 --points 100
 """
@@ -12,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Tests/System"))
 import adbc_driver_manager.dbapi  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.flight as flight  # noqa: E402
-from harness import temporary_folder  # noqa: E402
 from serving import Service  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,11 +32,18 @@ STARTED = time.monotonic()
 
 PEER = """
 import sys, pyarrow as pa, pyarrow.flight as flight
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:4]
 from bench_interfaces import sample
+from chdb import session
+engine = session.Session()
+engine.query("CREATE DATABASE bench ENGINE = Atomic")
+engine.query("CREATE TABLE bench.numbers ENGINE = MergeTree ORDER BY id AS " + sys.argv[4])
 class Peer(flight.FlightServerBase):
     table = sample(int(sys.argv[1]))
     def do_get(self, context, ticket):
+        if ticket.ticket == b"engine":
+            result = engine.query("SELECT * FROM bench.numbers", "Arrow")
+            return flight.RecordBatchStream(pa.ipc.open_file(pa.py_buffer(result.bytes())).read_all())
         part, parts = map(int, ticket.ticket.split(b"/"))
         rows = self.table.num_rows
         low, high = rows * part // parts, rows * (part + 1) // parts
@@ -101,7 +110,6 @@ def measure_streams(service, peer_port, options, report):
     ours, _ = service.arrow_flight()
     table = sample(options.rows)
     path = flight.FlightDescriptor.for_path("bench", "numbers")
-    ticket = ours.get_flight_info(path).endpoints[0].ticket
 
     def check(rows):
         if rows != options.rows:
@@ -113,22 +121,18 @@ def measure_streams(service, peer_port, options, report):
                 peer.do_get(flight.Ticket(f"{part}/{streams}".encode()))))
 
         def get_ours(_=0):
-            if streams == 1:
-                return check(drain(ours.do_get(ticket)))
-            ranges = [(options.rows * part // streams, options.rows * (part + 1) // streams)
-                      for part in range(streams)]
-
-            def read(part):
-                low, high = ranges[part]
-                info = ours.get_flight_info(flight.FlightDescriptor.for_command(
-                    statement_query(
-                        f"SELECT * FROM bench.numbers WHERE id >= {low} AND id < {high}")))
-                return drain(ours.do_get(info.endpoints[0].ticket))
-            check(sum(in_parallel(streams, read)))
+            call = flight.FlightCallOptions(
+                headers=[(b"x-magic-endpoints", str(streams).encode())])
+            endpoints = ours.get_flight_info(path, call).endpoints
+            check(sum(in_parallel(
+                len(endpoints), lambda part: drain(ours.do_get(endpoints[part].ticket)))))
 
         theirs, mine = best(options.rounds, get_peer, get_ours)
         report(f"DoGet, {streams} stream(s)", options.rows / mine, options.rows / theirs, 0.9)
         if streams == 1:
+            engine, = best(options.rounds, lambda: check(drain(
+                peer.do_get(flight.Ticket(b"engine")))))
+            report("DoGet beside C++ over chdb", options.rows / mine, options.rows / engine, None)
             mine, = best(options.rounds, lambda: check(http_rows(
                 service, "SELECT * FROM bench.numbers")))
             report("HTTP ArrowStream beside DoGet of C++", options.rows / mine,
@@ -322,7 +326,8 @@ def main():
     service = Service()
     service.start()
     peer = subprocess.Popen(
-        [sys.executable, "-c", PEER, str(options.rows), str(ROOT / "scripts")],
+        [sys.executable, "-c", PEER, str(options.rows), str(ROOT / "scripts"),
+         str(ROOT / ".deps/engine"), numbers],
         stdout=subprocess.PIPE, text=True)
     try:
         say("making the tables")
@@ -338,7 +343,7 @@ def main():
             ):
                 connection.run(statement)
         measure_streams(service, peer_port, options, report)
-        with temporary_folder() as folder:
+        with tempfile.TemporaryDirectory(prefix="magic-bench-") as folder:
             database = adbc_driver_manager.dbapi.connect(
                 driver=DRIVER, entrypoint="AdbcDriverInit", autocommit=True,
                 db_kwargs={"uri": os.path.join(folder, "driver")})
@@ -363,7 +368,7 @@ def main():
     print(f"\n{options.rows:,} rows of an integer, a float and a text; best of {options.rounds} rounds")
     print(f"{'':44}{'magic':>14}{'peer':>14}{'ratio':>8}{'aim':>6}")
     for name, ours, theirs, ratio, aim in results:
-        print(f"{name:44}{ours:14,.1f}{theirs:14,.1f}{ratio:8.2f}{aim:6.1f}")
+        print(f"{name:44}{ours:14,.1f}{theirs:14,.1f}{ratio:8.2f}{aim or '':>6}")
     print(f"\n{'point query':44}{'p50 ms':>14}{'p99 ms':>14}")
     for name, middle, high in points:
         print(f"{name:44}{middle:14.2f}{high:14.2f}")

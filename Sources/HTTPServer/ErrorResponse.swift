@@ -22,8 +22,9 @@ enum ErrorResponse {
   /// The answer to a request of the Magic API that failed.
   static func json(_ error: any Error) -> Response {
     let form = ErrorForm(error)
-    var response = Response.json(
-      Array(ErrorMessage(form.apiError).json), status: form.status)
+    // ClickHouse has no status of its own for what is there already.
+    let status = form.apiError.kind == .alreadyExists ? .conflict : form.status
+    var response = Response.json(Array(ErrorMessage(form.apiError).json), status: status)
     if form.status == .unauthorized {
       response.headers.add(name: "WWW-Authenticate", value: "Basic realm=\"Magic\"")
     }

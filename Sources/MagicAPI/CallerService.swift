@@ -11,7 +11,7 @@ struct CallerService: MagicService {
   func run(
     _ request: StatementRequest, format: String, input: StatementInput?
   ) async throws -> StatementResult {
-    try await start(request) { sql, context in
+    try await start(request, hasInput: input != nil) { sql, context in
       var context = context
       context.input = input
       return try await api.database.run(sql, format: format, context: context)
@@ -49,18 +49,19 @@ struct CallerService: MagicService {
   func describe(_ request: StatementRequest) async throws -> StatementDescription {
     do {
       let inspection = try api.database.inspect(request.sql, parameters: request.parameters)
-      let restrictions = try api.policy.check(inspection, request, caller: caller)
+      let restrictions = try api.policy.check(
+        inspection, request, caller: caller, home: try await homeDatabase(for: request))
       // The engine works out subqueries that stand for a value.
-      let columns = try await aside(inspection, timeout: request.timeout) { statement in
+      let schema = try await aside(inspection, timeout: request.timeout) { statement in
         let uses = try await open(request)
         statement.whenEnded { close(request) }
         let context = try context(request, uses, restrictions, statement)
         return try await statement.perform {
-          try await api.database.schema(of: restrictions.statement, context: context)
+          try await columns(of: restrictions.statement, inspection, request, context: context)
         }
       }
       return StatementDescription(
-        columns: columns, parameterCount: inspection.positionalParameterCount,
+        columns: schema, parameterCount: inspection.positionalParameterCount,
         isRead: inspection.kind == .read)
     } catch {
       throw APIError(wrapping: error).redacted(for: caller)
@@ -83,15 +84,34 @@ struct CallerService: MagicService {
     }
   }
 
+  /// The columns of a statement's result; nil also when that depends on values that are missing.
+  private func columns(
+    of statement: String, _ inspection: StatementInspection, _ request: StatementRequest,
+    context: StatementContext
+  ) async throws -> Schema? {
+    do {
+      return try await api.database.schema(of: statement, context: context)
+    } catch let error as EngineError
+      where inspection.positionalParameterCount > 0 && request.positionalParameters == nil
+      && APIError(error).kind == .invalid
+    {
+      // It was described with NULL for each value, and some statements take no NULL: whether this
+      // one is wrong is seen when it has its values.
+      return nil
+    }
+  }
+
   /// Runs a statement through all that every statement goes through.
   private func start<Result: Sendable>(
-    _ request: StatementRequest,
+    _ request: StatementRequest, hasInput: Bool = false,
     run: @escaping @Sendable (String, StatementContext) async throws -> Result,
     track: (Result, RunningStatement) -> Result, whenKilled: () -> Result
   ) async throws -> Result {
     do {
       let inspection = try api.database.inspect(request.sql, parameters: request.parameters)
-      let restrictions = try api.policy.check(inspection, request, caller: caller)
+      let restrictions = try api.policy.check(
+        inspection, request, hasInput: hasInput, caller: caller,
+        home: try await homeDatabase(for: request))
       if inspection.takesRoom { try api.disk.check() }
       if inspection.kind == .kill, let id = inspection.killedStatement {
         _ = try await cancel(statement: id)
@@ -172,7 +192,7 @@ struct CallerService: MagicService {
   /// A session in the database that names without one belong to.
   private func openSession() async throws -> any DatabaseSession {
     let session = try await api.database.openSession()
-    let home = api.policy.homeDatabase(of: caller)
+    let home = try await homeDatabase(for: StatementRequest(""))
     guard home != StatementContext().database else { return session }
     do {
       var context = StatementContext()
@@ -184,6 +204,16 @@ struct CallerService: MagicService {
       await session.close()
       throw error
     }
+  }
+
+  /// The database that the caller works in: the one asked for, else the first that exists.
+  private func homeDatabase(for request: StatementRequest) async throws -> String {
+    guard request.database == StatementRequest("").database else { return request.database }
+    let candidates = api.policy.homeDatabases(of: caller)
+    if candidates.count == 1 { return candidates[0] }
+    let existing = Set(
+      try await api.database.texts("SELECT name FROM system.databases").map { $0[0] })
+    return candidates.first(where: existing.contains) ?? candidates[candidates.count - 1]
   }
 
   private func context(
@@ -217,16 +247,7 @@ struct CallerService: MagicService {
   // MARK: Tables
 
   func scan(_ scan: TableScan) async throws -> QueryResult {
-    let columns = scan.columns.map { $0.map(quotedIdentifier).joined(separator: ", ") } ?? "*"
-    var sql =
-      "SELECT \(columns) FROM \(quotedIdentifier(scan.table.database))"
-      + ".\(quotedIdentifier(scan.table.table))"
-    // On lines of their own, so that a comment in the filter hides nothing.
-    var conditions = scan.filter.map { ["(\($0)\n)"] } ?? []
-    if let condition = scan.range?.condition { conditions.append(condition) }
-    if !conditions.isEmpty { sql += " WHERE " + conditions.joined(separator: " AND ") }
-    if let limit = scan.limit { sql += " LIMIT \(limit)" }
-    var request = StatementRequest(sql)
+    var request = StatementRequest(try scan.statement())
     request.snapshot = scan.snapshot
     return try await query(request)
   }

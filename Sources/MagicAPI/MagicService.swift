@@ -128,7 +128,8 @@ public struct SessionRequest: Hashable, Sendable {
 
 /// What a statement will give.
 public struct StatementDescription: Sendable {
-  /// The columns of its result, exactly as the result will have them; nil when it has none.
+  /// The columns of its result, exactly as the result will have them; nil when it has none, or when
+  /// they depend on the values of parameters, and the request has none.
   public var columns: Schema?
   /// The number of `?` (or the highest `$n`) in it.
   public var parameterCount: Int

@@ -317,8 +317,9 @@ public struct StatementInspection: Hashable, Sendable {
   /// The same statement, in which no condition is evaluated for rows of system tables that a filter
   /// of the session leaves out; nil when it reads none.
   public var guarded: String?
-  /// Whether rows follow it that may hold expressions, such as those after `FORMAT Values`.
-  public var bringsExpressions = false
+  /// Whether it is an INSERT with VALUES, whose expressions are inspected as far as they stand in the
+  /// text.
+  public var hasValues = false
   /// The text with every literal replaced by `?`: it holds no data and no secrets.
   public var pattern: String
   /// How many `?`, or the highest `$n`, it has in the place of values.

@@ -135,7 +135,24 @@ extension EngineTests {
     "SELECT 1 SETTINGS dialect = 'prql'", "SELECT 1 SETTINGS hdfs_replication = 1",
     "SELECT * FROM shop.t SETTINGS additional_table_filters = {'shop.t': '1 IN secret.numbers'}",
     "SET dialect = 'kusto'", "SET compatibility = '20.1'", "SET readonly = 0", "SET ROLE x",
-    "SELECT 1 SETTINGS max_memory_usage = 0", "SELECT 1 SETTINGS format_schema = '/etc/passwd'",
+    "SELECT 1 SETTINGS max_memory_usage = 0",
+    "SELECT 1 SETTINGS join_use_nulls, max_memory_usage = 0",
+    "SET join_use_nulls, additional_result_filter = 'toUInt8(file(\\'/etc/hostname\\'))=1'",
+    "SET max_threads = 1, join_use_nulls, additional_result_filter = '1'",
+    "SELECT 1 SETTINGS join_use_nulls, format_schema = '/etc/passwd'",
+    "WITH 1 AS from SELECT from SETTINGS max_memory_usage = 0",
+    "SELECT join FROM (SELECT 1 AS join) ORDER BY join SETTINGS allow_introspection_functions",
+    "SELECT * FROM format('Values', 'a String', '((SELECT s FROM secret.t))')",
+    "SELECT * FROM format(Values, 'a String', '(file(\\'/etc/hostname\\'))')",
+    "SELECT a FROM values('x Int8, a String ALIAS file(\\'/etc/hostname\\')', 1)",
+    "SELECT a FROM generateRandom('x Int8, a String ALIAS file(\\'/etc/hostname\\')') LIMIT 1",
+    "INSERT INTO shop.t SETTINGS input_format_values_interpret_expressions = 1 FORMAT Values",
+    "SET input_format_values_deduce_templates_of_expressions = 1",
+    "SELECT hostName()", "SELECT fqdn()", "SELECT fullHostName()", "SELECT displayName()",
+    "SELECT uptime()", "SELECT serverUUID()", "SELECT tcpPort()", "SELECT buildId()",
+    "SELECT filesystemAvailable()", "SELECT getServerPort('tcp_port')",
+    "SELECT * FROM system.disks", "SELECT * FROM system.clusters", "SELECT * FROM system.macros",
+    "SELECT 1 SETTINGS format_schema = '/etc/passwd'",
     "SELECT 1 SETTINGS output_format_schema = '/tmp/magic-outfile'",
   ]
 
@@ -149,7 +166,7 @@ extension EngineTests {
     "CREATE DICTIONARY shop.d (a UInt64) PRIMARY KEY a SOURCE(FILE(path '/etc/hostname' format 'CSV')) "
       + "LAYOUT(FLAT()) LIFETIME(0)",
     "CREATE DATABASE x PARALLEL WITH CREATE DATABASE y", "SELECT 1 PARALLEL WITH SYSTEM SHUTDOWN",
-    "EXECUTE AS eve SELECT 1", "DROP USER eve", "file('/etc/hostname')", "CREATE WORKLOAD w",
+    "EXECUTE AS eve SELECT 1", "DROP USER eve", "CREATE WORKLOAD w",
   ]
 
   private static let writes = [
@@ -308,6 +325,10 @@ extension EngineTests {
             "CREATE TABLE shop.x AS file('/etc/hostname', 'LineAsString')",
             "CREATE TABLE shop.x (a String DEFAULT file('/etc/hostname')) ENGINE = Memory",
             "CREATE TABLE shop.x (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = 'x'",
+            "CREATE TABLE shop.x (a Int8) ENGINE = MergeTree ORDER BY a "
+              + "SETTINGS ttl_only_drop_parts, disk = disk(type = local, path = '/tmp/magic-disk/')",
+            "ALTER TABLE sales_north.t MODIFY SETTING ttl_only_drop_parts, disk = 'x'",
+            "INSERT INTO shop.t SELECT 1, path FROM system.parts",
             "CREATE VIEW shop.x AS SELECT file('/etc/hostname')",
             "CREATE DATABASE x ENGINE = MySQL('', '', '', '')",
             "CREATE DATABASE x ENGINE = Filesystem('/etc')", "ALTER TABLE sales_north.t FREEZE",
@@ -352,6 +373,17 @@ extension EngineTests {
       for (statement, rows) in [
         ("INSERT INTO shop.t VALUES", "(1, (SELECT s FROM secret.t))"),
         ("INSERT INTO shop.t FORMAT Values", "(1, file('/etc/hostname'))"),
+        ("INSERT INTO shop.t VALUES (1, 'x'),", "(2, file('/etc/hostname'))"),
+        ("INSERT INTO shop.t FORMAT Values", "(1, upper('x')), (2, upper('y'))"),
+        (
+          "INSERT INTO shop.t SETTINGS input_format_values_interpret_expressions = 1 FORMAT Values",
+          "(1, upper('x'))"
+        ),
+        (
+          "INSERT INTO shop.t SETTINGS join_use_nulls, "
+            + "input_format_values_deduce_templates_of_expressions = 1 FORMAT Values",
+          "(1, upper('x'))"
+        ),
       ] {
         var request = StatementRequest(statement)
         request.database = "shop"
@@ -369,7 +401,7 @@ extension EngineTests {
       for statement in [
         "CREATE DATABASE sales_x",
         "CREATE TABLE sales_x.a (a Int32) ENGINE = MutableMergeTree ORDER BY a",
-        "INSERT INTO sales_x.a VALUES (1), (2)",
+        "INSERT INTO sales_x.a VALUES (1), (1 + 1)",
         "INSERT INTO sales_x.a SELECT number FROM numbers(5)",
         "UPDATE sales_x.a SET a = 7 WHERE a = 1", "DELETE FROM sales_x.a WHERE a = 2",
         "CREATE TABLE sales_x.b (engine String, n Nested(a Int8)) ENGINE = MergeTree ORDER BY engine "
@@ -430,7 +462,10 @@ extension EngineTests {
           "SELECT * FROM values('a Int8', 1, 2)", "SELECT * FROM generateSeries(1, 3)",
           "SELECT @@version",
           "SELECT 1 SETTINGS max_threads = 1, max_execution_time = 10",
-          "SELECT hostName(), uptime()",
+          "SELECT format('{}', 1), sum(bytes) FROM system.parts",
+          "SELECT * FROM system.tables", "SELECT t.table, data_paths FROM system.tables AS t",
+          "SELECT * FROM system.databases", "SELECT * FROM system.parts_columns",
+          "SELECT 1 SETTINGS join_use_nulls, max_threads = 1",
           "SELECT extract(year FROM now()), trim(BOTH ' ' FROM o.s) FROM shop.t AS o",
           "SET max_threads = 2", "USE shop",
         ] {
@@ -455,6 +490,124 @@ extension EngineTests {
         "SELECT database, name FROM system.tables WHERE database = 'shop' ORDER BY name")
       #expect(mine == "shop\tallowed\nshop\tt\n")
       #expect(try await people.text(people.reader, "DESCRIBE shop.t").hasPrefix("a\tInt32"))
+    }
+  }
+
+  /// Whatever says where files are, or what depends on tables in other databases, is empty.
+  @Test func tablesTellNoPathsAndNoDependencies() async throws {
+    try await withPeople { people in
+      for statement in [
+        "INSERT INTO sales_north.t VALUES (1)",
+        "CREATE VIEW secret.v AS SELECT * FROM sales_north.t",
+        "CREATE MATERIALIZED VIEW sales_north.m TO secret.numbers AS SELECT a FROM sales_north.t",
+        "CREATE MATERIALIZED VIEW secret.m ENGINE = Memory AS SELECT a FROM sales_north.t",
+      ] {
+        _ = try await people.database.text(statement)
+      }
+      for who in [people.reader, people.writer, people.guest, people.guestWriter] {
+        for statement in [
+          "SELECT data_paths, metadata_path, dependencies_database, dependencies_table, "
+            + "loading_dependencies_database, loading_dependencies_table, "
+            + "loading_dependent_database, loading_dependent_table, target_database "
+            + "FROM system.tables WHERE database = 'sales_north'",
+          "SELECT data_path, metadata_path FROM system.databases", "SELECT path FROM system.parts",
+          "SELECT path FROM system.parts_columns", "SELECT source FROM system.dictionaries",
+        ] {
+          let answer = try await people.text(who, statement)
+          #expect(
+            !answer.contains("/") && !answer.contains("secret") && !answer.contains("_magic"),
+            "\(statement): \(answer.prefix(300))")
+        }
+      }
+    }
+  }
+
+  /// Settings that every program may send, and that do nothing.
+  @Test func someSettingsAreIgnored() async throws {
+    try await withPeople { people in
+      let ignored = ["log_comment": "x", "send_logs_level": "trace", "extremes": "1"]
+      for who in [people.service(.admin), people.reader, people.guestWriter] {
+        for name in ignored.keys {
+          await people.expectRefused(
+            who,
+            ["SELECT 1 SETTINGS \(name) = 'x'", "SET \(name) = 1", "SET max_threads = 1, \(name)"],
+            kind: .unsupported)
+        }
+        var answer = ""
+        answer = try await people.text(
+          who,
+          "SELECT getSetting('log_comment') != 'x', getSetting('send_logs_level'), "
+            + "getSetting('extremes')", { $0.settings = ignored })
+        #expect(answer == "1\tfatal\tfalse\n")
+        for _ in 0..<2 {
+          answer = try await people.text(
+            who, "SELECT 1",
+            {
+              $0.session = SessionRequest(name: "s")
+              $0.settings = ignored
+            })
+          #expect(answer == "1\n")
+        }
+      }
+    }
+  }
+
+  /// A limit of the service is an error, also for who would rather have less.
+  @Test func limitsAreErrors() async throws {
+    try await withPeople { people in
+      var limits = MagicAPI.Limits()
+      limits.resultRowCount = 10
+      let api = MagicAPI(
+        database: people.database, limits: limits, disk: DiskReserve(path: "/", byteCount: 0),
+        keepsQueryLog: false,
+        logger: Logger(label: "test"))
+      let limited = People(database: people.database, api: api)
+      let statement = "SELECT number FROM numbers(100)"
+      await people.expectRefused(
+        limited.reader, [statement], { $0.settings = ["result_overflow_mode": "break"] })
+      await people.expectRefused(
+        limited.writer,
+        [
+          "SET result_overflow_mode = 'break'",
+          "\(statement) SETTINGS result_overflow_mode = 'break'",
+        ])
+      await people.expectRefused(limited.writer, [statement], kind: .exhausted)
+      let answer = try await people.text(
+        people.reader, statement,
+        { $0.settings = ["result_overflow_mode": "break", "max_result_rows": "10"] })
+      #expect(!answer.isEmpty)
+    }
+  }
+
+  @Test func aWriterMakesHisFirstDatabase() async throws {
+    try await withPeople { people in
+      let writer = people.service(.writer, ["none", "none_*"])
+      for (statement, session) in [
+        ("SELECT currentDatabase()", nil), ("SELECT currentDatabase()", "a"),
+        ("CREATE DATABASE none", nil), ("CREATE TABLE t (a Int8) ENGINE = Memory", "b"),
+        ("INSERT INTO t VALUES (1)", nil), ("DROP TABLE none.t", "b"),
+      ] as [(String, String?)] {
+        _ = try await people.text(
+          writer, statement,
+          {
+            $0.database = "default"
+            $0.session = session.map { SessionRequest(name: $0) }
+          })
+      }
+      _ = try await people.text(writer, "DROP DATABASE none", { $0.database = "default" })
+    }
+  }
+
+  @Test func aTypoIsASyntaxErrorForEverybody() async throws {
+    try await withPeople { people in
+      for who in [people.service(.admin), people.reader, people.guestWriter] {
+        for statement in ["SELEC 1", "1 + 1 FROM", ")"] {
+          let error = await #expect(throws: APIError.self, "\(statement)") {
+            try await people.text(who, statement)
+          }
+          #expect(error?.engineCode == 62, "\(statement)")
+        }
+      }
     }
   }
 

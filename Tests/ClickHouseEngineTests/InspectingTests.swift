@@ -159,6 +159,7 @@ import Testing
       "WITH select AS (SELECT 1) SELECT * FROM (select AS x, d.t)",
       "SELECT * FROM (with x, d.t)", "SELECT * FROM (select x, d.t FINAL)",
       "SELECT * FROM (select x, d.t JOIN t ON 1)", "SELECT 'x' IN system.databases",
+      "SELECT system.tables FROM t AS system",
       "SHOW TABLES WHERE name = 'x'", "FROM t select FINAL, d.t SELECT 1",
     ] {
       #expect(try inspect(statement).isOpaque, "\(statement)")
@@ -176,11 +177,12 @@ import Testing
   @Test func systemTablesAreGuarded() throws {
     let limit = "LIMIT \(Int.max))"
     #expect(
-      try inspect("SELECT * FROM system.tables WHERE x").guarded
-        == "SELECT * FROM (SELECT * FROM system.tables \(limit) AS `tables` WHERE x")
+      try inspect("SELECT * FROM system.columns WHERE x").guarded
+        == "SELECT * FROM (SELECT * FROM system.columns \(limit) AS `columns` WHERE x")
     #expect(
-      try inspect("SELECT * FROM system.tables AS t, information_schema.columns c").guarded
-        == "SELECT * FROM (SELECT * FROM system.tables \(limit) AS t, "
+      try inspect("SELECT * FROM system.parts AS t, information_schema.columns c").guarded
+        == "SELECT * FROM (SELECT * REPLACE ('' AS path), bytes, marks_size, part_name "
+        + "FROM system.parts \(limit) AS t, "
         + "(SELECT * FROM information_schema.columns \(limit) c")
     #expect(try inspect("SELECT * FROM system.numbers LIMIT 1").guarded == nil)
   }
@@ -194,6 +196,10 @@ import Testing
       ("CREATE USER u IDENTIFIED BY 'secret'", "CREATE USER u IDENTIFIED BY ?"),
       ("SELECT * FROM mysql('h', 'd', 't', 'u', 'secret')", "SELECT * FROM mysql(?..)"),
       ("SELECT $x$secret$x$, x'4142', 1e5", "SELECT ?, x?.."),
+      (
+        "SELECT \"a_1\", `b c` FROM t WHERE s = \"it's secret\"",
+        "SELECT \"a_1\", `b c` FROM t WHERE s = ?"
+      ),
     ] {
       let found = try inspect(statement).pattern
       #expect(found == pattern)
@@ -212,10 +218,100 @@ import Testing
     #expect(try inspect("SELECT 'é\u{A0}', `ü` FROM \"日\".t;").sources.first?.database == "日")
   }
 
-  @Test func rowsThatMayHoldExpressions() throws {
-    #expect(try inspect("INSERT INTO t FORMAT Values (file('x'))").bringsExpressions)
-    #expect(try inspect("INSERT INTO t VALUES").bringsExpressions)
-    #expect(try !inspect("INSERT INTO t FORMAT CSV\n1").bringsExpressions)
-    #expect(try !inspect("INSERT INTO t VALUES (1)").bringsExpressions)
+  @Test func valuesAreToldFromOtherRows() throws {
+    #expect(try inspect("INSERT INTO t VALUES (1)").hasValues)
+    #expect(try inspect("INSERT INTO t SETTINGS a = 1 VALUES").hasValues)
+    #expect(try !inspect("INSERT INTO t FORMAT Values (file('x'))").hasValues)
+    #expect(try !inspect("INSERT INTO t FORMAT CSV\n1").hasValues)
+    #expect(try !inspect("INSERT INTO t").hasValues)
+    #expect(try !inspect("SELECT 1").hasValues)
+  }
+
+  /// A name without a value sets 1, and more may follow it.
+  @Test(
+    arguments: [
+      ("SELECT 1 SETTINGS a, b = 2, c", ["a=1", "b=2", "c=1"]),
+      ("SELECT 1 SETTINGS a == 2, `b` = 'x', c = -3", ["a=2", "b=x", "c=-3"]),
+      (
+        "SELECT 1 SETTINGS a = {v:UInt8}, b = {'x': [1, 2]}, c = d(e = 1), f = DEFAULT, g = h.i",
+        ["a=-", "b=-", "c=-", "f=-", "g=-"]
+      ),
+      ("SELECT 1 SETTINGS final, limit, offset, a", ["final=1", "limit=1", "offset=1", "a=1"]),
+      ("SET a = 1, b, c = 'x'", ["a=1", "b=1", "c=x"]), ("SET a", ["a=1"]),
+      ("SELECT * FROM (SELECT 1 SETTINGS a, b = 2) SETTINGS c", ["a=1", "b=2", "c=1"]),
+      ("SELECT 1 SETTINGS a FORMAT CSV SETTINGS b, c = 2", ["a=1", "b=1", "c=2"]),
+      (
+        "SELECT 1 SETTINGS a = 1 UNION ALL SELECT 2, b = 3 SETTINGS limit, c",
+        ["a=1", "limit=1", "c=1"]
+      ),
+      ("INSERT INTO t SETTINGS a, b = 1 VALUES (1)", ["a=1", "b=1"]),
+      ("INSERT INTO t SETTINGS a, b = 1 FORMAT Values", ["a=1", "b=1"]),
+      (
+        "CREATE TABLE t (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS a, disk = disk(type = local)",
+        ["a=1", "disk=-"]
+      ),
+      ("CREATE TABLE t (a Int8 SETTINGS (b = 1, c)) ENGINE = Memory", ["b=1", "c=1"]),
+      ("ALTER TABLE t MODIFY SETTING a, b = 2", ["a=1", "b=2"]),
+      ("ALTER TABLE t RESET SETTING a, b", ["a=1", "b=1"]),
+      // Before the clause stands what may be a column's name.
+      ("WITH 1 AS from SELECT from SETTINGS a = 2", ["a=2"]),
+      ("SELECT join SETTINGS a, b = 2", ["a=1", "b=2"]),
+      ("SELECT by SETTINGS a, b = 2", ["a=1", "b=2"]),
+      ("SELECT ? SETTINGS a, b = 2", ["a=1", "b=2"]),
+      ("SELECT settings FROM t", []), ("SELECT a, settings b FROM t ORDER BY settings DESC", []),
+      ("SELECT settings AS s FROM t WHERE settings = 1 AND settings LIKE 'x'", []),
+    ] as [(String, [String])])
+  func settings(_ statement: String, _ expected: [String]) throws {
+    let inspection = try inspect(statement)
+    #expect(inspection.settings.map { "\($0.name)=\($0.value ?? "-")" } == expected, "\(statement)")
+    #expect(inspection.kind != .administer, "\(statement)")
+  }
+
+  @Test(
+    arguments: [
+      "SELECT 1 SETTINGS a = 1 + 1, b = 2", "SELECT 1 SETTINGS a = ?, b = 2",
+      "SELECT 1 SETTINGS a,",
+      "SELECT 1 SETTINGS a = 'x' 'y', b = 1", "SET a = 1 + 1", "SET a = 1, ", "SET a = 1 b = 2",
+      "SET TRANSACTION SNAPSHOT 1", "ALTER TABLE t MODIFY SETTING a = 1 + 1, b = 2",
+    ])
+  func settingsThatAreNotTold(_ statement: String) throws {
+    #expect(try inspect(statement).kind == .administer, "\(statement)")
+  }
+
+  /// A table function's columns can have expressions.
+  @Test func columnsInStrings() throws {
+    for statement in [
+      "SELECT a FROM values('x Int8, a String ALIAS f()', 1)",
+      "SELECT * FROM values({s:String}, 1)",
+      "SELECT a FROM VALUES(('x Int8, a String alias f()'), 1)", "SELECT * FROM values(?, 1)",
+      "SELECT a FROM `values`('x Int8, a String /* */ MATERIALIZED f()', 1)",
+      "SELECT a FROM values($$x Int8, a String DEFAULT f()$$, 1)",
+      "SELECT a FROM generateRandom('x Int8, a String ALI' || 'AS f()')",
+      "SELECT a FROM null(concat('x Int8, a String ALI', 'AS f()'))",
+      "INSERT INTO FUNCTION null('x Int8, a String \\x41LIAS f()') SELECT 1",
+    ] {
+      #expect(try inspect(statement).kind == .administer, "\(statement)")
+    }
+    for statement in [
+      "SELECT * FROM values('a Int8, b Tuple(c String)', (1, ('x')))", "SELECT * FROM values(1, 2)",
+      "SELECT * FROM values((toDate('2020-01-01'), 'x'))", "SELECT * FROM generateRandom()",
+      "SELECT * FROM values('a Int8', 1, 'alias')", "SELECT * FROM null('a Nullable(Int8)')",
+    ] {
+      #expect(try inspect(statement).kind == .read, "\(statement)")
+    }
+    for statement in [
+      "INSERT INTO t VALUES (?, 'x')",
+      "INSERT INTO t (a) SETTINGS b = 1 VALUES ('default', {p:Int8})",
+      "WITH 1 AS x INSERT INTO t VALUES ('alias ttl', 1)",
+    ] {
+      #expect(try inspect(statement).kind == .write, "\(statement)")
+    }
+    for (statement, isTable) in [
+      ("SELECT format('{} {}', a, b)", false), ("SELECT * FROM format(CSV, '1')", true),
+      ("SELECT format('Values', 'a String', '(1)')", true),
+      ("SELECT * FROM format('{' || 'x', '1')", true),
+    ] {
+      #expect(try inspect(statement).tableFunctions.contains("format") == isTable, "\(statement)")
+    }
   }
 }

@@ -1,12 +1,14 @@
 import Arrow
 import Foundation
+import MagicAPI
 import SwiftProtobuf
 import Testing
 
 @testable import FlightServer
 
 @Suite struct CatalogTests {
-  let call = Call(service: FakeService())
+  let call = Call(
+    caller: Caller(user: "ana", role: .reader, interface: "flight"), service: FakeService())
 
   func rows(_ command: some SwiftProtobuf.Message) async throws -> RecordBatch {
     let query = try CatalogQuery(
@@ -94,6 +96,19 @@ import Testing
     #expect(codes == codes.sorted())
     var command = ProtoCommandGetXdbcTypeInfo()
     command.dataType = -5
-    #expect(try texts(try await rows(command), "type_name") == ["Int64", "UInt32", "UInt64"])
+    #expect(
+      try texts(try await rows(command), "type_name") == [
+        "DateTime", "IPv4", "Int64", "UInt32", "UInt64",
+      ])
+    command.dataType = -2
+    #expect(
+      try texts(try await rows(command), "type_name") == [
+        "FixedString", "IPv6", "Int128", "Int256", "UInt128", "UInt256", "UUID",
+      ])
+    command.dataType = -6
+    #expect(try texts(try await rows(command), "type_name") == ["Enum8", "Int8"])
+    command.dataType = 0
+    #expect(
+      try texts(try await rows(command), "type_name") == ["Array", "Map", "Tuple", "Variant"])
   }
 }

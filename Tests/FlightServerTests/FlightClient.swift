@@ -17,15 +17,18 @@ struct FlightClient {
     var messages: [Message]
   }
 
-  /// Calls `body` with a client of a service over `service`; the user `ana` has the password
-  /// `secret`, and calls without credentials are taken too.
+  /// Calls `body` with a client of a service over `service`; the users `ana` and `eve`, who
+  /// read, have the password `secret`; calls without credentials are an administrator's.
   static func with(
     _ service: FakeService, configuration: FlightConfiguration = .init(),
     _ body: @Sendable (FlightClient) async throws -> Void
   ) async throws {
     let flight = FlightService(configuration: configuration) { credentials in
       switch credentials.proof {
-      case .none, .password("ana", "secret"): return service
+      case .none:
+        return (Caller(user: "default", role: .admin, interface: "flight"), service)
+      case .password(let user, "secret") where ["ana", "eve"].contains(user):
+        return (Caller(user: user, role: .reader, interface: "flight"), service)
       default: throw APIError(.unauthenticated, "wrong user or password")
       }
     }
@@ -106,9 +109,10 @@ struct FlightClient {
 
   /// An action of Flight SQL.
   func act<Output: SwiftProtobuf.Message>(
-    _ type: String, packing body: some SwiftProtobuf.Message, as _: Output.Type = Output.self
+    _ type: String, packing body: some SwiftProtobuf.Message, _ metadata: Metadata = [:],
+    as _: Output.Type = Output.self
   ) async throws -> Output {
-    let answer = try await act(type, try Google_Protobuf_Any(message: body))
+    let answer = try await act(type, try Google_Protobuf_Any(message: body), metadata)
     let any: Google_Protobuf_Any = try decodeProto(answer.messages[0].body)
     return try Output(unpackingAny: any)
   }

@@ -124,7 +124,100 @@ import Testing
     }
   }
 
+  private static let ana: Metadata = [
+    "authorization": "Basic \(Data("ana:secret".utf8).base64EncodedString())"
+  ]
+  private static let eve: Metadata = [
+    "authorization": "Basic \(Data("eve:secret".utf8).base64EncodedString())"
+  ]
+
+  @Test func nobodyButItsUserAndAdministratorsEndsAStream() async throws {
+    try await FlightClient.with(service) { client in
+      let info = try await client.info(query("SLOW"), Self.ana)
+      let ticket = info.endpoint[0].ticket
+      async let failed = failure { _ = try await client.get(ticket, Self.ana) }
+      while service.log.withLock({ $0.requests.isEmpty }) {
+        try await Task.sleep(for: .milliseconds(5))
+      }
+      var request = ProtoCancelFlightInfoRequest()
+      request.info = info
+      let answer = try await client.act("CancelFlightInfo", request, Self.eve)
+      let result: ProtoCancelFlightInfoResult = try decodeProto(answer.messages[0].body)
+      #expect(result.status == .cancelled)
+      try await Task.sleep(for: .milliseconds(100))
+      #expect(service.log.withLock { $0.cancelledReaders } == 0)
+      // It concerns only what the one who cancels would read with the ticket.
+      #expect(await failure { _ = try await client.get(ticket, Self.eve) }?.code == .cancelled)
+      _ = try await client.act("CancelFlightInfo", request)
+      #expect(await failed?.code == .cancelled)
+    }
+  }
+
+  @Test func aPreparedStatementIsItsUsersOnly() async throws {
+    try await FlightClient.with(service) { client in
+      var create = ProtoActionCreatePreparedStatementRequest()
+      create.query = "SELECT ?"
+      let statement: ProtoActionCreatePreparedStatementResult = try await client.act(
+        "CreatePreparedStatement", packing: create, Self.ana)
+      let handle = statement.preparedStatementHandle
+      var command = ProtoCommandPreparedStatementQuery()
+      command.preparedStatementHandle = handle
+      var close = ProtoActionClosePreparedStatementRequest()
+      close.preparedStatementHandle = handle
+      let closing = try Google_Protobuf_Any(message: close)
+      let descriptor = try client.descriptor(command)
+      #expect(await failure { _ = try await client.info(command, Self.eve) }?.code == .notFound)
+      #expect(await failure { _ = try await client.info(command) }?.code == .notFound)
+      let rows = try FakeService.batch(1..<2)
+      let bound = await failure { _ = try await client.put(descriptor, [rows], Self.eve) }
+      #expect(bound?.code == .notFound)
+      _ = try await client.act("ClosePreparedStatement", closing, Self.eve)
+      _ = try await client.act("ClosePreparedStatement", closing)
+      _ = try await client.put(descriptor, [try FakeService.batch(40..<41)], Self.ana)
+      let info = try await client.info(command, Self.ana)
+      #expect(numbers(try await client.get(info.endpoint[0].ticket, Self.ana)) == [40])
+      _ = try await client.act("ClosePreparedStatement", closing, Self.ana)
+      #expect(await failure { _ = try await client.info(command, Self.ana) }?.code == .notFound)
+    }
+  }
+
+  @Test func aSessionIsItsUsersOnly() async throws {
+    try await FlightClient.with(service) { client in
+      var set = ProtoSetSessionOptionsRequest()
+      set.sessionOptions["schema"] = .with { $0.stringValue = "shop" }
+      let answer = try await client.act("SetSessionOptions", set, Self.ana)
+      let cookie = try #require(answer.headers.text("set-cookie")?.split(separator: ";").first)
+      for (user, schema) in [(Self.eve, "default"), (Self.ana, "shop")] {
+        var headers = user
+        headers.addString(String(cookie), forKey: "cookie")
+        let options: ProtoGetSessionOptionsResult = try decodeProto(
+          try await client.act("GetSessionOptions", ProtoGetSessionOptionsRequest(), headers)
+            .messages[0].body)
+        #expect(options.sessionOptions["schema"]?.stringValue == schema)
+      }
+    }
+  }
+
   // MARK: Prepared statements
+
+  @Test func noRowsOfParametersGiveNoRows() async throws {
+    try await FlightClient.with(service) { client in
+      var create = ProtoActionCreatePreparedStatementRequest()
+      create.query = "SELECT ?"
+      let statement: ProtoActionCreatePreparedStatementResult = try await client.act(
+        "CreatePreparedStatement", packing: create)
+      var command = ProtoCommandPreparedStatementQuery()
+      command.preparedStatementHandle = statement.preparedStatementHandle
+      for batches in [[], [try FakeService.batch(0..<0)]] {
+        _ = try await client.put(
+          try client.descriptor(command), batches, schema: FakeService.numbers)
+        let stream = try await client.stream(
+          try await client.info(command).endpoint[0].ticket)
+        #expect(stream.schema == FakeService.numbers && stream.batches.isEmpty)
+      }
+      #expect(service.log.withLock { $0.requests.isEmpty })
+    }
+  }
 
   @Test func aPreparedQueryKeepsItsParametersInTheTicket() async throws {
     try await FlightClient.with(service) { client in
@@ -242,6 +335,29 @@ import Testing
       #expect(write.whenMissing == .create(primaryKey: ["n"]))
       #expect(write.token == "once" && write.transaction == "tx")
       #expect(await failure { _ = try await client.put(command, []) }?.code == .invalidArgument)
+    }
+  }
+
+  @Test(arguments: [
+    (#"{"scan": {"table": {"database": "a", "table": "b"}, "limt": 1}}"#, "'limt' is unknown"),
+    (#"{"scan": {"table": {"database": "a", "table": "b"}}, "ids": "x"}"#, "'ids' is unknown"),
+    (#"{"scan": {"table": {"database": "a", "table": "b"}, "limit": "1"}}"#, "scan.limit"),
+    (#"{"scan": {"table": {"database": "a", "table": "b"}, "columns": []}}"#, "leave it out"),
+    (#"{"scan": {"table": {"database": "a", "table": "b"}, "filter": "1) OR (1"}}"#, "`filter`"),
+    (#"{"write": {"table": {"database": "a", "table": "b"}, "mode": "x"}}"#, "'mode' is unknown"),
+    (#"{"other": 1}"#, "\"scan\" or \"write\""),
+  ])
+  func commandsSayNothingThatIsNotDone(json: String, message: String) async throws {
+    try await FlightClient.with(service) { client in
+      var command = ProtoFlightDescriptor()
+      command.type = .cmd
+      command.cmd = Data(json.utf8)
+      let error = await failure {
+        let _: FlightClient.Answer<ProtoFlightInfo> = try await client.call(
+          "GetFlightInfo", command)
+      }
+      #expect(error?.code == .invalidArgument)
+      #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
     }
   }
 

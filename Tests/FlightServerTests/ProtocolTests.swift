@@ -110,5 +110,9 @@ import Testing
     #expect(names.compactMap { table.use($0) } == [1, 2, 3])
     table.remove(names[3])
     #expect(table.use(names[3]) == nil)
+    let owned = table.add(7, owner: "ana")
+    #expect(table.use(owned) == nil && table.use(owned, owner: "eve") == nil)
+    table.remove(owned, owner: "eve")
+    #expect(table.use(owned, owner: "ana") == 7)
   }
 }

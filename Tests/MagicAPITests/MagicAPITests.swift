@@ -50,12 +50,14 @@ import Testing
     let api = makeAPI()
     var request = StatementRequest("SELECT 0")
     request.id = "q1"
-    request.settings = ["max_memory_usage": "100000", "max_threads": "1"]
+    request.settings = ["max_memory_usage": "100000", "max_threads": "1", "log_comment": "mine"]
     _ = try await service(api).query(request)
     let context = try #require(database.state.withLock { $0.contexts.last })
     #expect(
       context.settings == [
         "max_memory_usage": "300", "max_threads": "1", "log_comment": "q1",
+        "input_format_values_interpret_expressions": "0",
+        "input_format_values_deduce_templates_of_expressions": "0",
       ])
     #expect(!context.isReadOnly)
     _ = try await service(api, "bob", .reader).query(StatementRequest("SELECT 0"))
@@ -264,6 +266,46 @@ import Testing
         SELECT `x`, `y` FROM `shop`.`a\\`b` WHERE (x > 1 -- all
         ) AND (id >= 3) AND (id < 7) LIMIT 9
         """)
+  }
+
+  @Test(arguments: [
+    "1) UNION ALL SELECT 5 WHERE (1", "1;", "(1", "1)", "[1)", "'a", #"'a\'"#, "`a", "\"a", "",
+    " -- x", "1 /* x", "1 /* /* */", "$a$)$a$", "$1", "\u{2018}'\u{2019}) OR (\u{2018}'\u{2019}",
+    #"1 \G"#, #"x'\' ) UNION ALL SELECT ('"#, "1\0", "a\u{A0}= 1",
+  ])
+  func aFilterStaysInItsPlace(filter: String) async throws {
+    var scan = TableScan(TableReference(database: "shop", table: "t"))
+    scan.filter = filter
+    let service = service(makeAPI())
+    let error = await #expect(throws: APIError.self) { _ = try await service.scan(scan) }
+    #expect(error?.kind == .invalid && error?.message.contains("`filter`") == true)
+    scan.filter = nil
+    for range in [
+      KeyRange(key: [filter], lower: ["1"]), KeyRange(key: ["a"], lower: [filter]),
+      KeyRange(key: ["a"], upper: [filter]),
+    ] {
+      scan.range = range
+      let error = #expect(throws: APIError.self) { try scan.statement() }
+      #expect(error?.message.contains("`range`") == true)
+    }
+  }
+
+  @Test(arguments: [
+    "a = ')' OR b = 'it''s; (' OR `c;)` = 1 OR \"d(\" = 2", #"a = '\'); --'"#, "f(a[1], {b: 2})",
+    "a > 1 /* ) /* ; */ ( */ AND b", "a -- )\n AND b // (\n", "a #! )\n", "a = 'ž ‘ $x$ \\\\'",
+    "x = x'41' AND a - -1 > 0",
+  ])
+  func aFilterMayBeAnyExpression(filter: String) throws {
+    var scan = TableScan(TableReference(database: "shop", table: "t"))
+    scan.filter = filter
+    #expect(try scan.statement() == "SELECT * FROM `shop`.`t` WHERE (\(filter)\n)")
+  }
+
+  @Test func aScanOfNoColumnsIsRefused() throws {
+    var scan = TableScan(TableReference(database: "shop", table: "t"))
+    scan.columns = []
+    let error = #expect(throws: APIError.self) { try scan.statement() }
+    #expect(error?.kind == .invalid && error?.message.contains("leave it out") == true)
   }
 
   @Test func writesAreRefusedWhenTheDiskIsNearlyFull() async throws {

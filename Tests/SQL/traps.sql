@@ -70,14 +70,13 @@ SELECT count() FROM sql_traps.t SETTINGS limit = 1, offset = 0;
 SELECT count() FROM sql_traps.t SETTINGS max_rows_to_read = 1000000, use_query_cache = 0;
 --> 2
 SELECT count() FROM sql_traps.t SETTINGS log_comment = '1';
---> 2
-SELECT count() FROM sql_traps.t SETTINGS log_comment = '';
---> 2
+--! log_comment
+SELECT count() FROM sql_traps.t SETTINGS max_threads = 1, log_comment;
+--! log_comment
 SELECT count() FROM sql_traps.t WHERE id IN (SELECT id FROM sql_traps.t SETTINGS log_comment = '0');
---> 2
-SELECT getSetting('log_comment') = 'mine' OR 1 FROM sql_traps.t LIMIT 1
-  SETTINGS log_comment = 'mine';
---> 1
+--! log_comment
+SELECT getSetting('log_comment') = 'mine' FROM sql_traps.t LIMIT 1;
+--> 0
 SELECT count() FROM sql_traps.t SETTINGS additional_table_filters = {'sql_traps.t': 'id = 1'};
 --> 1
 SELECT count() FROM sql_traps.t SETTINGS union_default_mode = 'DISTINCT', join_use_nulls = 1,

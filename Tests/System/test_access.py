@@ -70,6 +70,21 @@ HOST = [
     "INSERT INTO FUNCTION file('/tmp/magic-written', 'CSV', 'a Int8') VALUES (1)",
     "INSERT INTO open.t FROM INFILE '/etc/passwd' FORMAT CSV",
     "SELECT * FROM filesystem('/etc')",
+    "SET max_threads = 1, join_use_nulls, "
+    "additional_result_filter = 'toUInt8(file(\\'/etc/passwd\\')) = 1'",
+    "SELECT 1 SETTINGS join_use_nulls, additional_result_filter = 'file(\\'/etc/passwd\\') = 1'",
+    "SELECT 1 SETTINGS join_use_nulls, max_memory_usage = 0",
+    "SELECT * FROM format('Values', 'a String', '(file(\\'/etc/passwd\\'))')",
+    "SELECT * FROM format('Values', 'a String', '((SELECT s FROM covert.t))')",
+    "SELECT a FROM values('x Int8, a String ALIAS file(\\'/etc/passwd\\')', 1)",
+    "SELECT a FROM generateRandom('x Int8, a String ALIAS file(\\'/etc/passwd\\')') LIMIT 1",
+    "INSERT INTO open.t SETTINGS input_format_values_interpret_expressions = 1 "
+    "FORMAT Values (7, file('/etc/passwd'))",
+    "INSERT INTO open.t FORMAT Values (7, file('/etc/passwd')), (8, upper('x'))",
+    "CREATE TABLE open.d (a Int8) ENGINE = MergeTree ORDER BY a "
+    "SETTINGS ttl_only_drop_parts, disk = disk(type = local, path = '/tmp/magic-disk/')",
+    "SELECT hostName()", "SELECT fqdn()", "SELECT uptime()", "SELECT tcpPort()",
+    "SELECT 1 SETTINGS log_comment = 'x'", "SET log_comment = 'x'", "SET send_logs_level = 'trace'",
 ]
 ELSEWHERE = [
     "SELECT * FROM covert.t", "SELECT * FROM `covert`.t", "SELECT * FROM \"covert\".\"t\"",
@@ -347,6 +362,45 @@ class AccessTests(unittest.TestCase):
                 f"{READER}:{PASSWORDS[READER]}")
             self.assertGreaterEqual(answer.status, 400, name)
 
+    def test_some_settings_do_nothing(self):
+        """Whoever sends them with a request, and in a session."""
+        for user in PASSWORDS:
+            for _ in range(2):
+                answer = curl(
+                    self.service.url(
+                        "/?log_comment=mine&send_logs_level=trace&extremes=1&session_id=ignoring"),
+                    "-u", f"{user}:{PASSWORDS[user]}",
+                    body=b"SELECT getSetting('log_comment') = 'mine', getSetting('extremes')")
+                self.assertEqual(answer.text, "0\tfalse\n", user)
+        self.assertNotIn("getSetting", self.service.output())
+
+    def test_a_memory_limit_holds_for_all(self):
+        """Who takes how much is known whatever a statement says of itself."""
+        with self.service.clickhouse(ADMIN, PASSWORDS[ADMIN]) as client:
+            stream = client.raw_stream(
+                "SELECT number, 'with_comment' FROM system.numbers", fmt="CSV",
+                settings={"query_id": "with_comment", "log_comment": "x"})
+            self.addCleanup(stream.close)
+            stream.read(1000)
+            self.assertEqual(self.by_http(
+                ADMIN, "SELECT Settings['log_comment'] FROM system.processes "
+                "WHERE query LIKE '%with\\_comment%' AND query NOT LIKE '%LIKE%'"),
+                "with_comment\n")
+
+    def test_tables_tell_no_paths(self):
+        for user in (READER, WRITER, GUEST):
+            for way in (self.by_http, self.by_flight):
+                for statement in (
+                        "SELECT data_paths, metadata_path FROM system.tables",
+                        "SELECT data_path, metadata_path FROM system.databases",
+                        "SELECT path FROM system.parts"):
+                    self.assertNotIn("/", way(user, statement), (user, statement))
+
+    def test_a_typo_is_a_syntax_error(self):
+        for user in PASSWORDS:
+            with self.assertRaisesRegex(StatementFailed, "62"):
+                self.by_http(user, "SELEC 1")
+
     def test_one_does_not_end_the_others_statements(self):
         mark = "others_statement"
         with self.service.clickhouse(ADMIN, PASSWORDS[ADMIN]) as client:
@@ -379,7 +433,18 @@ class AccessTests(unittest.TestCase):
     def test_a_writer_writes_and_a_guest_does_not(self):
         self.by_http(WRITER, "INSERT INTO open.t VALUES (2, 'written')")
         self.assertEqual(self.by_http(READER, "SELECT s FROM open.t WHERE id = 2"), "written\n")
-        self.by_http(WRITER, "DELETE FROM open.t WHERE id = 2")
+        with self.service.adbc(WRITER, PASSWORDS[WRITER]) as connection, \
+                connection.cursor() as cursor:
+            cursor.execute("INSERT INTO open.t VALUES (?, ?)", (3, "it's the default alias"))
+            cursor.executemany("INSERT INTO open.t VALUES (?, ?)", [(4, "a"), (5, "b")])
+            cursor.execute("INSERT INTO open.t VALUES (3 + 3, upper('default'))")
+            cursor.execute("SELECT s FROM open.t WHERE id > ? ORDER BY id", (2,))
+            self.assertEqual(
+                cursor.fetchall(), [("it's the default alias",), ("a",), ("b",), ("DEFAULT",)])
+        with self.service.clickhouse(
+                WRITER, PASSWORDS[WRITER], settings={"log_comment": "x"}) as client:
+            client.insert("open.t", [[7, "c"]], column_names=["id", "s"])
+        self.by_http(WRITER, "DELETE FROM open.t WHERE id > 1")
         self.check_refused(GUEST, WRITES[:5])
 
     def test_z_nothing_secret_is_in_the_log(self):

@@ -314,6 +314,29 @@ class Cases:
                 lambda: cursor.adbc_execute_partitions(f"DELETE FROM {self.database}.pair WHERE 1"),
                 "INVALID_ARGUMENT", "reads")
 
+    def test_partitions_take_no_bound_rows(self):
+        with self.connection.cursor() as cursor:
+            self.assertFails(
+                lambda: cursor.adbc_execute_partitions("SELECT ? AS x", [1]), "NOT_IMPLEMENTED",
+                "bound")
+            # The rows are gone with the failure.
+            statement = cursor.adbc_statement
+            statement.set_sql_query("SELECT 2 AS x")
+            handle, _ = statement.execute_query()
+            with pa.RecordBatchReader._import_from_c(handle.address) as reader:
+                self.assertEqual(reader.read_all().to_pylist(), [{"x": 2}])
+
+    def test_the_schema_with_bound_rows(self):
+        with self.connection.cursor() as cursor:
+            schema = cursor.adbc_execute_schema("SELECT CAST(? AS Int8) AS x, ? AS y", (1, "a"))
+            self.assertEqual(schema, pa.schema([
+                pa.field("x", pa.int8(), False), pa.field("y", pa.utf8(), schema.field("y").nullable)]))
+            cursor.execute("SELECT CAST(? AS Int8) AS x", (1,))
+            self.assertEqual(cursor.fetchall(), [(1,)])
+            nothing = pa.table({"a": pa.array([], pa.int64())})
+            cursor.execute("SELECT CAST(? AS Int8) AS x", nothing)
+            self.assertEqual(cursor.fetchall(), [])
+
     # MARK: Cancellation
 
     def cancelled(self, cancel, statement):

@@ -453,6 +453,32 @@ class FlightSQLTests(unittest.TestCase):
              ("string_list", pa.list_(pa.utf8())),
              ("int32_to_int32_list_map", pa.map_(pa.int32(), pa.list_(pa.int32())))])
 
+    def test_sql_info_says_what_the_sql_does(self):
+        info = self.sql_info(523, 540)
+        self.assertIs(info[523], True)  # SQL_SUPPORTS_LIKE_ESCAPE_CLAUSE
+        self.assertEqual(info[540], 0b10)  # UNION ALL only
+        with self.service.connect() as connection:
+            self.assertEqual(connection.value("SELECT 'a%' LIKE 'a!%' ESCAPE '!'"), 1)
+            with self.assertRaisesRegex(Exception, "558"):
+                connection.value("SELECT 1 UNION SELECT 1")
+
+    def test_types_are_those_of_results(self):
+        table = self.read(self.client.get_xdbc_type_info(None))
+        told = {row["type_name"]: row["data_type"] for row in table.to_pylist()}
+        codes = {pa.int8(): -6, pa.int16(): 5, pa.uint32(): -5, pa.binary(16): -2, pa.uuid(): -2,
+                 pa.binary(32): -2, pa.time64("us"): 92}
+        for name, value in (
+                ("Enum8", "CAST('a', 'Enum8(\\'a\\' = 1)')"),
+                ("Enum16", "CAST('a', 'Enum16(\\'a\\' = 1)')"), ("DateTime", "now()"),
+                ("IPv4", "toIPv4('1.2.3.4')"), ("IPv6", "toIPv6('::1')"),
+                ("UUID", "generateUUIDv4()"), ("Int128", "toInt128(1)"),
+                ("UInt128", "toUInt128(1)"), ("Int256", "toInt256(1)"),
+                ("UInt256", "toUInt256(1)"), ("Time64", "'12:00:00'::Time64(6)")):
+            with self.subTest(name):
+                column = self.read(self.client.execute(f"SELECT {value} AS x"))["x"]
+                self.assertEqual(told[name], codes[column.type])
+        self.assertLessEqual({"Variant", "Dynamic"}, set(told))
+
     def test_unknown_sql_info_is_an_error_or_left_out(self):
         try:
             self.assertEqual(self.sql_info(9999), {})

@@ -124,6 +124,34 @@ class FlightADBCTests(unittest.TestCase):
         with self.assertRaises(dbapi.Error):
             self.rows("SELECT ?")
 
+    def test_types_that_depend_on_parameters(self):
+        """Described without values, these are errors: NULL is not for them."""
+        self.assertEqual(self.rows("SELECT CAST(? AS Int32) AS x", [5]), [(5,)])
+        table = self.run_statement("SELECT CAST(? AS Int8) AS x", [5])
+        self.assertEqual(table.schema, pa.schema([pa.field("x", pa.int8(), False)]))
+        self.assertEqual(self.rows("SELECT * FROM numbers(?)", [3]), [(0,), (1,), (2,)])
+        lists = pa.RecordBatch.from_arrays([pa.array([[1, 3]], pa.list_(pa.int64()))], ["0"])
+        self.assertEqual(
+            self.rows("SELECT number FROM numbers(5) WHERE has(?, number)", lists), [(1,), (3,)])
+        with self.connection.cursor() as cursor:
+            self.assertEqual(len(cursor.adbc_prepare("SELECT CAST(? AS Int32)")), 1)
+        with self.assertRaisesRegex(dbapi.Error, "nope"):
+            self.rows("SELECT nope, ?", [1])
+        with self.assertRaisesRegex(dbapi.Error, "takes 1 values, and none are given"):
+            self.rows("SELECT CAST(? AS Int32)")
+
+    def test_no_rows_of_parameters(self):
+        nothing = pa.table({"a": pa.array([], pa.int64())})
+        # Of a single batch without rows the driver sends nothing at all.
+        table = self.run_statement("SELECT ? AS a", nothing)
+        self.assertEqual((table.num_rows, table.column_names), (0, ["a"]))
+        self.assertEqual(self.rows("SELECT CAST(? AS Int32)", nothing), [])
+        self.run_statement("INSERT INTO {}.pair (b) VALUES (?)", nothing)
+        with self.connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {self.database}.pair (b) VALUES (?)", nothing)
+            self.assertLessEqual(cursor.rowcount, 0)
+        self.assertEqual(self.rows("SELECT count() FROM {}.pair WHERE b = 0"), [(0,)])
+
     def test_many_rows_of_parameters(self):
         with self.connection.cursor() as cursor:
             cursor.execute(

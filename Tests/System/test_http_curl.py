@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -178,7 +179,56 @@ class CurlTests(unittest.TestCase):
             return sink.getvalue().to_pybytes()
         return compress
 
+    def test_a_compressed_file_is_inserted(self):
+        table = self.table()
+        with tempfile.NamedTemporaryFile(suffix=".csv.gz") as file:
+            file.write(gzip.compress(b"id,s\n7,seven\n8,eight\n"))
+            file.flush()
+            answer = curl(
+                self.url(query=f"INSERT INTO {table} FORMAT CSVWithNames"),
+                "--data-binary", f"@{file.name}", "-H", "Content-Encoding: gzip")
+        self.assertEqual(answer.status, 200, answer.text)
+        answer = curl(self.url(query=f"SELECT * FROM {table} ORDER BY id"))
+        self.assertEqual(answer.body, b"7\tseven\n8\teight\n")
+
+    def test_another_clickhouse_reads(self):
+        url = self.service.url(f"/?query=SELECT+*+FROM+{self.database}.t+FORMAT+ArrowStream")
+        answer = curl(
+            self.url(), body=f"SELECT * FROM url('{url}', 'ArrowStream') ORDER BY id".encode())
+        self.assertEqual(answer.body, b"1\tone\n2\ttwo\n")
+
+    def test_a_scan_reads_what_it_says(self):
+        def scan(**members):
+            message = {"table": {"database": self.database, "table": "t"}, **members}
+            return curl(self.service.url("/magic/v1/scan"), body=json.dumps(message).encode())
+
+        answer = scan(columns=["s"], filter="id > 1 -- and not (")
+        self.assertEqual(
+            pa.ipc.open_stream(answer.body).read_all().to_pylist(), [{"s": "two"}])
+        for members, text in (
+                ({"columns": []}, "leave it out"), ({"colums": ["s"]}, "'colums' is unknown"),
+                ({"filter": "1) UNION ALL SELECT 5, 'x' WHERE (1"}, "one expression"),
+                ({"filter": "1; SELECT 1"}, "one expression"),
+                ({"range": {"key": ["1) OR (1"], "lower": ["0"], "rowCount": 0}}, "one expression")):
+            with self.subTest(members):
+                answer = scan(**members)
+                self.assertEqual(answer.status, 400)
+                self.assertIn(text, answer.text)
+
+    def test_what_is_there_already_is_a_conflict(self):
+        sink = pa.BufferOutputStream()
+        batch = pa.record_batch([pa.array([1], pa.uint32())], ["id"])
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        answer = curl(
+            self.service.url(f"/magic/v1/write?database={self.database}&table=t&mode=create"),
+            body=sink.getvalue().to_pybytes())
+        self.assertEqual(answer.status, 409)
+        self.assertEqual(json.loads(answer.body)["error"]["kind"], "alreadyExists")
+
     def test_errors(self):
+        answer = curl(self.url(query_id="failing"), body=b"SELECT nope")
+        self.assertEqual(answer.headers.get("x-clickhouse-query-id"), "failing")
         for statement, status, code in (
                 ("SELEC 1", 400, "62"), ("SELECT nope", 404, "47"),
                 ("SELECT * FROM nope", 404, "60"), ("SELECT throwIf(1)", 500, "395")):

@@ -32,7 +32,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "SQL"
 UPDATE = bool(os.environ.get("MAGIC_SQL_UPDATE"))
 SOAK = bool(os.environ.get("MAGIC_SOAK"))
 SEED = int(os.environ.get("MAGIC_SEED", "0"))
-RESTART_INTERVAL = 30
+RESTART_INTERVAL = 30 if SOAK else 60
 # What begins a statement that cannot leave a young row behind, or make a table.
 READS = ("CHECK", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "FROM", "SELECT", "SELRAW", "SHOW",
          "WITH")

@@ -41,6 +41,12 @@ struct StorageName: Hashable, Sendable, CustomStringConvertible {
   /// The database of all storage.
   static let database = "_magic"
 
+  /// The settings of a stage, which is read once and then dropped: merging it would be for nothing.
+  static let stageSettings =
+    "max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1, "
+    + "parts_to_delay_insert = 1000000, parts_to_throw_insert = 1000000, "
+    + "max_parts_in_total = 1000000000"
+
   enum Role: Hashable, Sendable {
     /// Every key once, superseded rows masked. A generation holds from a commit point on.
     case settled(generation: UInt64, from: UInt64)

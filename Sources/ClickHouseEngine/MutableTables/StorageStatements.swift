@@ -95,9 +95,7 @@ extension MutableTable {
       """
       CREATE TABLE \(name) AS \(hasConstraints ? current.settled : openYoung.name) \
       ENGINE = MergeTree ORDER BY (\(shape.keyList)) \
-      SETTINGS allow_nullable_key = 1, max_bytes_to_merge_at_max_space_in_pool = 1, \
-      max_bytes_to_merge_at_min_space_in_pool = 1, parts_to_delay_insert = 1000000, \
-      parts_to_throw_insert = 1000000, max_parts_in_total = 1000000000
+      SETTINGS allow_nullable_key = 1, \(StorageName.stageSettings)
       """)
   }
 

@@ -19,6 +19,7 @@ extension StatementInspection {
       text, parameters: parameters, declares: ["CREATE", "REPLACE", "ALTER"].contains(verb))
     let (kind, start) = scanner.scanHead()
     try scanner.scan(from: start)
+    scanner.scanSettings()
     self.init(
       kind: scanner.isUnruly ? .administer : kind, verb: verb, targets: scanner.targets,
       pattern: text.pattern, positionalParameterCount: try text.positionalParameterCount())
@@ -31,14 +32,6 @@ extension StatementInspection {
     isOpaque = scanner.isOpaque
     if !scanner.guards.isEmpty { guarded = text.replacing(scanner.guards) }
     killedStatement = kind == .kill ? scanner.killedStatement : nil
-    bringsExpressions = kind == .write && text.endsWithValues
-  }
-}
-
-extension SQLText {
-  /// Whether the rows of an INSERT follow in the form of VALUES.
-  fileprivate var endsWithValues: Bool {
-    let last = tokens.count - 1
-    return word(last) == "VALUES"
+    hasValues = kind == .write && InsertStatement(text)?.source == .values
   }
 }

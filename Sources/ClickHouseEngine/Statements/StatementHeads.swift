@@ -189,7 +189,8 @@ extension StatementScanner {
       }
       for index in command {
         switch text.word(index) {
-        case "SETTING": takeSettings(from: index + 1)
+        case "SETTING" where ["MODIFY", "RESET"].contains(text.word(index - 1)):
+          guard takeSettings(from: index + 1) != nil else { return nil }
         case "TO" where text.word(index + 1) == "TABLE":
           guard target(at: index + 2) != nil else { return nil }
         case "TO" where ["DISK", "VOLUME", "SHARD"].contains(text.word(index + 1)):
@@ -238,9 +239,7 @@ extension StatementScanner {
   }
 
   private mutating func sessionSettings(at start: Int) -> Int? {
-    guard text.identifier(start) != nil else { return nil }
-    takeSettings(from: start)
-    return settings.isEmpty ? nil : text.tokens.count
+    takeSettings(from: start) == text.tokens.count ? text.tokens.count : nil
   }
 
   private mutating func explained(at start: Int) -> (StatementInspection.Kind, Int)? {

@@ -1,6 +1,6 @@
 extension SQLText {
-  /// The statement with `?` in the place of each literal, and `?..` for several between commas;
-  /// without comments, and cut after some thousand bytes.
+  /// The statement with `?` in the place of each literal, and of each text between double quotes that
+  /// is no plain name, and `?..` for several between commas; without comments, and cut after some thousand bytes.
   var pattern: String {
     var result: [UInt8] = []
     var end = 0
@@ -24,7 +24,25 @@ extension SQLText {
 
   private static let patternByteLimit = 4096
 
-  private func isLiteral(_ token: Token) -> Bool { token.kind == .string || token.kind == .number }
+  private func isLiteral(_ token: Token) -> Bool {
+    switch token.kind {
+    case .string, .number: true
+    case .quotedName:
+      // Elsewhere, this is how strings are written.
+      bytes[token.range.lowerBound] == UInt8(ascii: "\"")
+        && !bytes[token.range].dropFirst().dropLast().allSatisfy(isLetterDigitOrUnderscore)
+    case .word, .symbol: false
+    }
+  }
+
+  private func isLetterDigitOrUnderscore(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+      true
+    default: false
+    }
+  }
 
   /// The last of the literals that follow a literal between commas; signs belong to numbers.
   private func lastOfList(from start: Int) -> Int {

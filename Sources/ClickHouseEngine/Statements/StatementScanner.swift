@@ -61,8 +61,11 @@ struct StatementScanner {
   var isOpaque = false
   /// What takes the place of system tables' names to guard them.
   private(set) var guards: [(range: Range<Int>, text: String)] = []
-  /// Whether it reads or writes files by itself, or is more than one statement.
+  /// Whether it reads or writes files by itself, is more than one statement, or does not tell which
+  /// settings or columns it brings.
   private(set) var isUnruly = false
+  /// The position of the VALUES or FORMAT before the rows of an INSERT.
+  private let rows: Int?
   private var levels = [Level()]
   /// The keyword that the last token was taken for.
   private var previous: Keyword?
@@ -76,6 +79,7 @@ struct StatementScanner {
     self.text = text
     self.parameters = parameters
     self.declares = declares
+    rows = InsertHead(text).flatMap { $0.name == nil ? nil : $0.source(in: text) }
     keywords = text.tokens.map { $0.kind == .word ? Keyword(text.bytes[$0.range]) : nil }
   }
 
@@ -153,6 +157,7 @@ struct StatementScanner {
       inner.call = Self.call(called)
       if inner.call == .membership { inner.expects = .set }
       checkNamedArguments(of: called)
+      checkStructure(of: called)
     } else {
       if level.call == .higherOrder { inner.call = .higherOrder }
       switch level.expects {
@@ -237,6 +242,7 @@ struct StatementScanner {
   private func isName(_ keyword: Keyword) -> Bool {
     if previous == .as { return !(declares && Self.beginsQuery(keyword)) }
     if keyword == .in, text.isSymbol(index + 1, "(") { return !endsExpression(index - 1) }
+    if keyword == .format, text.isSymbol(index + 1, "(") { return true }
     return level.expects == .table && keyword != .from
   }
 
@@ -273,7 +279,6 @@ struct StatementScanner {
       closeList()
     case .settings:
       if endsExpression(index - 1) || index == 0 { closeList() }
-      takeSettings(from: index + 1)
     case .union, .intersect, .except:
       closeList()
       level.hasSelect = false
@@ -346,33 +351,82 @@ struct StatementScanner {
 
   // MARK: Settings
 
-  /// Takes in `name = value, …`.
-  mutating func takeSettings(from start: Int) {
-    var position = start
-    while let (parts, equals) = text.path(at: position), text.isSymbol(equals, "=") {
-      let depth = text.depth(equals)
-      let value = equals + 1
-      let end =
-        (value..<max(value, text.tokens.count)).first {
-          text.tokens[$0].depth < depth || (text.depth($0) == depth && text.isSymbol($0, ","))
-        } ?? text.tokens.count
-      settings.append(
-        .init(name: parts.joined(separator: "."), value: literal(value..<end)))
-      guard text.isSymbol(end, ",") else { return }
-      position = end + 1
+  /// Takes in all clauses SETTINGS, wherever one may stand: a word too many only refuses a statement.
+  mutating func scanSettings() {
+    for index in keywords.indices where keywords[index] == .settings {
+      let opens = text.kind(index - 1) == .symbol && !text.endsExpression(index - 1)
+      if opens, !text.isSymbol(index - 1, "?") { continue }
+      // The settings of a column stand in brackets.
+      let first = text.isSymbol(index + 1, "(") ? index + 2 : index + 1
+      guard text.identifier(first) != nil, !isAfterName(first) else { continue }
+      if takeSettings(from: first) == nil { isUnruly = true }
     }
   }
 
-  /// The value of a number, a string or a word, of which the last may be followed by other clauses.
-  private func literal(_ range: Range<Int>) -> String? {
-    guard let first = range.first else { return nil }
-    if let string = text.string(first) { return string }
-    if text.isSymbol(first, "-"), text.kind(first + 1) == .number {
-      return "-" + text.text(first + 1..<first + 2)
+  /// Whether a word is one that follows a column's name, and no name of a setting that needs no value.
+  private func isAfterName(_ index: Int) -> Bool {
+    switch keywords[index] {
+    case .final, .limit, .offset: false
+    case nil: Self.wordsAfterColumns.contains(text.word(index))
+    default: true
     }
-    let isWord = text.kind(first) == .word && !text.isSymbol(first + 1, "(")
-    guard text.kind(first) == .number || isWord else { return nil }
-    return text.text(first..<first + 1)
+  }
+
+  private static let wordsAfterColumns: Set<String> = [
+    "AND", "ASC", "BETWEEN", "DESC", "ELSE", "END", "ILIKE", "LIKE", "NULLS", "OR", "THEN",
+  ]
+
+  /// Takes in `name = value, …`, where a name without a value stands for `name = 1`.
+  ///
+  /// - Returns: the position after them; nil when the engine may see others there.
+  @discardableResult mutating func takeSettings(from start: Int) -> Int? {
+    var position = start
+    while true {
+      guard let (parts, equals) = text.path(at: position) else { return nil }
+      var next = equals
+      var value: String? = "1"
+      if text.isSymbol(equals, "=") {
+        let first = text.isSymbol(equals + 1, "=") ? equals + 2 : equals + 1
+        guard let end = endOfValue(first) else { return nil }
+        value = literal(first..<end)
+        next = end
+      }
+      settings.append(.init(name: parts.joined(separator: "."), value: value))
+      guard text.isSymbol(next, ",") else {
+        let isEnd = text.kind(next) == nil || text.kind(next) == .word || text.isSymbol(next, ")")
+        return isEnd ? next : nil
+      }
+      position = next + 1
+    }
+  }
+
+  /// The position after a setting's value.
+  private func endOfValue(_ start: Int) -> Int? {
+    switch text.kind(start) {
+    case .string, .number: return start + 1
+    case .word, .quotedName:
+      guard let (_, next) = text.path(at: start) else { return nil }
+      return text.isSymbol(next, "(") ? text.closing(next).map { $0 + 1 } : next
+    case .symbol:
+      if text.isSymbol(start, "-") || text.isSymbol(start, "+") {
+        return text.kind(start + 1) == .number ? start + 2 : nil
+      }
+      let isOpen = ["(", "[", "{"].contains { text.isSymbol(start, $0) }
+      return isOpen ? text.closing(start).map { $0 + 1 } : nil
+    case nil: return nil
+    }
+  }
+
+  /// The value of a number, a string or a word.
+  private func literal(_ range: Range<Int>) -> String? {
+    switch range.count {
+    case 1:
+      if let string = text.string(range.lowerBound) { return string }
+      let isPlain = text.kind(range.lowerBound) == .number || text.kind(range.lowerBound) == .word
+      return isPlain && text.word(range.lowerBound) != "DEFAULT" ? text.text(range) : nil
+    case 2 where text.isSymbol(range.lowerBound, "-"): return "-" + text.text(range.dropFirst())
+    default: return nil
+    }
   }
 
   // MARK: Names
@@ -413,8 +467,8 @@ struct StatementScanner {
       sources.append(Name(database: parts[0], table: parts[1]))
     }
     guard isSystem, parts.count == 2, !Self.unguardedTables.contains(parts[1]) else { return }
-    if isTable { guardTable(start..<next, named: parts[1]) }
-    if isMember { isOpaque = true }
+    // Where it is no table's name for sure, it cannot be guarded.
+    if isTable { guardTable(start..<next, parts[0], parts[1]) } else { isOpaque = true }
   }
 
   /// Whether a table's name in the brackets after IN can end before a token.
@@ -463,12 +517,27 @@ struct StatementScanner {
 
   /// A condition can fail, and tell by that what it has seen. The engine may evaluate it before the
   /// filter of a session, but not before a LIMIT.
-  private mutating func guardTable(_ name: Range<Int>, named table: String) {
+  private mutating func guardTable(_ name: Range<Int>, _ database: String, _ table: String) {
     let range = text.byteRange(name)
-    var replacement = "(SELECT * FROM \(text.text(name)) LIMIT \(Int.max))"
+    let columns = (database == "system" ? Self.guardedColumns[table] : nil) ?? "*"
+    var replacement = "(SELECT \(columns) FROM \(text.text(name)) LIMIT \(Int.max))"
     if !hasAlias(at: name.upperBound) { replacement += " AS \(quotedIdentifier(table))" }
     guards.append((range, replacement))
   }
+
+  /// What is read of tables that also tell where the files are, and names of other databases.
+  private static let guardedColumns: [String: String] = [
+    "databases": "* REPLACE ('' AS data_path, '' AS metadata_path), database",
+    "dictionaries": "* REPLACE ('' AS origin, '' AS source)",
+    "parts": "* REPLACE ('' AS path), bytes, marks_size, part_name",
+    "parts_columns": "* REPLACE ('' AS path), bytes, marks_size, part_name",
+    "tables": "* REPLACE ('' AS metadata_path, '' AS target_database, '' AS target_table, "
+      + [
+        "data_paths", "dependencies_database", "dependencies_table",
+        "loading_dependencies_database", "loading_dependencies_table",
+        "loading_dependent_database", "loading_dependent_table",
+      ].map { "emptyArrayString() AS \($0)" }.joined(separator: ", ") + "), table",
+  ]
 
   private func hasAlias(at index: Int) -> Bool {
     text.identifier(index) != nil && !Self.wordsAfterTables.contains(text.word(index))
@@ -521,6 +590,60 @@ struct StatementScanner {
       isOpaque = true
     }
   }
+
+  // MARK: Functions that take columns
+
+  /// Looks at what declares columns in a table function, whose bracket comes next: they can have
+  /// expressions.
+  private mutating func checkStructure(of function: String) {
+    let name = function.lowercased()
+    switch name {
+    case "format":
+      // The name of a format, unless it is the template of the other function `format`.
+      let isTemplate = text.string(index + 1)?.contains("{") == true && isArgumentEnd(index + 2)
+      if !isTemplate { tableFunctions.insert(function) }
+    case "values", "sqlstandardvalues", "null", "generaterandom":
+      if rows == index - 1 { return }
+      let isLiteral = name == "null" || name == "generaterandom"
+      for position in firstArgument where !mayDeclare(position, isLiteral: isLiteral) {
+        isUnruly = true
+      }
+    default: break
+    }
+  }
+
+  /// The first argument of a function, whose bracket comes next.
+  private var firstArgument: Range<Int> {
+    let first = index + 1
+    let end = (first..<max(first, text.tokens.count)).first {
+      text.depth($0) <= text.depth(index)
+        || (text.depth($0) == text.depth(first) && text.isSymbol($0, ","))
+    }
+    return first..<(end ?? text.tokens.count)
+  }
+
+  /// Whether a token of an argument brings no expression for a column.
+  ///
+  /// - Parameter isLiteral: whether the engine computes the argument, which then must be a literal.
+  private func mayDeclare(_ position: Int, isLiteral: Bool) -> Bool {
+    switch text.kind(position) {
+    case .string:
+      guard let structure = text.string(position) else { return false }
+      let columns = SQLText(structure)
+      return !columns.tokens.indices.contains {
+        Self.expressionWords.contains(columns.word($0))
+      }
+    case .number, nil: return true
+    case .symbol:
+      if isLiteral { return text.isSymbol(position, "(") || text.isSymbol(position, ")") }
+      return !text.isSymbol(position, "{") && !text.isSymbol(position, "?")
+    case .word, .quotedName: return !isLiteral && !text.word(position).hasPrefix("$")
+    }
+  }
+
+  private static let expressionWords: Set<String> = [
+    "ALIAS", "CODEC", "DEFAULT", "EPHEMERAL", "MATERIALIZED", "SETTINGS", "STATISTICS", "TTL",
+  ]
 
   private func isArgumentEnd(_ index: Int) -> Bool {
     text.isSymbol(index, ",") || text.isSymbol(index, ")")

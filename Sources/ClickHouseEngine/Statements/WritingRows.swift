@@ -320,7 +320,9 @@ struct RowWriter {
         ).map { TableColumn(name: $0[0], type: $0[1]) }
         let plan = try WritePlan(rows.schema, into: columns, of: name)
         let takesParts = try await takesParts(engine: engine, on: connection)
-        let clauses = takesParts ? "" : " ENGINE = MergeTree ORDER BY tuple()"
+        let ownClauses =
+          " ENGINE = MergeTree ORDER BY tuple() SETTINGS \(StorageName.stageSettings)"
+        let clauses = takesParts ? "" : ownClauses
         try await connection.execute("CREATE TABLE \(stage) AS \(name.quoted)\(clauses)")
         try await insert(plan, plan.names, plan.values, into: "\(stage)")
         try await connection.execute(

@@ -61,7 +61,7 @@ struct SQLInfo {
     518: .bool(true), 519: .bool(false),  // Aliases of tables, of any name.
     520: .bool(true), 521: .bool(true),  // ORDER BY expressions, also of what is not selected.
     522: .int32(0b11),  // GROUP BY columns that are not selected, and others than those.
-    523: .bool(false),  // No ESCAPE clause: the backslash always escapes.
+    523: .bool(true),  // LIKE … ESCAPE.
     524: .bool(true),
     525: .int32(0b11), 526: .int32(0b1),  // ODBC's core grammar; the entry level of SQL-92.
     527: .bool(false),  // No foreign keys or constraints between tables.
@@ -70,7 +70,7 @@ struct SQLInfo {
     532: .bool(true),
     533: .int32(0), 534: .int32(0), 535: .int32(0), 536: .bool(false), 537: .bool(false),
     538: .int32(0b1111), 539: .bool(true),  // Subqueries of all kinds, correlated ones too.
-    540: .int32(0b11),  // UNION and UNION ALL.
+    540: .int32(0b10),  // UNION ALL; UNION without a word for it is refused.
     567: .int32(0b10),  // Results are read forwards only,
     568: .int32(0), 569: .int32(0b10), 570: .int32(0), 571: .int32(0),  // and not updated.
     572: .bool(true),  // Rows of parameters.

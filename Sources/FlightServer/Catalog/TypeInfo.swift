@@ -1,103 +1,70 @@
 import Arrow
+import MagicAPI
 
 /// What the engine's types are in ODBC's and JDBC's terms, for CommandGetXdbcTypeInfo.
 struct TypeInfo {
-  /// The numbers that ODBC and JDBC give to types (`XdbcDataType`).
-  private enum Code {
-    static let varchar: Int32 = 12
-    static let bit: Int32 = -7
-    static let tinyint: Int32 = -6
-    static let bigint: Int32 = -5
-    static let binary: Int32 = -2
-    static let other: Int32 = 0
-    static let decimal: Int32 = 3
-    static let integer: Int32 = 4
-    static let smallint: Int32 = 5
-    static let real: Int32 = 7
-    static let double: Int32 = 8
-    static let datetime: Int32 = 9
-    static let date: Int32 = 91
-    static let timestamp: Int32 = 93
+  private let name: String
+  /// What is said of columns of this type in results.
+  private let terms: XDBCType
+  private let size: Int32?
+  private let quote: String?
+  private let parameters: [String]?
+  private let scales: ClosedRange<Int32>?
+
+  /// - Parameters:
+  ///   - type: that of the column in results.
+  ///   - size: that of a type whose size the one in results does not tell.
+  ///   - quote: what literals stand in.
+  private init(
+    _ name: String, _ type: DataType, size: Int32? = nil, quote: String? = nil,
+    parameters: [String]? = nil, scales: ClosedRange<Int32>? = nil
+  ) {
+    self.name = name
+    terms = XDBCType(type)
+    self.size = size ?? terms.size
+    self.quote = quote
+    self.parameters = parameters
+    self.scales = scales ?? terms.digits.map { Int32($0)...Int32($0) }
   }
 
-  private var name: String
-  private var code: Int32
-  /// Digits of numbers (bits of floating-point ones), characters of dates.
-  private var size: Int32?
-  private var quote: String?
-  private var parameters: [String]?
-  private var isUnsigned: Bool?
-  private var scales: ClosedRange<Int32>?
-  private var radix: Int32?
-  /// The generic code, and the subcode, of types of dates.
-  private var generic: Int32?
-  private var subcode: Int32?
-  private var isCaseSensitive = false
+  private static let item = Field(name: "item", type: .utf8)
 
-  private static func integer(
-    _ name: String, _ code: Int32, digits: Int32, isUnsigned: Bool
-  ) -> TypeInfo {
-    TypeInfo(
-      name: name, code: code, size: digits, isUnsigned: isUnsigned, scales: 0...0, radix: 10)
-  }
-
-  private static func text(
-    _ name: String, _ code: Int32 = Code.varchar, size: Int32? = nil, parameters: [String]? = nil
-  ) -> TypeInfo {
-    TypeInfo(
-      name: name, code: code, size: size, quote: "'", parameters: parameters, isCaseSensitive: true)
-  }
-
-  private static func floating(_ name: String, _ code: Int32, bits: Int32) -> TypeInfo {
-    TypeInfo(name: name, code: code, size: bits, isUnsigned: false, radix: 2)
-  }
-
-  private static func moment(
-    _ name: String, _ code: Int32, size: Int32, parameters: [String]? = nil,
-    scales: ClosedRange<Int32>? = nil, subcode: Int32
-  ) -> TypeInfo {
-    TypeInfo(
-      name: name, code: code, size: size, quote: "'", parameters: parameters, scales: scales,
-      generic: Code.datetime, subcode: subcode)
-  }
-
-  /// The types, ordered by code and name as the specification wants it. An unsigned integer has the
-  /// code of the next wider one, which holds all its values.
+  /// The types, ordered by code and name as the specification wants it.
   private static let all: [TypeInfo] = [
-    TypeInfo(name: "Bool", code: Code.bit, size: 1),
-    integer("Int8", Code.tinyint, digits: 3, isUnsigned: false),
-    integer("UInt8", Code.smallint, digits: 3, isUnsigned: true),
-    integer("Int16", Code.smallint, digits: 5, isUnsigned: false),
-    integer("UInt16", Code.integer, digits: 5, isUnsigned: true),
-    integer("Int32", Code.integer, digits: 10, isUnsigned: false),
-    integer("UInt32", Code.bigint, digits: 10, isUnsigned: true),
-    integer("Int64", Code.bigint, digits: 19, isUnsigned: false),
-    integer("UInt64", Code.bigint, digits: 20, isUnsigned: true),
-    floating("Float32", Code.real, bits: 24),
-    floating("Float64", Code.double, bits: 53),
+    TypeInfo("Bool", .bool), TypeInfo("Int8", .int8), TypeInfo("UInt8", .uint8),
+    TypeInfo("Int16", .int16), TypeInfo("UInt16", .uint16), TypeInfo("Int32", .int32),
+    TypeInfo("UInt32", .uint32), TypeInfo("Int64", .int64), TypeInfo("UInt64", .uint64),
+    TypeInfo("Int128", .fixedSizeBinary(16)),
+    TypeInfo("UInt128", .fixedSizeBinary(16)),
+    TypeInfo("Int256", .fixedSizeBinary(32)),
+    TypeInfo("UInt256", .fixedSizeBinary(32)),
+    TypeInfo("Float32", .float32), TypeInfo("Float64", .float64),
     TypeInfo(
-      name: "Decimal", code: Code.decimal, size: 76, parameters: ["precision", "scale"],
-      isUnsigned: false, scales: 0...76, radix: 10),
-    moment("Date", Code.date, size: 10, subcode: 1),
-    moment("Date32", Code.date, size: 10, subcode: 1),
-    moment(
-      "DateTime", Code.timestamp, size: 19, parameters: ["timezone"], scales: 0...0, subcode: 3),
-    moment(
-      "DateTime64", Code.timestamp, size: 29, parameters: ["precision", "timezone"], scales: 0...9,
-      subcode: 3),
-    text("String"),
-    text("FixedString", Code.binary, parameters: ["length"]),
-    text("UUID", size: 36),
-    text("IPv4", size: 15),
-    text("IPv6", size: 39),
-    text("Enum8", parameters: ["values"]),
-    text("Enum16", parameters: ["values"]),
-    text("LowCardinality", parameters: ["type"]),
-    TypeInfo(name: "Array", code: Code.other, parameters: ["type"]),
-    TypeInfo(name: "Map", code: Code.other, parameters: ["key", "value"]),
-    TypeInfo(name: "Tuple", code: Code.other, parameters: ["types"]),
-    text("JSON"),
-  ].sorted { ($0.code, $0.name) < ($1.code, $1.name) }
+      "Decimal", .decimal256(precision: 76, scale: 0), parameters: ["precision", "scale"],
+      scales: 0...76),
+    TypeInfo("Date", .date32, quote: "'"), TypeInfo("Date32", .date32, quote: "'"),
+    // Seconds.
+    TypeInfo("DateTime", .uint32, quote: "'", parameters: ["timezone"]),
+    TypeInfo(
+      "DateTime64", .timestamp(.nanosecond, timeZone: nil), quote: "'",
+      parameters: ["precision", "timezone"], scales: 0...9),
+    TypeInfo(
+      "Time64", .time64(.nanosecond), quote: "'", parameters: ["precision"], scales: 0...9),
+    TypeInfo("String", .utf8, quote: "'"),
+    TypeInfo("FixedString", .fixedSizeBinary(0xFF_FFFF), quote: "'", parameters: ["length"]),
+    TypeInfo("UUID", .fixedSizeBinary(16), quote: "'"),
+    TypeInfo("IPv4", .uint32, quote: "'"),
+    TypeInfo("IPv6", .fixedSizeBinary(16), quote: "'"),
+    // The numbers of the names.
+    TypeInfo("Enum8", .int8, quote: "'", parameters: ["values"]),
+    TypeInfo("Enum16", .int16, quote: "'", parameters: ["values"]),
+    TypeInfo("LowCardinality", .utf8, quote: "'", parameters: ["type"]),
+    TypeInfo("Array", .list(item), parameters: ["type"]),
+    TypeInfo("Map", .structure([item]), parameters: ["key", "value"]),
+    TypeInfo("Tuple", .structure([item]), parameters: ["types"]),
+    TypeInfo("Variant", .denseUnion([item]), parameters: ["types"]),
+    TypeInfo("JSON", .utf8, quote: "'"), TypeInfo("Dynamic", .utf8),
+  ].sorted { ($0.terms.code, $0.name) < ($1.terms.code, $1.name) }
 
   static let fields: [Field] = [
     CatalogQuery.field("type_name", isNullable: false),
@@ -119,27 +86,33 @@ struct TypeInfo {
   private static let parameterField = Field(name: "item", type: .utf8, isNullable: false)
 
   /// Types that cannot be made nullable.
-  private static let neverNull: Set<String> = ["Array", "Map", "Tuple", "LowCardinality"]
+  private static let neverNull: Set<String> = [
+    "Array", "Map", "Tuple", "LowCardinality", "Variant", "Dynamic",
+  ]
 
   /// The columns of the answer about one type, or about all of them.
   static func columns(dataType: Int32?) -> [ArrayData] {
-    let types = all.filter { dataType == nil || $0.code == dataType }
+    let types = all.filter { dataType == nil || Int32($0.terms.code) == dataType }
     func numbers(_ value: (TypeInfo) -> Int32?) -> ArrayData {
       numberColumn(types.map(value), type: .int32)
+    }
+    func terms(_ value: (XDBCType) -> Int16?) -> ArrayData {
+      numbers { value($0.terms).map { Int32($0) } }
     }
     let names = textColumn(types.map(\.name))
     let quotes = textColumn(types.map(\.quote))
     return [
-      names, numbers { $0.code }, numbers { $0.size }, quotes, quotes,
+      names, terms { $0.code }, numbers { $0.size }, quotes, quotes,
       listColumn(types.map(\.parameters), item: parameterField) { textColumn($0) },
       numbers { neverNull.contains($0.name) ? 0 : 1 },
-      booleanColumn(types.map(\.isCaseSensitive)),
+      // Texts are told apart by the case of their letters.
+      booleanColumn(types.map { $0.terms.code == XDBCType(.utf8).code }),
       // Every operator can be used in a condition.
-      numbers { _ in 3 }, booleanColumn(types.map(\.isUnsigned)),
+      numbers { _ in 3 }, booleanColumn(types.map(\.terms.isUnsigned)),
       booleanColumn(types.map { _ in false }),
-      booleanColumn(types.map { $0.isUnsigned == nil ? nil : false }), names,
+      booleanColumn(types.map { $0.terms.isUnsigned == nil ? nil : false }), names,
       numbers { $0.scales?.lowerBound }, numbers { $0.scales?.upperBound },
-      numbers { $0.generic ?? $0.code }, numbers { $0.subcode }, numbers { $0.radix },
+      terms { $0.generic ?? $0.code }, terms { $0.subcode }, terms { $0.radix },
       numbers { _ in nil },
     ]
   }

@@ -53,7 +53,8 @@ extension FlightService {
       return [try .packed(try await prepare(try action.unpacked(), call))]
     case .closePreparedStatement:
       let request: ProtoActionClosePreparedStatementRequest = try action.unpacked()
-      prepared.remove(try self.name(request.preparedStatementHandle))
+      prepared.remove(
+        try self.name(request.preparedStatementHandle), owner: call.caller.user)
       return []
     case .beginTransaction:
       var result = ProtoActionBeginTransactionResult()
@@ -101,7 +102,7 @@ extension FlightService {
     for endpoint in info.endpoint {
       switch try FlightCommand(decoding: endpoint.ticket.ticket) {
       case .scan(let ticket):
-        if let id = ticket.id { flights.cancel(id) }
+        if let id = ticket.id { flights.cancel(id, by: call.caller) }
         if let snapshot = ticket.scan.snapshot {
           try await call.service.release(snapshot: snapshot)
         }
@@ -109,7 +110,7 @@ extension FlightService {
       case .sql(let command):
         let ticket = try command.unpack(ProtoTicketStatementQuery.self)
         if let handle = ticket?.statementHandle, !handle.isEmpty {
-          flights.cancel(try StatementTicket(decoding: handle).id)
+          flights.cancel(try StatementTicket(decoding: handle).id, by: call.caller)
         }
       }
     }

@@ -8,10 +8,13 @@ import SwiftProtobuf
 ///
 /// `docs/flight-sql.md` describes what clients can do.
 public struct FlightService: RegistrableRPCService {
-  /// Gives the service as a caller has it.
+  /// Tells who a caller is, and gives the service as that caller has it.
   ///
   /// - Throws: ``APIError`` of kind `unauthenticated` when the credentials are not somebody's.
-  public typealias Services = @Sendable (Credentials) async throws -> any MagicService
+  public typealias Services =
+    @Sendable (Credentials) async throws -> (
+      caller: Caller, service: any MagicService
+    )
 
   let configuration: FlightConfiguration
   let prepared: HandleTable<PreparedStatement>
@@ -94,9 +97,12 @@ public struct FlightService: RegistrableRPCService {
   func call(_ metadata: Metadata, _ context: ServerContext) async throws -> Call {
     var proof = try metadata.proof
     if case .token(let token) = proof, let own = tokens.use(token) { proof = own }
-    var call = Call(
-      service: try await services(Credentials(proof: proof, address: context.remotePeer)))
-    if let name = metadata.cookie(Session.cookie), let session = sessions.use(name) {
+    let (caller, service) = try await services(
+      Credentials(proof: proof, address: context.remotePeer))
+    var call = Call(caller: caller, service: service)
+    if let name = metadata.cookie(Session.cookie),
+      let session = sessions.use(name, owner: caller.user)
+    {
       call.session = session
       call.sessionName = name
     }

@@ -2,9 +2,11 @@ import MagicAPI
 import Synchronization
 
 /// Things that clients reach by a name that cannot be guessed, until nobody used them for a while.
+/// One that has an owner is, for everybody else, not there.
 final class HandleTable<Value: Sendable>: Sendable {
   private struct Entry {
     var value: Value
+    var owner: String?
     var lastUse = ContinuousClock.Instant.now
   }
 
@@ -21,22 +23,24 @@ final class HandleTable<Value: Sendable>: Sendable {
   }
 
   /// Keeps a value under a new name.
-  func add(_ value: Value) -> String {
+  func add(_ value: Value, owner: String? = nil) -> String {
     let name = randomName()
     entries.withLock { entries in
       if entries.count >= countLimit { makeRoom(in: &entries) }
-      entries[name] = Entry(value: value)
+      entries[name] = Entry(value: value, owner: owner)
     }
     return name
   }
 
   /// The value of a name; nil when there is none, or no longer.
-  func use(_ name: String) -> Value? { update(name) { $0 } }
+  func use(_ name: String, owner: String? = nil) -> Value? { update(name, owner: owner) { $0 } }
 
   /// Uses a value, and possibly changes it; nil when there is none of that name.
-  func update<Result>(_ name: String, _ body: (inout Value) -> Result) -> Result? {
+  func update<Result>(
+    _ name: String, owner: String? = nil, _ body: (inout Value) -> Result
+  ) -> Result? {
     entries.withLock { entries in
-      guard var entry = entries[name] else { return nil }
+      guard var entry = entries[name], entry.owner == owner else { return nil }
       let now = ContinuousClock.Instant.now
       guard now - entry.lastUse < lifetime else {
         entries[name] = nil
@@ -50,8 +54,10 @@ final class HandleTable<Value: Sendable>: Sendable {
   }
 
   /// Forgets a name.
-  @discardableResult func remove(_ name: String) -> Value? {
-    entries.withLock { $0.removeValue(forKey: name)?.value }
+  func remove(_ name: String, owner: String? = nil) {
+    entries.withLock { entries in
+      if entries[name]?.owner == owner { entries[name] = nil }
+    }
   }
 
   private func makeRoom(in entries: inout [String: Entry]) {

@@ -19,6 +19,8 @@ struct Session: Sendable {
 
 /// A call with what its headers say.
 struct Call: Sendable {
+  /// Who calls.
+  var caller: Caller
   /// The service, bound to who calls.
   var service: any MagicService
   var session = Session()

@@ -83,7 +83,7 @@ extension FlightService {
 
   /// Ends the caller's session.
   func closeSession(of call: inout Call) -> ProtoCloseSessionResult {
-    if let name = call.sessionName { sessions.remove(name) }
+    if let name = call.sessionName { sessions.remove(name, owner: call.caller.user) }
     call.responseMetadata.addString(
       "\(Session.cookie)=; Max-Age=0", forKey: "set-cookie")
     var result = ProtoCloseSessionResult()

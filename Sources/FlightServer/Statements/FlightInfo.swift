@@ -17,7 +17,7 @@ extension FlightService {
     case .scan(let ticket): info = try await scanInfo(ticket.scan, call)
     case .write: throw APIError.invalid("rows are written by DoPut; there is nothing to read")
     case .sql(let command):
-      if let statement = try statement(of: command) {
+      if let statement = try statement(of: command, call) {
         info = try await statementInfo(statement, &call)
       } else {
         let query = try CatalogQuery(command, configuration: configuration)
@@ -57,7 +57,7 @@ extension FlightService {
     case .scan(let ticket): return try await columns(of: ticket.scan, call)
     case .write(let write): return try await columns(of: TableScan(write.table), call)
     case .sql(let command):
-      guard let statement = try statement(of: command) else {
+      guard let statement = try statement(of: command, call) else {
         return try CatalogQuery(command, configuration: configuration).schema
       }
       return try await call.service.describe(request(for: statement, call)).columns
@@ -104,13 +104,15 @@ extension FlightService {
   // MARK: Statements
 
   /// The statement that a command is, sent at once or prepared; nil for a command about metadata.
-  private func statement(of command: Google_Protobuf_Any) throws -> PreparedStatement? {
+  private func statement(
+    of command: Google_Protobuf_Any, _ call: Call
+  ) throws -> PreparedStatement? {
     if let query = try command.unpack(ProtoCommandStatementQuery.self) {
       let transaction = query.hasTransactionID ? try name(query.transactionID) : nil
       return PreparedStatement(sql: query.query, transaction: transaction)
     }
     return try command.unpack(ProtoCommandPreparedStatementQuery.self).map { query in
-      try preparedStatement(query.preparedStatementHandle)
+      try preparedStatement(query.preparedStatementHandle, call)
     }
   }
 
@@ -162,9 +164,7 @@ extension FlightService {
   // MARK: Tables
 
   private func columns(of scan: TableScan, _ call: Call) async throws -> Schema {
-    let columns = scan.columns.map { $0.map(quotedIdentifier).joined(separator: ", ") } ?? "*"
-    let table = "\(quotedIdentifier(scan.table.database)).\(quotedIdentifier(scan.table.table))"
-    let request = call.request("SELECT \(columns) FROM \(table)")
+    let request = call.request(try scan.statement())
     return try await call.service.describe(request).columns ?? Schema(fields: [])
   }
 

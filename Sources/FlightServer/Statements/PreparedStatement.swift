@@ -8,7 +8,7 @@ import MagicCore
 struct PreparedStatement: Sendable {
   var sql: String
   var transaction: String?
-  /// The rows of parameters that are bound.
+  /// The rows of parameters that are bound; a batch without rows when none are in what was bound.
   var parameters: [RecordBatch] = []
 }
 
@@ -25,19 +25,23 @@ extension FlightService {
       StatementText(request.query).sessionEffect == .none
       ? try await call.service.describe(statement)
       : StatementDescription(columns: nil, parameterCount: 0, isRead: false)
-    let handle = prepared.add(PreparedStatement(sql: request.query, transaction: transaction))
+    let handle = prepared.add(
+      PreparedStatement(sql: request.query, transaction: transaction), owner: call.caller.user)
     var result = ProtoActionCreatePreparedStatementResult()
     result.preparedStatementHandle = Data(handle.utf8)
-    result.datasetSchema = encapsulated(description.columns ?? Schema(fields: []))
+    // What depends on values that are still to be bound is left open, as the protocol allows.
+    if description.columns != nil || !description.isRead {
+      result.datasetSchema = encapsulated(description.columns ?? Schema(fields: []))
+    }
     // The engine takes a value of any type, and nobody knows which one it will be.
     let parameters = (0..<description.parameterCount).map { Field(name: "\($0 + 1)", type: .utf8) }
     result.parameterSchema = encapsulated(Schema(fields: parameters))
     return result
   }
 
-  /// The prepared statement of a handle.
-  func preparedStatement(_ handle: Data) throws -> PreparedStatement {
-    guard let statement = prepared.use(try name(handle)) else {
+  /// The caller's prepared statement of a handle.
+  func preparedStatement(_ handle: Data, _ call: Call) throws -> PreparedStatement {
+    guard let statement = prepared.use(try name(handle), owner: call.caller.user) else {
       throw APIError.notFound(
         "there is no such prepared statement: it was closed, or not used for too long; prepare it "
           + "again")
@@ -68,7 +72,7 @@ extension StatementTicket {
   }
 
   /// The rows of parameters that the ticket holds; the statement runs once for each, and once
-  /// without any when there are none.
+  /// without any when none were bound.
   func parameterRows() throws -> [RecordBatch?] {
     guard let parameters else { return [nil] }
     var reader = StreamReader()

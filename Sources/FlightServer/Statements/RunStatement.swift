@@ -35,8 +35,13 @@ extension FlightService {
   func changeSession(of call: inout Call, _ change: (inout Session) -> Void) {
     change(&call.session)
     let session = call.session
-    if let name = call.sessionName, sessions.update(name, { $0 = session }) != nil { return }
-    let name = sessions.add(session)
+    let owner = call.caller.user
+    if let name = call.sessionName,
+      sessions.update(name, owner: owner, { $0 = session }) != nil
+    {
+      return
+    }
+    let name = sessions.add(session, owner: owner)
     call.sessionName = name
     call.responseMetadata.addString(
       "\(Session.cookie)=\(name); HttpOnly; SameSite=Strict", forKey: "set-cookie")

@@ -18,31 +18,6 @@ struct StatementTicket: Codable, Hashable {
   var parameters: Data?
 }
 
-/// A part of a table to be read when its ticket is redeemed. Clients may write such tickets, and
-/// commands of this form, themselves.
-struct ScanTicket: Codable, Hashable {
-  var scan: TableScan
-  /// By what name the flight is cancelled.
-  var id: String?
-}
-
-/// A write of the rows that follow it in a DoPut.
-struct WriteCommand: Codable, Hashable {
-  /// What is written, and how.
-  struct Write: Codable, Hashable {
-    var table: TableReference
-    var action: WriteRequest.Action?
-    /// What happens when there is such a table; they are added when this is left out.
-    var ifExists: WriteRequest.WhenExisting?
-    /// The key of the table that is made when there is none; an error is one when left out.
-    var createWithKey: [String]?
-    var token: String?
-    var transaction: String?
-  }
-
-  var write: Write
-}
-
 /// What a descriptor or a ticket asks for.
 enum FlightCommand {
   case scan(ScanTicket)
@@ -56,12 +31,11 @@ enum FlightCommand {
       self = .sql(try decodeProto(bytes))
       return
     }
-    let data = Data(bytes)
-    let keys = try JSONDecoder().decode([String: AnyJSON].self, from: data).keys
+    let keys = try JSONDecoder().decode([String: AnyJSON].self, from: Data(bytes)).keys
     if keys.contains("scan") {
-      self = .scan(try JSONDecoder().decode(ScanTicket.self, from: data))
+      self = .scan(try ScanTicket(json: bytes))
     } else if keys.contains("write") {
-      self = .write(try JSONDecoder().decode(WriteCommand.self, from: data).write)
+      self = .write(try WriteCommand(json: bytes).write)
     } else {
       throw APIError.invalid("the command's JSON must have \"scan\" or \"write\"")
     }

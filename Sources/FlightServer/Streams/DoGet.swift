@@ -31,7 +31,7 @@ extension FlightService {
     let sender = StreamSender(to: writer, messageByteCount: configuration.messageByteCount)
     switch command {
     case .scan(let ticket):
-      try await flights.perform(ticket.id) {
+      try await flights.perform(ticket.id, for: call.caller) {
         var sender = sender
         try await sender.send(try await call.service.scan(ticket.scan).reader)
       }
@@ -56,14 +56,19 @@ extension FlightService {
       return try await sender.send(BatchList(schema: Schema(fields: []), []))
     }
     let statement = try StatementTicket(decoding: ticket.statementHandle)
-    try await flights.perform(statement.id) {
+    try await flights.perform(statement.id, for: call.caller) {
       var sender = sender
       var request = StatementRequest(statement.sql)
       request.database = statement.database
       request.settings = statement.settings
       request.session = statement.session.map { SessionRequest(name: $0) }
       request.transaction = statement.transaction
-      for parameters in try statement.parameterRows() {
+      let rows = try statement.parameterRows()
+      if rows.isEmpty {
+        let columns = try await call.service.describe(request).columns ?? Schema(fields: [])
+        return try await sender.send(BatchList(schema: columns, []))
+      }
+      for parameters in rows {
         request.positionalParameters = parameters
         try await sender.send(try await call.service.query(request).reader)
       }

@@ -22,7 +22,8 @@ extension FlightService {
     case .write(let command): result.appMetadata = try await write(command, messages, call)
     case .sql(let command):
       if let binding = try command.unpack(ProtoCommandPreparedStatementQuery.self) {
-        result.appMetadata = try await bind(messages, to: binding.preparedStatementHandle)
+        result.appMetadata = try await bind(
+          messages, to: binding.preparedStatementHandle, call)
       } else {
         var update = ProtoDoPutUpdateResult()
         // Some clients take a negative number for a sign that they should ask for rows, which would
@@ -46,7 +47,7 @@ extension FlightService {
         PreparedStatement(sql: update.query, transaction: transaction), parameterRows: nil, &call)
     }
     if let update = try command.unpack(ProtoCommandPreparedStatementUpdate.self) {
-      let statement = try preparedStatement(update.preparedStatementHandle)
+      let statement = try preparedStatement(update.preparedStatementHandle, call)
       let bound = statement.parameters
       let rows: (any RecordBatchReader)? =
         if let sent = try await ParameterRows(messages) { sent } else {
@@ -61,9 +62,11 @@ extension FlightService {
   }
 
   /// Binds rows of parameters to a prepared statement.
-  private func bind(_ messages: IncomingRows, to handle: Data) async throws -> Data {
+  private func bind(
+    _ messages: IncomingRows, to handle: Data, _ call: Call
+  ) async throws -> Data {
     let name = try name(handle)
-    _ = try preparedStatement(handle)
+    _ = try preparedStatement(handle, call)
     var parameters: [RecordBatch] = []
     var byteCount = 0
     while let batch = try await messages.next() {
@@ -76,7 +79,12 @@ extension FlightService {
             + "them into a table and join it")
       }
     }
-    _ = prepared.update(name) { $0.parameters = parameters }
+    if parameters.isEmpty, try await messages.hasColumns() {
+      let columns = messages.schema.fields.map { ArrayData(emptyOf: $0.type) }
+      let empty = try RecordBatch(schema: messages.schema, columns: columns, rowCount: 0)
+      parameters = [try empty.withoutUnions()]
+    }
+    _ = prepared.update(name, owner: call.caller.user) { $0.parameters = parameters }
     var result = ProtoDoPutPreparedStatementResult()
     result.preparedStatementHandle = handle
     return try result.serializedBytes()

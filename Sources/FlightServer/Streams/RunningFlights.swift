@@ -1,38 +1,50 @@
 import MagicAPI
 import Synchronization
 
-/// The streams that are being sent, so that they can be cancelled by the name of their flight.
+/// The streams that are being sent, so that they can be cancelled by the name of their flight: by
+/// whom they are sent to, and by administrators.
 final class RunningFlights: Sendable {
+  private struct Stream {
+    var flight: String
+    var user: String
+    var task: Task<Void, any Error>
+  }
+
+  private struct Cancellation {
+    var flight: String
+    var caller: Caller
+
+    func concerns(_ flight: String, of user: String) -> Bool {
+      flight == self.flight && (caller.role == .admin || user == caller.user)
+    }
+  }
+
   private struct State {
     var nextID = 0
-    var tasks: [String: [Int: Task<Void, any Error>]] = [:]
-    /// Flights that were cancelled lately, maybe before they began.
-    var cancelled: [String] = []
+    var streams: [Int: Stream] = [:]
+    /// What was cancelled lately, maybe before it began.
+    var cancelled: [Cancellation] = []
   }
 
   private let state = Mutex(State())
   private static let cancelledCount = 1000
 
   /// Sends a stream; ends with the call, or when its flight is cancelled.
-  func perform(_ flight: String?, _ body: @escaping @Sendable () async throws -> Void) async throws
-  {
+  func perform(
+    _ flight: String?, for caller: Caller, _ body: @escaping @Sendable () async throws -> Void
+  ) async throws {
     let task = Task { try await body() }
     let id = state.withLock { state in
       state.nextID += 1
       if let flight {
-        if state.cancelled.contains(flight) { task.cancel() }
-        state.tasks[flight, default: [:]][state.nextID] = task
+        if state.cancelled.contains(where: { $0.concerns(flight, of: caller.user) }) {
+          task.cancel()
+        }
+        state.streams[state.nextID] = Stream(flight: flight, user: caller.user, task: task)
       }
       return state.nextID
     }
-    defer {
-      if let flight {
-        state.withLock { state in
-          state.tasks[flight]?[id] = nil
-          if state.tasks[flight]?.isEmpty == true { state.tasks[flight] = nil }
-        }
-      }
-    }
+    defer { state.withLock { $0.streams[id] = nil } }
     try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {
@@ -40,12 +52,14 @@ final class RunningFlights: Sendable {
     }
   }
 
-  /// Ends the streams of a flight, and refuses those that have not begun.
-  func cancel(_ flight: String) {
+  /// Ends the streams of a flight that the caller may end, and refuses those that have not begun.
+  func cancel(_ flight: String, by caller: Caller) {
+    let cancellation = Cancellation(flight: flight, caller: caller)
     let tasks = state.withLock { state in
-      state.cancelled.append(flight)
+      state.cancelled.append(cancellation)
       if state.cancelled.count > Self.cancelledCount { state.cancelled.removeFirst() }
-      return state.tasks[flight].map { Array($0.values) } ?? []
+      return state.streams.values.filter { cancellation.concerns($0.flight, of: $0.user) }
+        .map(\.task)
     }
     for task in tasks { task.cancel() }
   }

@@ -30,17 +30,23 @@ struct ClickHouseInterface: Sendable {
     logger.debug("Statement", metadata: ["query_id": "\(form.queryID)"])
     let start = ContinuousClock.now
     let service = contents.services(caller)
-    let result =
-      if let tables {
-        try await tables.run(form.request, format: form.format, by: service)
-      } else {
-        try await service.run(form.request, format: form.format, input: text.input)
-      }
     do {
-      return try await response(to: request, form, result, since: start)
+      let result =
+        if let tables {
+          try await tables.run(form.request, format: form.format, by: service)
+        } else {
+          try await service.run(form.request, format: form.format, input: text.input)
+        }
+      do {
+        return try await response(to: request, form, result, since: start)
+      } catch {
+        await result.cancel()
+        throw error
+      }
     } catch {
-      await result.cancel()
-      throw error
+      var failure = ErrorResponse.make(error)
+      failure.headers.add(name: "X-ClickHouse-Query-Id", value: form.queryID)
+      return failure
     }
   }
 

@@ -10,7 +10,7 @@ final class Statement: OptionHolder, Sendable {
     var sql: String?
     var isPrepared = false
     var ingestion = Ingestion()
-    var rows: (any RecordBatchReader)?
+    var rows: ParameterRows?
     var writeToken: String?
     var partitionCount: Int?
   }
@@ -45,7 +45,10 @@ final class Statement: OptionHolder, Sendable {
   }
 
   /// Binds rows, which are those of an ingestion, or of the text's parameters.
-  func bind(_ rows: any RecordBatchReader) { state.withLock { $0.rows = rows } }
+  func bind(_ rows: any RecordBatchReader) {
+    let rows = ParameterRows(rows)
+    state.withLock { $0.rows = rows }
+  }
 
   /// A field for each parameter, whose names and types nobody knows.
   func parameterSchema() throws -> Schema {
@@ -56,7 +59,7 @@ final class Statement: OptionHolder, Sendable {
       fields: (0..<(try describe().parameterCount)).map { _ in Field(name: "", type: .null) })
   }
 
-  /// The columns of the result, without running the statement.
+  /// The columns of the result, with the first of the bound rows, without running the statement.
   func resultSchema() throws -> Schema { try describe().columns ?? Schema(fields: []) }
 
   private func describe() throws -> StatementDescription {
@@ -66,8 +69,11 @@ final class Statement: OptionHolder, Sendable {
       return StatementDescription(columns: nil, parameterCount: 0, isRead: true)
     }
     let service = try connection.service()
-    let request = connection.request(sql)
-    return try work.wait { try await service.describe(request) }
+    var request = connection.request(sql)
+    if let rows = state.withLock({ $0.rows }) {
+      request.positionalParameters = try work.wait { try await rows.peek() }
+    }
+    return try work.wait { [request] in try await service.describe(request) }
   }
 
   private func sql() throws -> String {
@@ -102,7 +108,7 @@ final class Statement: OptionHolder, Sendable {
     return result.changedRows
   }
 
-  private func run(_ rows: (any RecordBatchReader)?, _ token: String?) throws -> QueryResult {
+  private func run(_ parameters: ParameterRows?, _ token: String?) throws -> QueryResult {
     let sql = try sql()
     let text = StatementText(sql)
     switch text.sessionEffect {
@@ -116,7 +122,6 @@ final class Statement: OptionHolder, Sendable {
     var request = connection.request(sql)
     request.writeToken = token
     var description: StatementDescription?
-    let parameters = rows.map { ParameterRows($0) }
     if let parameters {
       // What the statement is can depend on the types of its parameters.
       var example = request
@@ -163,7 +168,9 @@ final class Statement: OptionHolder, Sendable {
   /// Divides the statement's result into parts that can be read side by side.
   func partitions() throws -> (schema: Schema, partitions: [Partition]) {
     let sql = try sql()
-    if state.withLock({ $0.rows != nil || $0.ingestion.table != nil }) {
+    // Rows are bound for one execution, which this is.
+    let (rows, ingestion) = state.withLock { ($0.rows.take(), $0.ingestion) }
+    if rows != nil || ingestion.table != nil {
       throw DriverError.notImplemented("a statement with bound rows has no partitions")
     }
     let description = try describe()

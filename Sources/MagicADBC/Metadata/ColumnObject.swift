@@ -1,4 +1,5 @@
 import Arrow
+import MagicAPI
 
 /// A column as metadata tell of it: with the terms of ODBC and JDBC.
 struct ColumnObject {
@@ -24,61 +25,9 @@ struct ColumnObject {
     Field(name: "xdbc_is_generatedcolumn", type: .bool),
   ]
 
-  /// What ODBC and JDBC say about a type.
-  private struct TypeTerms {
-    /// The type's number.
-    var code: Int16
-    /// Digits of numbers (bits of floating-point ones), characters of dates, bytes of binaries.
-    var size: Int32?
-    /// Digits after the point.
-    var digits: Int16?
-    var radix: Int16?
-    /// The generic number, and the subcode, of types of dates.
-    var generic: Int16?
-    var subcode: Int16?
-
-    static func integer(_ code: Int16, digits: Int32) -> TypeTerms {
-      TypeTerms(code: code, size: digits, digits: 0, radix: 10)
-    }
-  }
-
-  /// An unsigned integer has the number of the next wider type, which holds all its values.
-  private static func terms(_ type: DataType) -> TypeTerms {
-    switch type {
-    case .bool: TypeTerms(code: -7, size: 1)
-    case .int8: .integer(-6, digits: 3)
-    case .uint8: .integer(5, digits: 3)
-    case .int16: .integer(5, digits: 5)
-    case .uint16: .integer(4, digits: 5)
-    case .int32: .integer(4, digits: 10)
-    case .uint32: .integer(-5, digits: 10)
-    case .int64: .integer(-5, digits: 19)
-    case .uint64: .integer(-5, digits: 20)
-    case .float32: TypeTerms(code: 7, size: 24, radix: 2)
-    case .float64: TypeTerms(code: 8, size: 53, radix: 2)
-    case .decimal128(let precision, let scale), .decimal256(let precision, let scale):
-      TypeTerms(
-        code: 3, size: Int32(clamping: precision), digits: Int16(clamping: scale), radix: 10)
-    case .date32: TypeTerms(code: 91, size: 10, generic: 9, subcode: 1)
-    case .time32: TypeTerms(code: 92, size: 12, generic: 9, subcode: 2)
-    case .time64: TypeTerms(code: 92, size: 15, generic: 9, subcode: 2)
-    case .timestamp(let unit, _):
-      TypeTerms(
-        code: 93, size: unit == .second ? 19 : 20 + Int32(unit.digits), digits: unit.digits,
-        generic: 9, subcode: 3)
-    case .duration: .integer(-5, digits: 19)
-    case .utf8, .largeUtf8: TypeTerms(code: 12)
-    case .binary, .largeBinary: TypeTerms(code: -3)
-    case .fixedSizeBinary(let width): TypeTerms(code: -2, size: Int32(clamping: width))
-    case .dictionary(_, let values): terms(values)
-    case .null, .list, .largeList, .fixedSizeList, .structure, .map, .denseUnion:
-      TypeTerms(code: 1111)
-    }
-  }
-
   /// The column of a list of columns.
   static func column(_ columns: [ColumnObject]) -> ArrayData {
-    let terms = columns.map { Self.terms($0.field.type) }
+    let terms = columns.map { XDBCType($0.field.type) }
     let noText = textColumn(columns.map { _ in nil })
     let types = numberColumn(terms.map(\.code), type: .int16)
     return structureColumn(
@@ -96,17 +45,5 @@ struct ColumnObject {
         textColumn(columns.map { $0.field.isNullable ? "YES" : "NO" }), noText, noText, noText,
         booleanColumn(columns.map { _ in false }), booleanColumn(columns.map { _ in nil }),
       ], count: columns.count)
-  }
-}
-
-extension TimeUnit {
-  /// The digits of a second's fraction.
-  fileprivate var digits: Int16 {
-    switch self {
-    case .second: 0
-    case .millisecond: 3
-    case .microsecond: 6
-    case .nanosecond: 9
-    }
   }
 }

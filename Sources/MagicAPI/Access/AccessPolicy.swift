@@ -13,12 +13,22 @@ public struct AccessPolicy: Sendable {
 
   /// Tells under what restrictions a caller may run a statement.
   ///
+  /// - Parameters:
+  ///   - hasInput: whether rows follow the statement's text.
+  ///   - home: the database that the caller works in who asks for none.
   /// - Throws: ``APIError`` of kind `forbidden` when the caller may not.
   public func check(
-    _ inspection: StatementInspection, _ request: StatementRequest, caller: Caller
+    _ inspection: StatementInspection, _ request: StatementRequest, hasInput: Bool = false,
+    caller: Caller, home: String
   ) throws(APIError) -> EngineRestrictions {
     var restrictions = EngineRestrictions(statement: request.sql, database: request.database)
-    restrictions.settings = request.settings
+    restrictions.settings = request.settings.filter { !Settings.ignored.contains($0.key) }
+    if let setting = inspection.settings.first(where: { Settings.ignored.contains($0.name) }) {
+      throw APIError(
+        .unsupported,
+        "\(setting.name) cannot be set in a statement; as a request's parameter it is ignored",
+        engineCode: 452)
+    }
     guard caller.role != .admin || request.isReadOnly else { return restrictions }
     if request.isReadOnly, inspection.kind == .write || inspection.kind == .declare {
       throw APIError(
@@ -27,11 +37,11 @@ public struct AccessPolicy: Sendable {
     }
     let check = StatementCheck(inspection: inspection, caller: caller, bounds: bounds)
     try check.run()
-    for (name, value) in request.settings {
+    for (name, value) in restrictions.settings {
       try check.checkSetting(.init(name: name, value: value), isInText: false)
     }
     if request.session == nil || request.database != StatementRequest("").database {
-      restrictions.database = try checkCurrentDatabase(request.database, caller)
+      restrictions.database = try checkCurrentDatabase(request.database, caller, home: home)
     }
     // Outside of a session, whose temporary tables a connection of its own would not have.
     let onlyReads = caller.role == .reader || request.isReadOnly && request.session == nil
@@ -42,36 +52,35 @@ public struct AccessPolicy: Sendable {
         if let value = setting.value { restrictions.settings[setting.name] = value }
       }
     }
-    if inspection.bringsExpressions {
-      restrictions.settings["input_format_values_interpret_expressions"] = "0"
+    if !inspection.hasValues || hasInput {
+      restrictions.settings.merge(Settings.literalRows) { $1 }
     }
-    if check.readsMetadata, inspection.kind == .read {
+    if check.readsMetadata {
       restrictions.settings["additional_table_filters"] = SystemTables.filters(for: caller)
-      if caller.databases != nil, let guarded = inspection.guarded {
-        restrictions.statement = guarded
-      }
+      if let guarded = inspection.guarded { restrictions.statement = guarded }
     }
     return restrictions
   }
 
   /// The database that names without one belong to, for a caller who asked for one.
   private func checkCurrentDatabase(
-    _ database: String, _ caller: Caller
+    _ database: String, _ caller: Caller, home: String
   ) throws(APIError) -> String {
     if database == SystemTables.database {
       throw caller.forbidden(
         "work in the database system; write system. in front of its tables instead")
     }
     if caller.sees(database) { return database }
-    if database == StatementRequest("").database { return homeDatabase(of: caller) }
+    if database == StatementRequest("").database { return home }
     throw caller.forbidden("see the database \(database)")
   }
 
-  /// The database that a caller works in who asks for none.
-  public func homeDatabase(of caller: Caller) -> String {
+  /// The databases of which a caller who asks for none works in the first that exists.
+  public func homeDatabases(of caller: Caller) -> [String] {
     let standard = StatementRequest("").database
-    if caller.sees(standard) { return standard }
-    return caller.databases?.first { !$0.contains("*") } ?? SystemTables.informationSchema
+    if caller.sees(standard) { return [standard] }
+    let granted = caller.databases ?? []
+    return granted.filter { !$0.contains("*") } + [SystemTables.informationSchema]
   }
 
   /// - Throws: ``APIError`` of kind `forbidden` when the caller may not read a table.

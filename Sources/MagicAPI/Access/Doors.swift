@@ -13,17 +13,19 @@ enum Functions {
   static func isHarmlessTable(_ name: String) -> Bool { harmlessTables.contains(name.lowercased()) }
 
   private static let harmlessTables: Set<String> = [
-    "format", "generate_series", "generaterandom", "generateseries", "null", "numbers",
+    "generate_series", "generaterandom", "generateseries", "null", "numbers",
     "numbers_mt", "primes", "sqlstandardvalues", "values", "view", "zeros", "zeros_mt",
   ]
 
   private static let doors: Set<String> = [
     "addresstoline", "addresstolinewithinlines", "addresstosymbol", "aiclassify", "aiembed",
-    "aiextract", "aifilter", "aigenerate", "airedact", "aisimilarity", "aitranslate",
-    "catboostevaluate", "demangle", "file", "filesystemavailable", "filesystemcapacity",
-    "filesystemunreserved", "flamegraph", "generateserialid", "getclienthttpheader", "getmacro",
-    "getmaxtablenamelengthfordatabase", "getoskernelversion", "getserverport", "getserversetting",
-    "hasthreadfuzzer", "logtrace", "showcertificate", "tcpport", "zookeepersessionuptime",
+    "aiextract", "aifilter", "aigenerate", "airedact", "aisimilarity", "aitranslate", "buildid",
+    "catboostevaluate", "demangle", "displayname", "file", "filesystemavailable",
+    "filesystemcapacity", "filesystemunreserved", "flamegraph", "fqdn", "fullhostname",
+    "generateserialid", "getclienthttpheader", "getmacro", "getmaxtablenamelengthfordatabase",
+    "getoskernelversion", "getserverport", "getserversetting", "hasthreadfuzzer", "hostname",
+    "logtrace", "serveruuid", "showcertificate", "structuretocapnprotoschema",
+    "structuretoprotobufschema", "tcpport", "uptime", "zookeepersessionuptime",
   ]
 
   /// The table functions that are refused, by which they are found wherever they stand.
@@ -50,7 +52,8 @@ extension AccessPolicy {
   /// Whether it was thought about what a table function of the engine gives to whom; unknown ones are
   /// for admins.
   public static func knowsTableFunction(_ name: String) -> Bool {
-    Functions.isHarmlessTable(name) || Functions.isDoor(name) || name == "fuzzQuery"
+    Functions.isHarmlessTable(name) || Functions.isDoor(name)
+      || ["format", "fuzzQuery"].contains(name)
   }
 }
 
@@ -83,10 +86,20 @@ enum Settings {
     prefixes.contains { name.hasPrefix($0) } && !formatDoors.contains(name)
   }
 
-  private static let formatDoors: Set<String> = [
+  private static let formatDoors = Set(literalRows.keys).union([
     "input_format_record_errors_file_path", "output_format_avro_confluent_subject",
     "output_format_schema",
+  ])
+
+  /// Has the engine take rows that come from outside of a statement's text for values only.
+  static let literalRows = [
+    "input_format_values_interpret_expressions": "0",
+    "input_format_values_deduce_templates_of_expressions": "0",
   ]
+
+  /// What has no effect with any request, whoever makes it: the service needs the comment, the log
+  /// holds no statements, and a result has no extremes.
+  static let ignored: Set<String> = ["extremes", "log_comment", "send_logs_level"]
 
   private static let reading: Set<String> = [
     "aggregate_functions_null_for_empty", "any_join_distinct_right_table_keys",
@@ -96,14 +109,14 @@ enum Settings {
     "date_time_input_format", "date_time_output_format",
     "decimal_check_overflow", "default_format", "describe_compact_output",
     "describe_include_subcolumns", "distinct_overflow_mode", "enable_http_compression",
-    "enable_named_columns_in_function_tuple", "extremes", "format_custom_escaping_rule",
+    "enable_named_columns_in_function_tuple", "format_custom_escaping_rule",
     "format_custom_field_delimiter", "format_custom_result_after_delimiter",
     "format_custom_result_before_delimiter", "format_custom_row_after_delimiter",
     "format_custom_row_before_delimiter", "format_custom_row_between_delimiter",
     "group_by_overflow_mode", "group_by_use_nulls", "http_headers_progress_interval_ms",
     "http_receive_timeout", "http_send_timeout", "http_write_exception_in_output_format",
     "http_zlib_compression_level", "interactive_delay", "join_algorithm", "join_use_nulls",
-    "joined_subquery_requires_alias", "limit", "log_comment", "log_queries",
+    "joined_subquery_requires_alias", "limit", "log_queries",
     "low_cardinality_allow_in_native_format", "max_block_size",
     "max_bytes_before_external_group_by",
     "max_bytes_before_external_sort", "max_bytes_in_distinct", "max_bytes_in_join",
@@ -111,7 +124,7 @@ enum Settings {
     "max_query_size", "max_result_bytes", "max_result_rows", "max_rows_in_distinct",
     "max_rows_in_join", "max_rows_to_group_by", "max_rows_to_read", "max_rows_to_sort",
     "max_threads", "offset", "optimize_read_in_order", "prefer_column_name_to_alias", "priority",
-    "read_overflow_mode", "receive_timeout", "result_overflow_mode", "send_logs_level",
+    "read_overflow_mode", "receive_timeout", "result_overflow_mode",
     "send_progress_in_http_headers", "send_timeout", "session_timezone",
     "short_circuit_function_evaluation", "sort_overflow_mode", "timeout_overflow_mode",
     "transform_null_in", "union_default_mode", "use_uncompressed_cache", "wait_end_of_query",

@@ -15,7 +15,12 @@ struct StatementCheck {
       guard caller.role >= .writer else {
         throw caller.forbidden("run \(inspection.verb)")
       }
-    case .kill, .administer: throw caller.forbidden("run this statement; an admin may")
+    case .kill, .administer:
+      guard Self.verbs.contains(inspection.verb) else {
+        throw APIError(
+          .invalid, "Syntax error: no statement begins like this one", engineCode: 62)
+      }
+      throw caller.forbidden("run this statement; an admin may")
     }
     if let parameter = inspection.missingParameters.min() {
       throw APIError(.invalid, "give a value for the parameter \(parameter)", engineCode: 456)
@@ -24,8 +29,17 @@ struct StatementCheck {
     for name in inspection.targets { try checkTarget(name, caller) }
     for setting in inspection.settings { try checkSetting(setting, isInText: true) }
     try checkDoors()
-    if caller.databases != nil { try checkRestricted() }
+    if caller.databases != nil || readsMetadata { try checkNames() }
   }
+
+  /// What statements begin with.
+  private static let verbs: Set<String> = [
+    "ALTER", "ATTACH", "BACKUP", "BEGIN", "CHECK", "COMMIT", "COPY", "CREATE", "DELETE", "DESC",
+    "DESCRIBE", "DETACH", "DROP", "EXCHANGE", "EXECUTE", "EXISTS", "EXPLAIN", "FROM", "GRANT",
+    "IMPORT", "INSERT", "KILL", "MOVE", "OPTIMIZE", "RENAME", "REPLACE", "RESTORE", "REVOKE",
+    "ROLLBACK", "SELECT", "SELRAW", "SET", "SHOW", "START", "SYSTEM", "TABLE", "TRUNCATE",
+    "UNDROP", "UPDATE", "UPSERT", "USE", "VALUES", "WATCH", "WITH",
+  ]
 
   /// Whether it reads what tells about tables.
   var readsMetadata: Bool {
@@ -49,9 +63,10 @@ struct StatementCheck {
     }
   }
 
-  /// What would show a caller more than the databases that he may see.
-  private func checkRestricted() throws(APIError) {
-    if inspection.isOpaque {
+  /// What would show a caller more than what he may see of tables.
+  private func checkNames() throws(APIError) {
+    // SHOW reads names only.
+    if inspection.isOpaque, caller.databases != nil || inspection.verb != "SHOW" {
       throw caller.forbidden(
         "run this statement, whose text does not tell what it reads; write names of tables as they "
           + "are, with quotes if they are keywords")
@@ -69,6 +84,11 @@ struct StatementCheck {
     if setting.name.hasPrefix("param_") { return }
     guard Settings.isAllowed(setting.name, for: caller.role) else {
       throw caller.forbidden("set \(setting.name)")
+    }
+    // A service's limit is an error, and not the end of what is given.
+    let limitsResult = bounds["max_result_rows"] != nil || bounds["max_result_bytes"] != nil
+    if setting.name == "result_overflow_mode", limitsResult, setting.value != "throw" {
+      throw caller.forbidden("set result_overflow_mode, because the service limits results")
     }
     guard isInText, let bound = bounds[setting.name] else { return }
     guard let value = setting.value.flatMap({ Int($0) }), value >= 1, value <= bound else {

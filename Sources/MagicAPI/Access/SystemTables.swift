@@ -31,10 +31,10 @@ enum SystemTables {
   }
 
   private static let general: Set<String> = [
-    "aggregate_function_combinators", "build_options", "clusters", "codecs", "collations",
+    "aggregate_function_combinators", "codecs", "collations",
     "contributors", "current_roles", "data_skipping_index_types", "data_type_families",
     "database_engines", "dictionary_layouts", "dictionary_sources", "documentation",
-    "enabled_roles", "formats", "functions", "keywords", "licenses", "macros",
+    "enabled_roles", "formats", "functions", "keywords", "licenses",
     "merge_tree_settings", "numbers", "numbers_mt", "one", "primes", "settings",
     "settings_changes", "table_engines", "table_functions", "time_zones", "tokenizers", "unicode",
     "zeros", "zeros_mt",

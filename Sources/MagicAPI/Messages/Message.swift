@@ -14,14 +14,7 @@ extension Message {
   public init(json: some Collection<UInt8>) throws(APIError) {
     let data = json.isEmpty ? Data("{}".utf8) : Data(json)
     do {
-      let names = try JSONDecoder().decode(MemberNames.self, from: data).names
-      if let unknown = names.first(where: { !Self.members.contains($0) }) {
-        throw APIError(
-          .invalid,
-          "The JSON member '\(unknown)' is unknown; there are: "
-            + Self.members.joined(separator: ", "))
-      }
-      self = try JSONDecoder().decode(Self.self, from: data)
+      self = try JSONDecoder().decode(ExactMessage<Self>.self, from: data).message
     } catch let error as APIError {
       throw error
     } catch {
@@ -50,6 +43,26 @@ extension Message {
 
   private static func path(_ context: DecodingError.Context) -> String {
     context.codingPath.map(\.stringValue).joined(separator: ".")
+  }
+}
+
+/// A message that has no members but its own.
+public struct ExactMessage<Content: Message>: Decodable {
+  /// The message.
+  public let message: Content
+
+  /// Decodes a message.
+  ///
+  /// - Throws: ``APIError`` of kind `invalid` when there is another member.
+  public init(from decoder: any Decoder) throws {
+    let names = try MemberNames(from: decoder).names
+    if let unknown = names.first(where: { !Content.members.contains($0) }) {
+      throw APIError(
+        .invalid,
+        "The JSON member '\(unknown)' is unknown; there are: "
+          + Content.members.joined(separator: ", "))
+    }
+    message = try Content(from: decoder)
   }
 }
 

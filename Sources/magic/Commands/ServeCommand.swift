@@ -112,7 +112,8 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.transactionLifetime = limits.transactionTimeout.duration
     let service = FlightService(configuration: configuration) {
       [authenticator = guardian.authenticator] credentials in
-      api.service(for: try await authenticator.caller(credentials))
+      let caller = try await authenticator.caller(credentials)
+      return (caller, api.service(for: caller))
     }
     return FlightServer(transport: transport, services: [service, health], logger: logger)
   }
