@@ -185,7 +185,7 @@ class MalformedTests(unittest.TestCase):
         for place in range(0, len(body) - 4, 4):
             for value in (-1, 2 ** 31 - 1, 101):
                 changed = body[:place] + struct.pack("<i", value) + body[place + 4:]
-                if self.chance.random() < (1 if SOAK else 0.15):
+                if self.chance.random() < (1 if SOAK else 0.08):
                     rawgrpc.call(self.service.flight, "DoPut", [
                         message((1, descriptor), (2, schema)),
                         message((2, header), (1000, changed))])
