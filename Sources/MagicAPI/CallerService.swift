@@ -224,7 +224,7 @@ struct CallerService: MagicService {
     context.database = restrictions.database
     context.parameters = request.parameters
     context.positionalParameters = request.positionalParameters
-    context.writeToken = request.writeToken.map { "\(caller.user) \($0)" }
+    context.writeToken = request.writeToken.map { "\(caller.user):\($0)" }
     context.transaction = uses.transaction
     context.commitPoint = uses.snapshot
     context.session = uses.session
@@ -280,7 +280,7 @@ struct CallerService: MagicService {
       try api.disk.check()
       var request = WriteRequest(
         table: write.table, action: write.action, whenMissing: write.whenMissing,
-        whenExisting: write.whenExisting, token: write.token.map { "\(caller.user) \($0)" })
+        whenExisting: write.whenExisting, token: write.token.map { "\(caller.user):\($0)" })
       let statement = try await api.begin(
         inspection, id: write.id, timeout: nil, caller: caller)
       do {

@@ -459,7 +459,7 @@ extension EngineTests {
             + "WHERE o.a >= 0 AND o.s IN ('seen', 'x') GROUP BY time ORDER BY time LIMIT 1000",
           "EXPLAIN SYNTAX SELECT 1", "SELECT * FROM numbers(3)",
           "SELECT number FROM system.numbers LIMIT 3",
-          "SELECT * FROM values('a Int8', 1, 2)", "SELECT * FROM generateSeries(1, 3)",
+          "SELECT * FROM generateSeries(1, 3)",
           "SELECT @@version",
           "SELECT 1 SETTINGS max_threads = 1, max_execution_time = 10",
           "SELECT format('{}', 1), sum(bytes) FROM system.parts",

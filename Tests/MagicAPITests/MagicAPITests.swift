@@ -212,7 +212,7 @@ import Testing
     var request = StatementRequest("INSERT 0")
     request.writeToken = "t"
     _ = try await service(makeAPI()).query(request)
-    #expect(database.state.withLock { $0.contexts.last?.writeToken } == "ana t")
+    #expect(database.state.withLock { $0.contexts.last?.writeToken } == "ana:t")
   }
 
   @Test func anUnusedTransactionIsRolledBack() async throws {

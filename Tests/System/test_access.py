@@ -77,6 +77,10 @@ HOST = [
     "SELECT * FROM format('Values', 'a String', '(file(\\'/etc/passwd\\'))')",
     "SELECT * FROM format('Values', 'a String', '((SELECT s FROM covert.t))')",
     "SELECT a FROM values('x Int8, a String ALIAS file(\\'/etc/passwd\\')', 1)",
+    "WITH 'x Int8, a String ALIAS file(\\'/etc/passwd\\')' AS s SELECT a FROM values(s, 1)",
+    "SELECT a FROM values('x Int8, a String\u00a0ALIAS\u00a0file(\\'/etc/passwd\\')', 1)",
+    "SET param_x = [\u2018'\u2019], additional_result_filter = \u2018file($$/etc/passwd$$)=0\u2019, "
+    "param_y = [\u2018'\u2019]",
     "SELECT a FROM generateRandom('x Int8, a String ALIAS file(\\'/etc/passwd\\')') LIMIT 1",
     "INSERT INTO open.t SETTINGS input_format_values_interpret_expressions = 1 "
     "FORMAT Values (7, file('/etc/passwd'))",
@@ -87,6 +91,10 @@ HOST = [
     "SELECT 1 SETTINGS log_comment = 'x'", "SET log_comment = 'x'", "SET send_logs_level = 'trace'",
 ]
 ELSEWHERE = [
+    "DROP TABLE IF EXISTS open.\u201c'\u201d, covert.t --'", "DESCRIBE FROM covert.t",
+    "DESCRIBE TABLE FROM covert.t SELECT *", "USE DATABASE system", "TRUNCATE TABLE magic\u00a0.query_log",
+    "SELECT dictGet(`covert.d`, 's', 1)", "WITH 'covert.d' AS n SELECT dictGet(n, 's', 1)",
+    "WITH 'covert.j' AS n SELECT joinGet(n, 's', 1)",
     "SELECT * FROM covert.t", "SELECT * FROM `covert`.t", "SELECT * FROM \"covert\".\"t\"",
     "SELECT * FROM covert /* */ . /* */ t", "SELECT * FROM covert\n.\nt", "USE covert",
     "SELECT * FROM open.t JOIN covert.t AS h USING (id)", "SELECT (SELECT any(s) FROM covert.t)",
@@ -340,6 +348,17 @@ class AccessTests(unittest.TestCase):
                     except (StatementFailed, *REFUSED):
                         continue
                     self.assertNotIn("covert", answer)
+        for database in ("system", "information_schema"):
+            answer = curl(self.service.url("/?session_id=using"), "-u",
+                          f"{GUEST}:{PASSWORDS[GUEST]}", body=f"USE {database}".encode())
+            self.assertEqual(answer.status, 403, answer.text)
+        for database in ("information_schema", "INFORMATION_SCHEMA"):
+            for name in ("schemata", "tables"):
+                answer = curl(
+                    self.service.url(f"/?database={database}"), "-u",
+                    f"{GUEST}:{PASSWORDS[GUEST]}", body=f"SELECT * FROM {name}".encode())
+                self.assertNotIn("covert", answer.text)
+                self.assertNotIn("_magic", answer.text)
         client, options = self.arrow_flight(GUEST)
         paths = [info.descriptor.path[0] for info in client.list_flights(options=options)]
         self.assertIn(b"open", paths)

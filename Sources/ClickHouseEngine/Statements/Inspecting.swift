@@ -15,13 +15,15 @@ extension StatementInspection {
   init(_ text: SQLText, parameters: [String: String]) throws {
     guard !text.tokens.isEmpty else { throw EngineError(message: "the statement is empty") }
     let verb = text.isSymbol(0, "(") ? "SELECT" : text.word(0)
-    var scanner = StatementScanner(
-      text, parameters: parameters, declares: ["CREATE", "REPLACE", "ALTER"].contains(verb))
+    let declares = ["CREATE", "REPLACE", "ALTER"].contains(verb)
+    var scanner = StatementScanner(text, parameters: parameters, declares: declares)
     let (kind, start) = scanner.scanHead()
     try scanner.scan(from: start)
     scanner.scanSettings()
+    // The engine takes more characters for spaces and quotes than are known here.
+    let isPlain = text.tokens.indices.allSatisfy(text.isPlain)
     self.init(
-      kind: scanner.isUnruly ? .administer : kind, verb: verb, targets: scanner.targets,
+      kind: scanner.isUnruly || !isPlain ? .administer : kind, verb: verb, targets: scanner.targets,
       pattern: text.pattern, positionalParameterCount: try text.positionalParameterCount())
     sources = scanner.sources
     functions = scanner.functions
@@ -29,7 +31,10 @@ extension StatementInspection {
     engines = scanner.engines
     settings = scanner.settings
     missingParameters = scanner.missingParameters
-    isOpaque = scanner.isOpaque
+    // The engine keeps a view's parameters, for which others give values.
+    let isView = (0..<6).contains { text.word($0) == "VIEW" }
+    let hasParameters = text.tokens.indices.contains { text.isSymbol($0, "{") }
+    isOpaque = scanner.isOpaque || declares && isView && hasParameters
     if !scanner.guards.isEmpty { guarded = text.replacing(scanner.guards) }
     killedStatement = kind == .kill ? scanner.killedStatement : nil
     hasValues = kind == .write && InsertStatement(text)?.source == .values

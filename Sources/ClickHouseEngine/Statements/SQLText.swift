@@ -52,6 +52,15 @@ struct SQLText {
     return String(decoding: bytes[tokens[index].range], as: UTF8.self).uppercased()
   }
 
+  /// Whether a token outside of quotes is made of printable ASCII only.
+  func isPlain(_ index: Int) -> Bool {
+    switch tokens[index].kind {
+    case .string, .quotedName: true
+    case .word, .number, .symbol:
+      bytes[tokens[index].range].allSatisfy { (0x21...0x7E).contains($0) }
+    }
+  }
+
   /// Whether words stand one after another from a position on.
   func hasWords(_ words: [String], at index: Int) -> Bool {
     words.indices.allSatisfy { word(index + $0) == words[$0] }

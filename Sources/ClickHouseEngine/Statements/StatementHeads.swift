@@ -233,7 +233,7 @@ extension StatementScanner {
       return name
     }
     switch text.word(name) {
-    case "SELECT", "SELRAW", "WITH": return name
+    case "FROM", "SELECT", "SELRAW", "WITH": return name
     default: return text.isSymbol(name, "(") ? name : source(at: name)
     }
   }

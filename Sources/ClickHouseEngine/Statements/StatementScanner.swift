@@ -584,9 +584,8 @@ struct StatementScanner {
       } else if parts.count == 2 {
         sources.append(Name(database: String(parts[0]), table: String(parts[1])))
       }
-    } else if let (parts, next) = scanPath(at: first), isArgumentEnd(next) {
-      if parts.count > 1 { sources.append(Name(database: parts[0], table: parts[1])) }
     } else {
+      // Any other name may be an alias of a text.
       isOpaque = true
     }
   }
@@ -602,12 +601,10 @@ struct StatementScanner {
       // The name of a format, unless it is the template of the other function `format`.
       let isTemplate = text.string(index + 1)?.contains("{") == true && isArgumentEnd(index + 2)
       if !isTemplate { tableFunctions.insert(function) }
-    case "values", "sqlstandardvalues", "null", "generaterandom":
-      if rows == index - 1 { return }
-      let isLiteral = name == "null" || name == "generaterandom"
-      for position in firstArgument where !mayDeclare(position, isLiteral: isLiteral) {
-        isUnruly = true
-      }
+    case "values", "sqlstandardvalues", "generaterandom":
+      if rows != index - 1 { tableFunctions.insert(function) }
+    case "null":
+      for position in firstArgument where !mayDeclare(position) { isUnruly = true }
     default: break
     }
   }
@@ -622,22 +619,18 @@ struct StatementScanner {
     return first..<(end ?? text.tokens.count)
   }
 
-  /// Whether a token of an argument brings no expression for a column.
-  ///
-  /// - Parameter isLiteral: whether the engine computes the argument, which then must be a literal.
-  private func mayDeclare(_ position: Int, isLiteral: Bool) -> Bool {
+  /// Whether a token of an argument that has to be a literal brings no expression for a column.
+  private func mayDeclare(_ position: Int) -> Bool {
     switch text.kind(position) {
     case .string:
       guard let structure = text.string(position) else { return false }
       let columns = SQLText(structure)
-      return !columns.tokens.indices.contains {
-        Self.expressionWords.contains(columns.word($0))
+      return columns.tokens.indices.allSatisfy {
+        columns.isPlain($0) && !Self.expressionWords.contains(columns.word($0))
       }
     case .number, nil: return true
-    case .symbol:
-      if isLiteral { return text.isSymbol(position, "(") || text.isSymbol(position, ")") }
-      return !text.isSymbol(position, "{") && !text.isSymbol(position, "?")
-    case .word, .quotedName: return !isLiteral && !text.word(position).hasPrefix("$")
+    case .symbol: return text.isSymbol(position, "(") || text.isSymbol(position, ")")
+    case .word, .quotedName: return false
     }
   }
 

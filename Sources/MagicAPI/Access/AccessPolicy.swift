@@ -55,7 +55,15 @@ public struct AccessPolicy: Sendable {
     if !inspection.hasValues || hasInput {
       restrictions.settings.merge(Settings.literalRows) { $1 }
     }
-    if check.readsMetadata {
+    // In such a database, names without one are of tables that tell about tables, too.
+    let isAmongMetadata = [restrictions.database, home].contains(
+      where: SystemTables.belongsToEngine)
+    let isOfDatabase = ["CREATE DATABASE", "DROP DATABASE"].contains(
+      where: inspection.pattern.hasPrefix)
+    if isAmongMetadata, inspection.kind == .declare, !isOfDatabase {
+      throw caller.forbidden("declare a table while working in a database of the engine")
+    }
+    if check.readsMetadata || isAmongMetadata {
       restrictions.settings["additional_table_filters"] = SystemTables.filters(for: caller)
       if let guarded = inspection.guarded { restrictions.statement = guarded }
     }

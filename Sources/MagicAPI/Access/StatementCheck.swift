@@ -26,10 +26,16 @@ struct StatementCheck {
       throw APIError(.invalid, "give a value for the parameter \(parameter)", engineCode: 456)
     }
     for name in inspection.sources { try checkSource(name, caller) }
+    if inspection.verb == "USE",
+      let name = inspection.sources.first(where: { SystemTables.belongsToEngine($0.database ?? "") }
+      )
+    {
+      throw caller.forbidden("work in the database \(name.database ?? "")")
+    }
     for name in inspection.targets { try checkTarget(name, caller) }
     for setting in inspection.settings { try checkSetting(setting, isInText: true) }
     try checkDoors()
-    if caller.databases != nil || readsMetadata { try checkNames() }
+    try checkNames()
   }
 
   /// What statements begin with.
@@ -58,7 +64,10 @@ struct StatementCheck {
       throw caller.forbidden(
         "use the table function \(function); for a view with parameters write its database, too")
     }
-    if let engine = inspection.engines.first(where: { !Engines.isHarmless($0) }) {
+    let isDatabase = inspection.pattern.hasPrefix("CREATE DATABASE")
+    if let engine = inspection.engines.first(where: {
+      isDatabase ? $0 != "Atomic" : !Engines.isHarmless($0)
+    }) {
       throw caller.forbidden("use the engine \(engine)")
     }
   }
