@@ -17,7 +17,7 @@ from harness import wait_until
 from protocol import command
 from serving import SEED, SOAK, Service, new_database
 
-SECONDS = 60 if SOAK else 15
+SECONDS = 60 if SOAK else 10
 CLIENTS = 64
 STATEMENT = 100 << 20  # what one may take: some blocks of 65,000 rows of 200 bytes, twice
 

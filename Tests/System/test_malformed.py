@@ -15,7 +15,7 @@ import rawgrpc
 from protocol import any_message, message, number
 from serving import SEED, SOAK, Service, new_database
 
-SECONDS = 60 if SOAK else 3
+SECONDS = 60 if SOAK else 2
 
 
 def mutated(chance, data):

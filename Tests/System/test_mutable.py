@@ -463,7 +463,7 @@ class Workload:
 class WorkloadTests(unittest.TestCase):
     """Random statements, restarts and kills; after each the tables are what the model says."""
 
-    SECONDS = 600 if SOAK else 15
+    SECONDS = 600 if SOAK else 10
 
     def setUp(self):
         self.choose = random.Random(SEED)
