@@ -1,6 +1,9 @@
 /// The unit of a time of day, a timestamp or a duration.
 public enum TimeUnit: Int, Hashable, Sendable, Codable, CaseIterable {
   case second, millisecond, microsecond, nanosecond
+
+  /// The digits of a second's fraction.
+  public var fractionDigitCount: Int { rawValue * 3 }
 }
 
 /// A logical type of the Arrow columnar format.

@@ -52,10 +52,8 @@ struct CallerService: MagicService {
       let restrictions = try api.policy.check(
         inspection, request, caller: caller, home: try await homeDatabase(for: request))
       // The engine works out subqueries that stand for a value.
-      let schema = try await aside(inspection, timeout: request.timeout) { statement in
-        let uses = try await open(request)
-        statement.whenEnded { close(request) }
-        let context = try context(request, uses, restrictions, statement)
+      let schema = try await admitted(inspection, timeout: request.timeout) { statement in
+        let context = try await context(request, restrictions, statement)
         return try await statement.perform {
           try await columns(of: restrictions.statement, inspection, request, context: context)
         }
@@ -68,13 +66,13 @@ struct CallerService: MagicService {
     }
   }
 
-  /// Does something about a statement or table within all limits of a statement.
-  private func aside<Result: Sendable>(
-    _ inspection: StatementInspection, timeout: Duration? = nil,
-    _ body: (RunningStatement) async throws -> Result
+  /// Does something within all limits of a statement.
+  private func admitted<Result: Sendable>(
+    _ inspection: StatementInspection, id: String? = nil, timeout: Duration? = nil,
+    isNoted: Bool = false, _ body: (RunningStatement) async throws -> Result
   ) async throws -> Result {
     let statement = try await api.begin(
-      inspection, id: nil, timeout: timeout, caller: caller, isNoted: false)
+      inspection, id: id, timeout: timeout, caller: caller, isNoted: isNoted)
     do {
       let result = try await body(statement)
       statement.end(nil)
@@ -120,9 +118,7 @@ struct CallerService: MagicService {
       let statement = try await api.begin(
         inspection, id: request.id, timeout: request.timeout, caller: caller)
       do {
-        let uses = try await open(request)
-        statement.whenEnded { close(request) }
-        let context = try context(request, uses, restrictions, statement)
+        let context = try await context(request, restrictions, statement)
         let result = try await statement.perform { try await run(restrictions.statement, context) }
         return track(result, statement)
       } catch {
@@ -216,15 +212,20 @@ struct CallerService: MagicService {
     return candidates.first(where: existing.contains) ?? candidates[candidates.count - 1]
   }
 
+  /// A write token, which is its user's own. Names of users have no colon.
+  private func ownToken(_ token: String) -> String { "\(caller.user):\(token)" }
+
+  /// What a statement runs with. It has what its request names in use until it ends.
   private func context(
-    _ request: StatementRequest, _ uses: Uses, _ restrictions: EngineRestrictions,
-    _ statement: RunningStatement
-  ) throws -> StatementContext {
+    _ request: StatementRequest, _ restrictions: EngineRestrictions, _ statement: RunningStatement
+  ) async throws -> StatementContext {
+    let uses = try await open(request)
+    statement.whenEnded { close(request) }
     var context = StatementContext()
     context.database = restrictions.database
     context.parameters = request.parameters
     context.positionalParameters = request.positionalParameters
-    context.writeToken = request.writeToken.map { "\(caller.user):\($0)" }
+    context.writeToken = request.writeToken.map(ownToken)
     context.transaction = uses.transaction
     context.commitPoint = uses.snapshot
     context.session = uses.session
@@ -264,7 +265,7 @@ struct CallerService: MagicService {
         if let snapshot { try await renew(snapshot: snapshot) } else { try await openSnapshot() }
       let pin = try api.snapshots.renew(snapshot.id, owner: caller.owner).value
       let inspection = StatementInspection(kind: .read, verb: "SPLIT", pattern: "SPLIT \(table)")
-      return try await aside(inspection) { statement in
+      return try await admitted(inspection) { statement in
         let ranges = try await statement.perform {
           try await api.database.split(table, into: count, at: pin)
         }
@@ -275,15 +276,12 @@ struct CallerService: MagicService {
 
   func write(_ write: TableWrite, rows: any RecordBatchReader) async throws -> Int {
     try await failing {
-      let inspection = write.inspection
       try api.policy.checkWriting(write.table, by: caller)
       try api.disk.check()
       var request = WriteRequest(
         table: write.table, action: write.action, whenMissing: write.whenMissing,
-        whenExisting: write.whenExisting, token: write.token.map { "\(caller.user):\($0)" })
-      let statement = try await api.begin(
-        inspection, id: write.id, timeout: nil, caller: caller)
-      do {
+        whenExisting: write.whenExisting, token: write.token.map(ownToken))
+      return try await admitted(write.inspection, id: write.id, isNoted: true) { statement in
         if let name = write.transaction {
           request.transaction = try api.transactions.enter(name, owner: caller.owner)
           statement.whenEnded { api.transactions.leave(name, owner: caller.owner) }
@@ -292,10 +290,7 @@ struct CallerService: MagicService {
           try await api.database.write(request, rows: rows)
         }
         statement.note(rows: count)
-        statement.end(nil)
         return count
-      } catch {
-        throw statement.end(error)
       }
     }
   }

@@ -37,11 +37,12 @@ public struct XDBCType: Hashable, Sendable {
         isUnsigned: false)
     case .date32: self.init(code: 91, size: 10, generic: 9, subcode: 1)
     case .time32(let unit), .time64(let unit):
-      self.init(
-        code: 92, size: 9 + Int32(unit.digits), digits: unit.digits, generic: 9, subcode: 2)
+      let digits = unit.fractionDigitCount
+      self.init(code: 92, size: Int32(9 + digits), digits: Int16(digits), generic: 9, subcode: 2)
     case .timestamp(let unit, _):
+      let digits = unit.fractionDigitCount
       self.init(
-        code: 93, size: unit == .second ? 19 : 20 + Int32(unit.digits), digits: unit.digits,
+        code: 93, size: unit == .second ? 19 : Int32(20 + digits), digits: Int16(digits),
         generic: 9, subcode: 3)
     case .utf8, .largeUtf8: self.init(code: 12)
     case .binary, .largeBinary: self.init(code: -3)
@@ -67,17 +68,5 @@ public struct XDBCType: Hashable, Sendable {
     self.isUnsigned = isUnsigned
     self.generic = generic
     self.subcode = subcode
-  }
-}
-
-extension TimeUnit {
-  /// The digits of a second's fraction.
-  fileprivate var digits: Int16 {
-    switch self {
-    case .second: 0
-    case .millisecond: 3
-    case .microsecond: 6
-    case .nanosecond: 9
-    }
   }
 }

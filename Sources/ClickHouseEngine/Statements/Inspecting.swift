@@ -14,16 +14,22 @@ extension StatementPath {
 extension StatementInspection {
   init(_ text: SQLText, parameters: [String: String]) throws {
     guard !text.tokens.isEmpty else { throw EngineError(message: "the statement is empty") }
+    // The engine takes more characters for spaces and quotes than are known here.
+    guard text.tokens.indices.allSatisfy(text.isPlain) else {
+      throw EngineError(
+        code: 62,
+        message:
+          "control characters, and characters beyond ASCII, are allowed in quotes only; quotes "
+          + "are ', \" and `")
+    }
     let verb = text.isSymbol(0, "(") ? "SELECT" : text.word(0)
     let declares = ["CREATE", "REPLACE", "ALTER"].contains(verb)
     var scanner = StatementScanner(text, parameters: parameters, declares: declares)
     let (kind, start) = scanner.scanHead()
     try scanner.scan(from: start)
     scanner.scanSettings()
-    // The engine takes more characters for spaces and quotes than are known here.
-    let isPlain = text.tokens.indices.allSatisfy(text.isPlain)
     self.init(
-      kind: scanner.isUnruly || !isPlain ? .administer : kind, verb: verb, targets: scanner.targets,
+      kind: scanner.isUnruly ? .administer : kind, verb: verb, targets: scanner.targets,
       pattern: text.pattern, positionalParameterCount: try text.positionalParameterCount())
     sources = scanner.sources
     functions = scanner.functions

@@ -87,9 +87,9 @@ struct SQLLiteral {
     switch field.type {
     case .null: return "Nothing"
     case .time32(.second): return "Time"
-    case .time32(let unit), .time64(let unit): return "Time64(\(digits(of: unit)))"
+    case .time32(let unit), .time64(let unit): return "Time64(\(unit.fractionDigitCount))"
     case .timestamp(let unit, let zone):
-      return "DateTime64(\(digits(of: unit)), \(quotedString(zoneName(zone))))"
+      return "DateTime64(\(unit.fractionDigitCount), \(quotedString(zoneName(zone))))"
     case .list(let item), .largeList(let item), .fixedSizeList(let item, _):
       let type = try typeName(item)
       let isList = if case .list = item.type { true } else { false }
@@ -102,15 +102,6 @@ struct SQLLiteral {
       var field = field
       field.isNullable = false
       return try ColumnTypes.clickHouseType(of: field)
-    }
-  }
-
-  private static func digits(of unit: TimeUnit) -> Int {
-    switch unit {
-    case .second: 0
-    case .millisecond: 3
-    case .microsecond: 6
-    case .nanosecond: 9
     }
   }
 
@@ -142,7 +133,7 @@ struct SQLLiteral {
   }
 
   private static func time(_ value: Int64, _ unit: TimeUnit) throws -> String {
-    let digits = digits(of: unit)
+    let digits = unit.fractionDigitCount
     let parts = (0..<digits).reduce(Int64(1)) { product, _ in product * 10 }
     guard value >= 0, value / parts < 86_400 else {
       throw EngineError(message: "a time of day is from 0 to 24 hours")

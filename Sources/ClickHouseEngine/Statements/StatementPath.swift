@@ -126,7 +126,7 @@ public struct StatementPath: Database {
     _ text: StatementText, format: String, _ scope: StatementScope
   ) async throws -> StatementResult {
     let format = text.format ?? format
-    guard !format.isEmpty, format.utf8.allSatisfy({ $0 == 0x5F || isLetterOrDigit($0) }) else {
+    guard !format.isEmpty, format.utf8.allSatisfy(isLetterDigitOrUnderscore) else {
       throw EngineError(message: "\(format) is not the name of an output format")
     }
     do {
@@ -176,10 +176,6 @@ public struct StatementPath: Database {
     let rows = try await (connection ?? session.connection).execute(text.text)
     if let database { scope.kept?.setDatabase(database) }
     return rows
-  }
-
-  private func isLetterOrDigit(_ byte: UInt8) -> Bool {
-    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
   }
 
   private func empty(format: String, changedRows: Int? = nil) -> StatementResult {

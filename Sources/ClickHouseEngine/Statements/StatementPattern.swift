@@ -35,15 +35,6 @@ extension SQLText {
     }
   }
 
-  private func isLetterDigitOrUnderscore(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-      true
-    default: false
-    }
-  }
-
   /// The last of the literals that follow a literal between commas; signs belong to numbers.
   private func lastOfList(from start: Int) -> Int {
     var last = start
@@ -68,5 +59,15 @@ extension SQLText {
       last = end
     }
     return last
+  }
+}
+
+/// Whether a byte can stand in a name without quotes.
+func isLetterDigitOrUnderscore(_ byte: UInt8) -> Bool {
+  switch byte {
+  case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+    true
+  default: false
   }
 }

@@ -98,7 +98,7 @@ struct StatementScanner {
       switch token.kind {
       case .symbol: try scanSymbol(text.bytes[token.range.lowerBound])
       case .string, .number: passValue()
-      case .word, .quotedName: try scanWord()
+      case .word, .quotedName: scanWord()
       }
     }
   }
@@ -123,17 +123,12 @@ struct StatementScanner {
       level.expects = level.listsTables ? .table : level.call == .membership ? .set : .nothing
     case UInt8(ascii: ";"):
       throw EngineError(message: "there is more than one statement; send them one by one")
-    case 0x20..<0x7F: level.expects = .nothing
-    default: throw EngineError(code: 62, message: Self.strangeByte)
+    default: level.expects = .nothing
     }
     previous = nil
     called = nil
     index += 1
   }
-
-  static let strangeByte =
-    "control characters, and characters beyond ASCII, are allowed in quotes only; quotes are ', \" "
-    + "and `"
 
   /// Passes `{name:Type}`; false for another bracket.
   private mutating func scanParameter() -> Bool {
@@ -219,13 +214,7 @@ struct StatementScanner {
 
   // MARK: Words
 
-  private mutating func scanWord() throws {
-    let token = text.tokens[index]
-    if token.kind == .word {
-      guard text.bytes[token.range].allSatisfy({ $0 < 0x80 }) else {
-        throw EngineError(code: 62, message: Self.strangeByte)
-      }
-    }
+  private mutating func scanWord() {
     if let keyword = keywords[index], !text.isSymbol(index + 1, "."),
       !text.isSymbol(index - 1, "."), !isName(keyword), take(keyword)
     {

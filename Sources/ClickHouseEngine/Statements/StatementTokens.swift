@@ -225,13 +225,7 @@ public struct Tokenizer: Sendable {
   }
 
   private static func isWordByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "$"), 0x80...0xFF:
-      true
-    default:
-      false
-    }
+    isLetterDigitOrUnderscore(byte) || byte == UInt8(ascii: "$") || byte >= 0x80
   }
 
   private mutating func adjustDepth(for symbol: UInt8) -> Int {

@@ -58,9 +58,7 @@ public struct AccessPolicy: Sendable {
     // In such a database, names without one are of tables that tell about tables, too.
     let isAmongMetadata = [restrictions.database, home].contains(
       where: SystemTables.belongsToEngine)
-    let isOfDatabase = ["CREATE DATABASE", "DROP DATABASE"].contains(
-      where: inspection.pattern.hasPrefix)
-    if isAmongMetadata, inspection.kind == .declare, !isOfDatabase {
+    if isAmongMetadata, inspection.kind == .declare, !inspection.concernsDatabase {
       throw caller.forbidden("declare a table while working in a database of the engine")
     }
     if check.readsMetadata || isAmongMetadata {

@@ -64,9 +64,8 @@ struct StatementCheck {
       throw caller.forbidden(
         "use the table function \(function); for a view with parameters write its database, too")
     }
-    let isDatabase = inspection.pattern.hasPrefix("CREATE DATABASE")
     if let engine = inspection.engines.first(where: {
-      isDatabase ? $0 != "Atomic" : !Engines.isHarmless($0)
+      inspection.concernsDatabase ? $0 != "Atomic" : !Engines.isHarmless($0)
     }) {
       throw caller.forbidden("use the engine \(engine)")
     }
@@ -103,5 +102,12 @@ struct StatementCheck {
     guard let value = setting.value.flatMap({ Int($0) }), value >= 1, value <= bound else {
       throw caller.forbidden("set \(setting.name) to more than \(bound)")
     }
+  }
+}
+
+extension StatementInspection {
+  /// Whether it makes or drops whole databases.
+  var concernsDatabase: Bool {
+    ["CREATE", "DROP"].contains(verb) && !targets.isEmpty && targets.allSatisfy { $0.table == nil }
   }
 }
