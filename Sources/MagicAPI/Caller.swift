@@ -21,15 +21,14 @@ public struct Caller: Hashable, Sendable {
     }
   }
 
-  /// Whose something is. What was begun with other rights than a user has now is nobody's.
+  /// Whose something is. What was begun before a user's rights changed is nobody's.
   struct Owner: Hashable, Sendable {
     var user: String
-    var role: Role
-    var databases: [String]?
+    var rights: Int
   }
 
   /// Whose that is which the caller begins.
-  var owner: Owner { Owner(user: user, role: role, databases: databases) }
+  var owner: Owner { Owner(user: user, rights: rights) }
 
   /// The user's name.
   public var user: String
@@ -37,6 +36,8 @@ public struct Caller: Hashable, Sendable {
   public var role: Role
   /// The databases that the user may see, as patterns with `*`; nil for all.
   public var databases: [String]?
+  /// Which of the user's rights these are: another number after every change.
+  public var rights: Int
   /// Through which interface the request came: `http`, `flight`, `socket`, `adbc`.
   public var interface: String
   /// From where, for logs.
@@ -44,11 +45,13 @@ public struct Caller: Hashable, Sendable {
 
   /// Makes a caller.
   public init(
-    user: String, role: Role, databases: [String]? = nil, interface: String, address: String = ""
+    user: String, role: Role, databases: [String]? = nil, rights: Int = 0, interface: String,
+    address: String = ""
   ) {
     self.user = user
     self.role = role
     self.databases = databases
+    self.rights = rights
     self.interface = interface
     self.address = address
   }

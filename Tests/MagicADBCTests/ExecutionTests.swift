@@ -202,7 +202,7 @@ import Testing
     #expect(write.table.database == "other")
     #expect(write.whenExisting == .append && write.whenMissing == .fail)
     for (key, value) in [
-      ("adbc.ingest.mode", "append"), ("adbc.ingest.temporary", "true"),
+      ("adbc.ingest.mode", "append"), ("adbc.ingest.temporary", "yes"),
       ("adbc.ingest.target_catalog", "other"), ("magic.ingest.action", "drop"),
     ] {
       #expect(throws: DriverError.self) { try ingestion.setOption(key, .text(value)) }

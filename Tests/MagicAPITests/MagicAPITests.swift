@@ -150,16 +150,17 @@ import Testing
 
   @Test func whatWasBegunWithOtherRightsIsGone() async throws {
     let api = makeAPI()
+    let restricted = Caller(
+      user: "ana", role: .writer, databases: ["d"], rights: 1, interface: "test")
     let transaction = try await service(api).beginTransaction()
     let error = await #expect(throws: APIError.self) {
-      try await service(api, "ana", .reader).commit(transaction: transaction)
+      try await api.service(for: restricted).commit(transaction: transaction)
     }
     #expect(error?.kind == .notFound)
     var request = StatementRequest("SELECT 0")
     request.session = SessionRequest(name: "s")
     _ = try await service(api).query(request)
     #expect(api.sessions.count == 1)
-    let restricted = Caller(user: "ana", role: .writer, databases: ["d"], interface: "test")
     _ = try await api.service(for: restricted).query(request)
     #expect(api.sessions.count == 2)
     #expect(database.state.withLock { $0.commits } == 0)

@@ -39,8 +39,8 @@ import Testing
         #expect(
           try await caller("ana", "right")
             == Caller(
-              user: "ana", role: .reader, databases: ["shop", "sales_*"], interface: "http",
-              address: "10.0.0.1:5000"))
+              user: "ana", role: .reader, databases: ["shop", "sales_*"], rights: 1,
+              interface: "http", address: "10.0.0.1:5000"))
       }
       #expect(try await caller("", token).user == "bot")
       #expect(try await caller("root", "boss").role == .admin)
@@ -64,6 +64,15 @@ import Testing
       await #expect(throws: APIError.self) { try await caller("ana", "right") }
       await #expect(throws: APIError.self) { try await caller("", token) }
       #expect(try await caller("ana", "new").role == .writer)
+      // What was begun with the old rights does not come back with them; another token takes nothing.
+      #expect(try await caller("ana", "new").rights == 2)
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      #expect(try await directory.reload())
+      #expect(try await caller("ana", "right").rights == 3)
+      let renewed = text.replacingOccurrences(of: tokenHash, with: APIToken.make().hash)
+      try Data(renewed.utf8).write(to: URL(fileURLWithPath: path))
+      #expect(try await directory.reload())
+      #expect(try await caller("ana", "right").rights == 3)
     }
   }
 

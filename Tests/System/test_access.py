@@ -317,6 +317,8 @@ class AccessTests(unittest.TestCase):
                 with self.assertRaises(Exception):
                     cursor.adbc_ingest(
                         "t", pa.table({"id": [1]}), mode=mode, db_schema_name="open")
+            with self.assertRaises(Exception):
+                cursor.adbc_ingest("t", pa.table({"id": [1]}), mode="create", temporary=True)
 
     def test_only_an_admin_administers(self):
         for user in (READER, WRITER, GUEST):
@@ -460,6 +462,13 @@ class AccessTests(unittest.TestCase):
             cursor.execute("SELECT s FROM open.t WHERE id > ? ORDER BY id", (2,))
             self.assertEqual(
                 cursor.fetchall(), [("it's the default alias",), ("a",), ("b",), ("DEFAULT",)])
+        with self.service.adbc(
+                WRITER, PASSWORDS[WRITER],
+                **{"adbc.flight.sql.rpc.with_cookie_middleware": "true"}) as connection, \
+                connection.cursor() as cursor:
+            cursor.adbc_ingest("mine", pa.table({"n": [1, 2]}), mode="create", temporary=True)
+            cursor.execute("SELECT sum(n) FROM mine")
+            self.assertEqual(cursor.fetchall(), [(3,)])
         with self.service.clickhouse(
                 WRITER, PASSWORDS[WRITER], settings={"log_comment": "x"}) as client:
             client.insert("open.t", [[7, "c"]], column_names=["id", "s"])

@@ -196,12 +196,35 @@ class Cases:
         self.assertEqual(self.ingest(name, other, mode="replace"), 1)
         self.assertEqual(self.execute("SELECT * FROM {}." + name), [("x",)])
         self.assertFails(
-            lambda: self.ingest(name, rows, mode="create", temporary=True), "NOT_IMPLEMENTED",
-            "temporary")
-        self.assertFails(
             lambda: self.ingest(name, rows, mode="append", catalog_name="elsewhere"), "NOT_FOUND",
             "elsewhere")
         self.execute("DROP TABLE {}." + name)
+
+    def test_temporary_tables_are_filled(self):
+        rows = pa.table({"id": pa.array([1, 2], pa.int64()), "s": ["a", None]})
+        connection = connect(self.folder)
+        self.addCleanup(connection.close)
+
+        def ingest(mode, rows):
+            with connection.cursor() as cursor:
+                return cursor.adbc_ingest("passing", rows, mode=mode, temporary=True)
+
+        self.assertFails(lambda: ingest("append", rows), "NOT_FOUND", "passing")
+        self.assertEqual(ingest("create", rows), 2)
+        self.assertFails(lambda: ingest("create", rows), "ALREADY_EXISTS", "passing")
+        self.assertEqual(ingest("append", pa.table({"id": [3], "s": ["c"]})), 1)
+        self.assertEqual(
+            self.execute("SELECT * FROM passing ORDER BY id", connection=connection),
+            [(1, "a"), (2, None), (3, "c")])
+        self.assertEqual(ingest("replace", pa.table({"id": [4]})), 1)
+        self.assertEqual(ingest("create_append", pa.table({"id": [5]})), 1)
+        self.assertEqual(
+            self.execute("SELECT * FROM passing ORDER BY id", connection=connection), [(4,), (5,)])
+        self.assertFails(
+            lambda: self.ingest("passing", rows, connection, temporary=True), "INVALID_ARGUMENT",
+            "in no schema")
+        self.assertFails(
+            lambda: self.execute("SELECT * FROM passing"), "NOT_FOUND", "passing")
 
     def test_ingestion_of_streams_and_of_keys(self):
         name = "k" + uuid.uuid4().hex[:8]

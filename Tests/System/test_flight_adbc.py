@@ -133,6 +133,13 @@ class FlightADBCTests(unittest.TestCase):
         lists = pa.RecordBatch.from_arrays([pa.array([[1, 3]], pa.list_(pa.int64()))], ["0"])
         self.assertEqual(
             self.rows("SELECT number FROM numbers(5) WHERE has(?, number)", lists), [(1,), (3,)])
+        nested = pa.RecordBatch.from_arrays(
+            [pa.array([{"x y": 1, "z": [None, "it's"]}]),
+             pa.array([[("k", None), ("l", 5)]], pa.map_(pa.utf8(), pa.int64())),
+             pa.array([[]], pa.map_(pa.utf8(), pa.int64()))], ["0", "1", "2"])
+        self.assertEqual(
+            self.rows("SELECT ? AS a, ? AS b, ? AS c", nested),
+            [({"x y": 1, "z": [None, "it's"]}, [("k", None), ("l", 5)], [])])
         with self.connection.cursor() as cursor:
             self.assertEqual(len(cursor.adbc_prepare("SELECT CAST(? AS Int32)")), 1)
         with self.assertRaisesRegex(dbapi.Error, "nope"):
@@ -227,6 +234,35 @@ class FlightADBCTests(unittest.TestCase):
             ingest("append", table.slice(0, 0))
         with self.assertRaises(dbapi.Error):
             ingest("append", pa.table({"id": [1], "wrong": ["x"]}))
+
+    def test_temporary_tables_are_filled(self):
+        connection = self.connect(**{"adbc.flight.sql.rpc.with_cookie_middleware": "true"})
+        rows = pa.table({"id": pa.array([1, 2], pa.int64()), "s": ["a", None]})
+
+        def ingest(mode, rows, name="passing"):
+            with connection.cursor() as cursor:
+                return cursor.adbc_ingest(name, rows, mode=mode, temporary=True)
+
+        def stored():
+            return self.rows("SELECT * FROM passing ORDER BY id", connection=connection)
+
+        with self.assertRaisesRegex(dbapi.Error, "no temporary table passing"):
+            ingest("append", rows)
+        self.assertEqual(ingest("create", rows), 2)
+        with self.assertRaisesRegex(dbapi.Error, "a temporary table passing already"):
+            ingest("create", rows)
+        self.assertEqual(ingest("append", pa.table({"id": [3], "s": ["c"]})), 1)
+        self.assertEqual(stored(), [(1, "a"), (2, None), (3, "c")])
+        self.assertEqual(ingest("replace", pa.table({"id": [4]})), 1)
+        self.assertEqual(stored(), [(4,)])
+        self.assertEqual(ingest("create_append", pa.table({"id": [5]})), 1)
+        self.assertEqual(stored(), [(4,), (5,)])
+        self.assertEqual(ingest("create", samples.arrow_table(), "every"), samples.ROWS)
+        copied = self.run_statement("SELECT * FROM every ORDER BY id", connection=connection)
+        self.assertEqual(copied.to_pylist(), samples.plain(samples.rows()))
+        # It is the session's own.
+        with self.assertRaises(dbapi.Error):
+            self.rows("SELECT * FROM passing")
 
     def test_a_big_ingest_streams(self):
         rows, batches = 100_000, 20

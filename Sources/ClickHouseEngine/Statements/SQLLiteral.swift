@@ -19,8 +19,9 @@ struct SQLLiteral {
 
   private static func null(_ field: Field) throws -> String {
     switch field.type {
-    // The engine has no null lists, but NULL can be compared with one, or be a column's default.
-    case .null, .list, .largeList, .fixedSizeList: "NULL"
+    // The engine has no null lists, structs and maps, but NULL can be compared with one, or be a
+    // column's default.
+    case .null, .list, .largeList, .fixedSizeList, .structure, .map: "NULL"
     default: cast("NULL", "Nullable(\(try typeName(field)))")
     }
   }
@@ -72,12 +73,26 @@ struct SQLLiteral {
         try SQLLiteral(column.children[0], at: $0, item).text
       }
       return cast("[\(items.joined(separator: ", "))]", type)
-    case .null, .structure, .map, .denseUnion, .dictionary: throw unsupported(field)
+    case .structure(let fields):
+      let values = try zip(column.children, fields).map {
+        try SQLLiteral($0, at: column.offset + row, $1).text
+      }
+      return cast("tuple(\(values.joined(separator: ", ")))", type)
+    case .map(let entries, _):
+      let pairs = column.children[0]
+      let values = try column.listRange(at: row).flatMap { entry in
+        try zip(pairs.children, entries.type.childFields).map {
+          try SQLLiteral($0, at: pairs.offset + entry, $1).text
+        }
+      }
+      return cast("map(\(values.joined(separator: ", ")))", type)
+    case .null, .denseUnion, .dictionary: throw unsupported(field)
     }
   }
 
   private static func unsupported(_ field: Field) -> EngineError {
-    EngineError(message: "a value of Arrow's \(field.type) cannot stand in a statement")
+    EngineError(
+      message: "the parameter \(field.name) is of an Arrow type that has no literal: a union")
   }
 
   // MARK: Types
@@ -91,17 +106,30 @@ struct SQLLiteral {
     case .timestamp(let unit, let zone):
       return "DateTime64(\(unit.fractionDigitCount), \(quotedString(zoneName(zone))))"
     case .list(let item), .largeList(let item), .fixedSizeList(let item, _):
-      let type = try typeName(item)
-      let isList = if case .list = item.type { true } else { false }
-      // Whether an item may be null makes no difference to what is not.
-      return "Array(\(item.isNullable && !isList ? "Nullable(\(type))" : type))"
+      return "Array(\(try memberTypeName(item)))"
+    case .structure(let fields):
+      let members = try fields.map { "\(quotedIdentifier($0.name)) \(try memberTypeName($0))" }
+      return "Tuple(\(members.joined(separator: ", ")))"
+    case .map(let entries, _):
+      let (key, value) = (entries.type.childFields[0], entries.type.childFields[1])
+      return "Map(\(try typeName(key)), \(try memberTypeName(value)))"
     case .dictionary(_, let values):
       return try typeName(Field(name: field.name, type: values, metadata: field.metadata))
-    case .structure, .map, .denseUnion: throw unsupported(field)
+    case .denseUnion: throw unsupported(field)
     default:
       var field = field
       field.isNullable = false
       return try ColumnTypes.clickHouseType(of: field)
+    }
+  }
+
+  /// The engine's type of what is within a list, struct or map.
+  private static func memberTypeName(_ field: Field) throws -> String {
+    let type = try typeName(field)
+    switch field.type {
+    case .null: return "Nullable(Nothing)"
+    case .list, .largeList, .fixedSizeList, .structure, .map: return type
+    default: return field.isNullable ? "Nullable(\(type))" : type
     }
   }
 

@@ -12,7 +12,6 @@ extension FlightService {
   ) async throws -> Int {
     try requireCatalog(command.hasCatalog ? command.catalog : nil)
     try await rows.requireSchema()
-    if command.temporary { return try await ingestTemporary(command, rows, &call) }
     let hasDatabase = command.hasSchema && !command.schema.isEmpty
     var write = TableWrite(
       TableReference(
@@ -52,6 +51,11 @@ extension FlightService {
       }
     }
     if command.hasTransactionID { write.transaction = try self.name(command.transactionID) }
+    if command.temporary {
+      guard !hasDatabase else { throw APIError.invalid("a temporary table is in no schema") }
+      changeSession(of: &call) { $0.isHeldByEngine = true }
+      return try await call.service.writeTemporary(write, rows: rows, in: call.request(""))
+    }
     return try await call.service.write(write, rows: rows)
   }
 

@@ -14,6 +14,8 @@ struct Ingestion {
 
   /// The table's name; nil when nothing is ingested.
   private(set) var table: String?
+  /// Whether the table lives in the connection's session and ends with it.
+  private(set) var isTemporary = false
   private var schema: String?
   private var mode = Mode.create
   private var primaryKey: [String] = []
@@ -23,6 +25,10 @@ struct Ingestion {
   func write(schema current: String) throws -> TableWrite {
     guard let table, !table.isEmpty else {
       throw DriverError.invalidState("the option adbc.ingest.target_table is not set")
+    }
+    guard schema == nil || !isTemporary else {
+      throw DriverError.invalidArgument(
+        "a temporary table is in no schema: leave adbc.ingest.target_db_schema out")
     }
     var write = TableWrite(TableReference(database: schema ?? current, table: table))
     write.action = action
@@ -51,11 +57,7 @@ struct Ingestion {
       }
       self.mode = mode
     case "adbc.ingest.temporary":
-      if try value?.bool(key) == true {
-        throw DriverError.notImplemented(
-          "temporary tables cannot be filled by ingestion: CREATE TEMPORARY TABLE and INSERT, or "
-            + "ingest into a table")
-      }
+      isTemporary = try value?.bool(key) ?? false
     case "magic.ingest.primary_key":
       primaryKey =
         text?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? []
@@ -77,7 +79,7 @@ struct Ingestion {
     case "adbc.ingest.target_catalog": .text(Connection.catalog)
     case "adbc.ingest.target_db_schema": schema.map { .text($0) }
     case "adbc.ingest.mode": .text(mode.rawValue)
-    case "adbc.ingest.temporary": .bool(false)
+    case "adbc.ingest.temporary": .bool(isTemporary)
     case "magic.ingest.primary_key": .text(primaryKey.joined(separator: ","))
     case "magic.ingest.action": .text(action.rawValue)
     default: nil

@@ -158,8 +158,15 @@ final class Statement: OptionHolder, Sendable {
     try connection.checkWritable()
     var write = try ingestion.write(schema: connection.schema)
     write.token = token
-    write.transaction = try connection.transactionForChange()
     let service = try connection.service()
+    if ingestion.isTemporary {
+      connection.beginSession()
+      let request = connection.request("")
+      return try work.wait { [write] in
+        try await service.writeTemporary(write, rows: rows, in: request)
+      }
+    }
+    write.transaction = try connection.transactionForChange()
     return try work.wait { [write] in try await service.write(write, rows: rows) }
   }
 

@@ -8,8 +8,14 @@ import Threads
 public final class UserDirectory: Authenticator {
   private typealias User = UsersFile.User
 
+  private struct Member {
+    var user: User
+    /// What ``Caller/rights`` is for them.
+    var rights: Int
+  }
+
   private struct State {
-    var users: [String: User] = [:]
+    var users: [String: Member] = [:]
     /// The users' names, by the hashes of their tokens.
     var tokens: [String: String] = [:]
     /// Until when passwords need not be checked again, by a keyed hash of name and password: nothing
@@ -64,7 +70,8 @@ public final class UserDirectory: Authenticator {
       let users = try Self.merged(file, fixed)
       return state.withLock { state in
         let names = users.map { ($0.name, $0) }
-        guard state.users != Dictionary(names, uniquingKeysWith: { $1 }) else { return false }
+        let found = Dictionary(names, uniquingKeysWith: { $1 })
+        guard state.users.mapValues(\.user) != found else { return false }
         Self.adopt(users, in: &state)
         return true
       }
@@ -100,12 +107,18 @@ public final class UserDirectory: Authenticator {
   }
 
   private static func adopt(_ users: [User], in state: inout State) {
-    state.users = Dictionary(users.map { ($0.name, $0) }) { $1 }
+    state.generation += 1
+    let members = users.map { user in
+      let former = state.users[user.name]
+      let isSame = former.map { ($0.user.role, $0.user.databases) == (user.role, user.databases) }
+      let rights = isSame == true ? former?.rights : nil
+      return (user.name, Member(user: user, rights: rights ?? state.generation))
+    }
+    state.users = Dictionary(members) { $1 }
     state.tokens = Dictionary(
       users.flatMap { user in user.tokens.map { ($0, user.name) } }
     ) { $1 }
     state.verified = [:]
-    state.generation += 1
   }
 
   private static func users(of environment: [String: String]) throws(APIError) -> [User] {
@@ -144,47 +157,47 @@ public final class UserDirectory: Authenticator {
         try await authenticate(user: user, password: password, address: host(of: address))
       }
     return Caller(
-      user: found.name, role: found.role, databases: found.databases, interface: interface,
-      address: address)
+      user: found.user.name, role: found.user.role, databases: found.user.databases,
+      rights: found.rights, interface: interface, address: address)
   }
 
-  private func authenticate(token: String, address: String) throws(APIError) -> User {
+  private func authenticate(token: String, address: String) throws(APIError) -> Member {
     let hash = APIToken.hash(of: token)
-    let user = state.withLock { state in state.tokens[hash].flatMap { state.users[$0] } }
-    guard let user else {
+    let member = state.withLock { state in state.tokens[hash].flatMap { state.users[$0] } }
+    guard let member else {
       throw APIError(.unauthenticated, "the token is unknown", engineCode: 516)
     }
-    return user
+    return member
   }
 
   /// What is known before the password is hashed.
   private enum Start {
-    case known(User)
+    case known(Member)
     case check(hash: String?, generation: Int)
   }
 
   private func authenticate(
     user name: String, password: String, address: String
-  ) async throws -> User {
+  ) async throws -> Member {
     let proof = SHA256.authenticationCode(
       of: Array(name.utf8) + [0] + Array(password.utf8), key: key)
     let start = try state.withLock { state throws(APIError) in
       try Self.begin(&state, name, proof, address)
     }
     guard case .check(let hash, let generation) = start else {
-      if case .known(let user) = start { return user }
+      if case .known(let member) = start { return member }
       throw Self.wrong
     }
     let isRight = await checker.verify(password, hash ?? standIn) && hash != nil
     return try state.withLock { state throws(APIError) in
       state.checking -= 1
-      guard isRight, let user = state.users[name], user.password == hash else {
+      guard isRight, let member = state.users[name], member.user.password == hash else {
         state.throttle.noteFailure(user: name, address: address, now: .now)
         throw Self.wrong
       }
       state.throttle.noteSuccess(user: name, address: address)
       if generation == state.generation { Self.remember(proof, in: &state) }
-      return user
+      return member
     }
   }
 
@@ -192,8 +205,8 @@ public final class UserDirectory: Authenticator {
     _ state: inout State, _ name: String, _ proof: [UInt8], _ address: String
   ) throws(APIError) -> Start {
     let now = ContinuousClock.now
-    if let end = state.verified[proof], end > now, let user = state.users[name] {
-      return .known(user)
+    if let end = state.verified[proof], end > now, let member = state.users[name] {
+      return .known(member)
     }
     if let delay = state.throttle.delay(user: name, address: address, now: now) {
       throw APIError(
@@ -205,7 +218,7 @@ public final class UserDirectory: Authenticator {
       throw APIError(.unavailable, "too many logins at once; try again")
     }
     state.checking += 1
-    return .check(hash: state.users[name]?.password, generation: state.generation)
+    return .check(hash: state.users[name]?.user.password, generation: state.generation)
   }
 
   private static func remember(_ proof: [UInt8], in state: inout State) {

@@ -1,5 +1,4 @@
 import Arrow
-import MagicCore
 
 /// How columns of Arrow data are declared in ClickHouse.
 ///
@@ -59,7 +58,7 @@ public enum ColumnTypes {
   }
 
   /// The item of a list as it is stored: nullable when the list is.
-  static func storedItem(_ item: Field, of list: Field) throws -> Field {
+  public static func storedItem(_ item: Field, of list: Field) throws -> Field {
     guard list.isNullable else { return item }
     guard !item.isNullable else {
       throw EngineError(
