@@ -12,7 +12,15 @@ public final class ClickHouseEngine: Engine {
     var isClosing = false
     var connectionCount = 0
     var waiters: [CheckedContinuation<Void, Never>] = []
+    /// Sessions for those who ask next: opening one takes a good part of a short statement's time.
+    /// They count as connections, as do those that are being opened.
+    var spares: [ClickHouseConnection] = []
+    var spareCount = 0
+    var spareLimit = 0
   }
+
+  /// How many sessions are kept open in advance.
+  private static let spareLimit = 4
 
   /// The data folder's absolute path.
   public let dataFolder: String
@@ -49,6 +57,7 @@ public final class ClickHouseEngine: Engine {
     }
     do {
       try await engine.makeDefaultAtomic()
+      engine.state.withLock { $0.spareLimit = spareLimit }
     } catch {
       await engine.shutdown()
       throw error
@@ -93,23 +102,60 @@ public final class ClickHouseEngine: Engine {
   }
 
   public func connect() async throws -> any EngineConnection {
-    let isOpen = state.withLock { state in
-      if state.isClosing { return false }
+    let (isOpen, spare) = state.withLock { state in
+      if state.isClosing { return (false, nil as ClickHouseConnection?) }
+      if let spare = state.spares.popLast() {
+        state.spareCount -= 1
+        return (true, spare)
+      }
       state.connectionCount += 1
-      return true
+      return (true, nil)
     }
     guard isOpen else { throw EngineError(message: "the engine is shut down") }
-    let connection = ClickHouseConnection(database: database, killer: killer) { [self] in
-      connectionClosed()
-    }
+    Task.detached { await self.addSpare() }
+    if let spare { return spare }
+    let connection = newConnection()
     try await connection.open()
     return connection
   }
 
+  /// A connection that is counted already.
+  private func newConnection() -> ClickHouseConnection {
+    ClickHouseConnection(database: database, killer: killer) { [self] in connectionClosed() }
+  }
+
+  /// Opens a session in advance, unless there are enough.
+  private func addSpare() async {
+    let isWanted = state.withLock { state in
+      guard !state.isClosing, state.spareCount < state.spareLimit else { return false }
+      state.spareCount += 1
+      state.connectionCount += 1
+      return true
+    }
+    guard isWanted else { return }
+    let connection = newConnection()
+    // What hinders it hinders who connects next too, and is told there.
+    let isOpen = (try? await connection.open()) != nil
+    let isKept = state.withLock { state in
+      guard isOpen, !state.isClosing else {
+        state.spareCount -= 1
+        return false
+      }
+      state.spares.append(connection)
+      return true
+    }
+    if !isKept { await connection.close() }
+  }
+
   public func shutdown() async {
+    let spares = state.withLock { state in
+      state.isClosing = true
+      defer { state.spares = [] }
+      return state.spares
+    }
+    for spare in spares { await spare.close() }
     await withCheckedContinuation { continuation in
       let isIdle = state.withLock { state in
-        state.isClosing = true
         if state.connectionCount > 0 { state.waiters.append(continuation) }
         return state.connectionCount == 0
       }
