@@ -1,5 +1,6 @@
 import Arrow
 import Binlog
+import Glibc
 import MySQLSchema
 import WireFormat
 
@@ -99,9 +100,9 @@ final class IPv4Encoder: ColumnEncoder {
   }
 }
 
-/// INET6: the text that the server prints.
+/// INET6: 16 bytes in the order of the text.
 final class IPv6Encoder: ColumnEncoder {
-  private let values = BinaryBuilder(type: .utf8)
+  private let values = FixedSizeBinaryBuilder(width: 16)
 
   init(_ column: Column, _ field: Field, _ context: ColumnContext) {
     super.init(column, field, values, context)
@@ -110,78 +111,22 @@ final class IPv6Encoder: ColumnEncoder {
   override func accept(_ wire: WireColumnType) -> Bool { wire == .string(maximumLength: 16) }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
-    writeAddress(try reader.readPadded())
-    values.endValue()
+    let value = try reader.readPadded()
+    withUnsafeBytes(of: (value.high.bigEndian, value.low.bigEndian)) { values.append($0) }
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {
-    let isAddress = cell.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
-        UInt8(ascii: ":"), UInt8(ascii: "."):
-        true
-      default: false
-      }
+    var address = in6_addr()
+    let isAddress = withUnsafeTemporaryAllocation(
+      byteCount: Int(INET6_ADDRSTRLEN), alignment: 1
+    ) { text in
+      // Room for the zero byte at the end.
+      guard cell.count < text.count, !cell.contains(0) else { return false }
+      text.copyMemory(from: cell)
+      text[cell.count] = 0
+      return inet_pton(AF_INET6, text.baseAddress, &address) == 1
     }
-    guard isAddress, (2...45).contains(cell.count) else {
-      throw DecodeError(.malformed, "IPv6 address", at: 0)
-    }
-    values.append(cell)
-  }
-
-  /// Writes the form of RFC 5952, except that, as the server does, a single zero group is shortened
-  /// too and an address of which only the last 32 bits are set ends in dotted form.
-  private func writeAddress(_ value: (high: UInt64, low: UInt64)) {
-    func group(_ index: Int) -> UInt16 {
-      let half = index < 4 ? value.high : value.low
-      return UInt16(truncatingIfNeeded: half >> UInt64((3 - index & 3) * 16))
-    }
-    var gap = 0..<0
-    var start = 0
-    for index in 0..<8 {
-      if group(index) != 0 {
-        start = index + 1
-      } else if index + 1 - start > gap.count {
-        gap = start..<(index + 1)
-      }
-    }
-    let isMapped = gap == 0..<5 && group(5) == 0xFFFF
-    let hexCount = gap == 0..<6 || isMapped ? 6 : 8
-    for index in 0..<hexCount where !gap.contains(index) {
-      if index == gap.upperBound && !gap.isEmpty {
-        writeText("::")
-      } else if index > 0 {
-        writeText(":")
-      }
-      writeHex(group(index))
-    }
-    if gap.upperBound == hexCount { writeText("::") }
-    if hexCount == 6 {
-      if isMapped { writeText(":") }
-      for index in 0..<4 {
-        if index > 0 { writeText(".") }
-        writeDecimal(UInt8(truncatingIfNeeded: value.low >> UInt64((3 - index) * 8)))
-      }
-    }
-  }
-
-  private func writeText(_ text: StaticString) {
-    values.write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-  }
-
-  private func writeHex(_ value: UInt16) {
-    var isLeading = true
-    for shift: UInt16 in [12, 8, 4, 0] {
-      let digit = UInt8(value >> shift & 15)
-      if digit == 0 && isLeading && shift > 0 { continue }
-      isLeading = false
-      values.write(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-    }
-  }
-
-  private func writeDecimal(_ value: UInt8) {
-    if value >= 100 { values.write(UInt8(ascii: "0") + value / 100) }
-    if value >= 10 { values.write(UInt8(ascii: "0") + value / 10 % 10) }
-    values.write(UInt8(ascii: "0") + value % 10)
+    guard isAddress else { throw DecodeError(.malformed, "IPv6 address", at: 0) }
+    withUnsafeBytes(of: address) { values.append($0) }
   }
 }

@@ -5,7 +5,7 @@ extension Field {
   /// The metadata key under which DATETIME and TIMESTAMP columns keep their number of fractional
   /// digits.
   public static let precisionKey = "magic.precision"
-  /// The extension name of IPv6 addresses as text.
+  /// The extension name of IPv6 addresses in 16 bytes.
   public static let ipv6ExtensionName = "magic.ipv6"
   /// The extension name of IPv4 addresses as integers.
   public static let ipv4ExtensionName = "magic.ipv4"
@@ -34,12 +34,12 @@ extension ColumnType {
       .timestamp(SubsecondUnit(digits: digits).timeUnit, timeZone: "UTC")
     case .time: .int64
     case .year: .uint16
-    case .string, .json, .inet6: .utf8
+    case .string, .json: .utf8
     case .binary, .bytes, .geometry: .binary
     case .enumeration(let members): EnumerationMembers(members).arrowType
     case .set(let members): .list(Self.item(.dictionary(members.count)))
     case .inet4: .uint32
-    case .uuid: .fixedSizeBinary(16)
+    case .uuid, .inet6: .fixedSizeBinary(16)
     case .vector: .list(Self.item(.float32))
     }
   }

@@ -30,6 +30,27 @@ import Testing
     #expect(ValueText.time(microseconds: microseconds, fractionalDigits: digits) == text)
   }
 
+  @Test(arguments: [
+    ("20010db8000000000000000000000001", "2001:db8::1"),
+    ("00000000000000000000000000000000", "::"),
+    ("00000000000000000000000000000001", "::0.0.0.1"),
+    ("00000000000000000000000000010002", "::0.1.0.2"),
+    ("00000000000000000000ffff01020304", "::ffff:1.2.3.4"),
+    ("00010000000200030004000500060007", "1::2:3:4:5:6:7"),
+    ("00010002000300040005000600070000", "1:2:3:4:5:6:7::"),
+    ("00000000000100000000000100000000", "::1:0:0:1:0:0"),
+    ("0064ff9b000000000000000001020304", "64:ff9b::102:304"),
+    ("20010db8000000000001000000000000", "2001:db8:0:0:1::"),
+    ("00010002000300040005000600070008", "1:2:3:4:5:6:7:8"),
+  ])
+  func ipv6Addresses(digits: String, text: String) {
+    let digits = Array(digits)
+    let bytes = stride(from: 0, to: 32, by: 2).compactMap {
+      UInt8(String(digits[$0...($0 + 1)]), radix: 16)
+    }
+    #expect(bytes.withUnsafeBytes { ValueText.ipv6($0) } == text)
+  }
+
   @Test func decimals() {
     func text(_ magnitude: (UInt64, UInt64, UInt64, UInt64), _ scale: Int, negative: Bool = false)
       -> String

@@ -198,7 +198,6 @@ enum ComparisonQuery {
       let name = quotedIdentifier(column.name)
       switch column.type {
       case .uuid: return "UUIDStringToNum(toString(\(name)))"
-      case .inet6: return "toString(\(name))"
       default: return name
       }
     }
@@ -206,7 +205,7 @@ enum ComparisonQuery {
     let order = schema.primaryKey.map { index in
       let name = quotedIdentifier(schema.columns[index].name)
       switch schema.columns[index].type {
-      case .uuid, .inet6, .enumeration: return "toString(\(name))"
+      case .uuid, .enumeration: return "toString(\(name))"
       default: return name
       }
     }

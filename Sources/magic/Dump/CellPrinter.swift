@@ -32,7 +32,7 @@ struct CellPrinter {
     case .time(let digits):
       let microseconds = values.withValues(of: Int64.self) { Int($0[row]) }
       line.string(ValueText.time(microseconds: microseconds, fractionalDigits: digits))
-    case .string, .json, .inet6, .enumeration:
+    case .string, .json, .enumeration:
       values.withBinaryValue(at: row) { line.string($0) }
     case .binary, .bytes, .geometry:
       values.withBinaryValue(at: row) { line.base64($0) }
@@ -41,6 +41,8 @@ struct CellPrinter {
       line.string(
         stride(from: 24, through: 0, by: -8).map { String(address >> UInt32($0) & 255) }
           .joined(separator: "."))
+    case .inet6:
+      line.string(values.withBinaryValue(at: row) { ValueText.ipv6($0) })
     case .uuid:
       line.string(values.withBinaryValue(at: row) { ValueText.uuid($0) })
     case .set:

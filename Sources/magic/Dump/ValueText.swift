@@ -65,6 +65,32 @@ enum ValueText {
     return text
   }
 
+  /// The form of RFC 5952, except that, as the server does, a single zero group is shortened too and
+  /// an address of which only the last 32 bits are set ends in dotted form.
+  static func ipv6(_ bytes: UnsafeRawBufferPointer) -> String {
+    let groups = stride(from: 0, to: bytes.count, by: 2).map {
+      Int(bytes[$0]) << 8 | Int(bytes[$0 + 1])
+    }
+    var gap = 0..<0
+    var start = 0
+    for (index, group) in groups.enumerated() {
+      if group != 0 {
+        start = index + 1
+      } else if index + 1 - start > gap.count {
+        gap = start..<(index + 1)
+      }
+    }
+    let isMapped = gap == 0..<5 && groups[5] == 0xFFFF
+    let isDotted = gap == 0..<6 || isMapped
+    var parts = groups.map { String($0, radix: 16) }
+    if isDotted {
+      parts[6...] = [bytes[12...].map { String($0) }.joined(separator: ".")]
+    }
+    guard !gap.isEmpty else { return parts.joined(separator: ":") }
+    return parts[..<gap.lowerBound].joined(separator: ":") + "::"
+      + parts[min(gap.upperBound, parts.count)...].joined(separator: ":")
+  }
+
   /// The day of the proleptic Gregorian calendar. A year is counted from March here, so that the
   /// leap day ends it; 400 years have 146,097 days.
   private static func civil(days: Int) -> (year: Int, month: Int, day: Int) {

@@ -157,10 +157,10 @@ extension TableSchema {
     primaryKey.map { index in
       let name = "`" + columns[index].name.replacing("`", with: "``") + "`"
       switch columns[index].type {
-      case .string, .enumeration, .set, .json, .uuid, .inet6:
+      case .string, .enumeration, .set, .json, .uuid:
         return "CAST(CONVERT(\(name) USING utf8mb4) AS BINARY)"
       case .integer, .float, .double, .decimal, .bit, .date, .datetime, .timestamp, .time, .year,
-        .binary, .bytes, .geometry, .inet4, .vector:
+        .binary, .bytes, .geometry, .inet4, .inet6, .vector:
         return name
       }
     }.joined(separator: ", ")
