@@ -31,12 +31,16 @@ public protocol Database: StatementService {
   /// - Throws: ``EngineError`` when the statement is wrong.
   func schema(of statement: String, context: StatementContext) async throws -> Schema?
 
-  /// What a statement would touch, as far as its text tells; decides nothing.
+  /// What a statement would touch; decides nothing.
   ///
-  /// - Parameter parameters: the values of `{name:Identifier}`, as in
-  ///   ``StatementContext/parameters``.
+  /// - Parameters:
+  ///   - parameters: the values of `{name:Identifier}`, as in ``StatementContext/parameters``.
+  ///   - thoroughly: whether the names that it reads, its functions and its engines are wanted, too.
+  ///     The engine's own parser finds them, and the statement is compared with what that says.
   /// - Throws: ``EngineError`` when the text is not even a statement.
-  func inspect(_ statement: String, parameters: [String: String]) throws -> StatementInspection
+  func inspect(
+    _ statement: String, parameters: [String: String], thoroughly: Bool
+  ) async throws -> StatementInspection
 
   /// Opens a session that outlives its statements.
   func openSession() async throws -> any DatabaseSession
@@ -317,9 +321,11 @@ public struct StatementInspection: Hashable, Sendable {
   /// The same statement, in which no condition is evaluated for rows of system tables that a filter
   /// of the session leaves out; nil when it reads none.
   public var guarded: String?
-  /// Whether it is an INSERT with VALUES, whose expressions are inspected as far as they stand in the
-  /// text.
-  public var hasValues = false
+  /// Whether it is an INSERT whose VALUES the engine reads as they were inspected, so that they may be
+  /// expressions.
+  public var hasPlainValues = false
+  /// Whether it reads tables, or what WITH defines, by names without a database.
+  public var readsOwnTables = false
   /// The text with every literal replaced by `?`: it holds no data and no secrets.
   public var pattern: String
   /// How many `?`, or the highest `$n`, it has in the place of values.

@@ -79,7 +79,9 @@ final class FakeDatabase: Database {
     return FakeReader.schema
   }
 
-  func inspect(_ statement: String, parameters: [String: String]) throws -> StatementInspection {
+  func inspect(
+    _ statement: String, parameters: [String: String], thoroughly: Bool
+  ) throws -> StatementInspection {
     let verb = String(statement.split(separator: " ").first ?? "")
     let kind: StatementInspection.Kind =
       switch verb {

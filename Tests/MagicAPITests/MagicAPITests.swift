@@ -58,6 +58,7 @@ import Testing
         "max_memory_usage": "300", "max_threads": "1", "log_comment": "q1",
         "input_format_values_interpret_expressions": "0",
         "input_format_values_deduce_templates_of_expressions": "0",
+        "implicit_select": "0", "allow_introspection_functions": "0",
       ])
     #expect(!context.isReadOnly)
     _ = try await service(api, "bob", .reader).query(StatementRequest("SELECT 0"))

@@ -1,18 +1,45 @@
 import MagicCore
 
 extension StatementPath {
-  /// What a statement would touch, as far as its text tells.
+  /// What a statement would touch.
   ///
   /// - Throws: ``EngineError`` when the text is not even a statement.
   public func inspect(
-    _ statement: String, parameters: [String: String]
-  ) throws -> StatementInspection {
-    try StatementInspection(SQLText(statement), parameters: parameters)
+    _ statement: String, parameters: [String: String], thoroughly: Bool
+  ) async throws -> StatementInspection {
+    let text = SQLText(statement)
+    var (inspection, scanner, next) = try StatementInspection.scan(text, parameters: parameters)
+    guard thoroughly, inspection.kind != .administer, inspection.missingParameters.isEmpty else {
+      return inspection
+    }
+    guard text.tokens.count <= 200_000 else {
+      throw EngineError(
+        code: 241, message: "the statement has more than 200,000 words; an admin's may have more")
+    }
+    let forEngine = try ParserText(text, parameters: parameters)
+    inspection.add(try await parser.tree(of: forEngine.statement), to: scanner, from: next)
+    inspection.sources += forEngine.rawSources
+    if forEngine.transformers.count > 0 {
+      inspection.add(expressions: try await parser.tree(of: forEngine.transformers))
+    }
+    if inspection.hasPlainValues {
+      do {
+        inspection.add(expressions: try await parser.tree(of: forEngine.values, isKept: false))
+      } catch is EngineError {
+        // Then the engine takes them for nothing but values.
+        inspection.hasPlainValues = false
+      }
+    }
+    return inspection
   }
 }
 
 extension StatementInspection {
-  init(_ text: SQLText, parameters: [String: String]) throws {
+  /// What the words of a statement tell, the scanner that knows more, and the position after the
+  /// names that the statement begins with.
+  static func scan(
+    _ text: SQLText, parameters: [String: String]
+  ) throws -> (Self, StatementScanner, next: Int) {
     guard !text.tokens.isEmpty else { throw EngineError(message: "the statement is empty") }
     // The engine takes more characters for spaces and quotes than are known here.
     guard text.tokens.indices.allSatisfy(text.isPlain) else {
@@ -24,25 +51,219 @@ extension StatementInspection {
     }
     let verb = text.isSymbol(0, "(") ? "SELECT" : text.word(0)
     let declares = ["CREATE", "REPLACE", "ALTER"].contains(verb)
-    var scanner = StatementScanner(text, parameters: parameters, declares: declares)
-    let (kind, start) = scanner.scanHead()
-    try scanner.scan(from: start)
-    scanner.scanSettings()
-    self.init(
+    var scanner = StatementScanner(text, parameters: parameters)
+    let (kind, next) = scanner.scanHead()
+    try scanner.scan(declares: declares)
+    var inspection = Self(
       kind: scanner.isUnruly ? .administer : kind, verb: verb, targets: scanner.targets,
       pattern: text.pattern, positionalParameterCount: try text.positionalParameterCount())
-    sources = scanner.sources
-    functions = scanner.functions
-    tableFunctions = scanner.tableFunctions
-    engines = scanner.engines
-    settings = scanner.settings
-    missingParameters = scanner.missingParameters
+    inspection.sources = scanner.sources
+    inspection.functions = scanner.functions
+    inspection.settings = scanner.settings
+    inspection.missingParameters = scanner.missingParameters
     // The engine keeps a view's parameters, for which others give values.
     let isView = (0..<6).contains { text.word($0) == "VIEW" }
     let hasParameters = text.tokens.indices.contains { text.isSymbol($0, "{") }
-    isOpaque = scanner.isOpaque || declares && isView && hasParameters
-    if !scanner.guards.isEmpty { guarded = text.replacing(scanner.guards) }
-    killedStatement = kind == .kill ? scanner.killedStatement : nil
-    hasValues = kind == .write && InsertStatement(text)?.source == .values
+    inspection.isOpaque = scanner.isOpaque || declares && isView && hasParameters
+    inspection.killedStatement = kind == .kill ? scanner.killedStatement : nil
+    inspection.hasPlainValues =
+      kind == .write && InsertStatement(text)?.source == .values && text.hasPlainValues
+    return (inspection, scanner, next)
+  }
+
+  /// Adds what the engine's parser says. Where that is more than the words have told, and it matters,
+  /// the statement is not believed.
+  fileprivate mutating func add(_ tree: SyntaxTree, to scanner: StatementScanner, from next: Int) {
+    let isTold =
+      Self.kind(of: tree) == kind && !tree.namesFile
+      && tree.settingsCount <= scanner.settingsCount
+      && tree.transformerCount <= scanner.transformerCount
+      && (kind != .write && kind != .declare || tree.subjects.isSubset(of: subjects))
+    if !isTold { kind = .administer }
+    engines = tree.engines
+    let guards = scanner.guards(from: next)
+    var counts: [String: Int] = [:]
+    for name in tree.tables {
+      counts[name, default: 0] += 1
+      readsOwnTables = readsOwnTables || !name.contains(".")
+      addSources(name)
+    }
+    for name in tree.members {
+      addSources(name)
+      // A column's name, or a table's that cannot be guarded.
+      if guards.counts[name] != nil { isOpaque = true }
+    }
+    // What is no table's name for sure cannot be guarded.
+    let isGuarded = guards.counts.allSatisfy { counts[$0.key] == $0.value }
+    let isFound = counts.keys.allSatisfy { name in
+      let database = name.prefix { $0 != "." }
+      return database.count == name.count || !StatementScanner.isSystem(String(database))
+        || guards.counts[name] != nil
+    }
+    if !isGuarded || !isFound { isOpaque = true }
+    if !guards.edits.isEmpty { guarded = scanner.text.replacing(guards.edits) }
+    addCalls(of: tree)
+  }
+
+  /// Adds what expressions of the statement do that the engine's parser does not show within it.
+  fileprivate mutating func add(expressions tree: SyntaxTree) {
+    if tree.settingsCount > 0 || tree.transformerCount > 0 { kind = .administer }
+    for name in tree.tables + tree.members {
+      readsOwnTables = readsOwnTables || !name.contains(".")
+      addSources(name)
+      let database = name.prefix { $0 != "." }
+      if database.count < name.count, StatementScanner.isSystem(String(database)) {
+        isOpaque = true
+      }
+    }
+    addCalls(of: tree)
+  }
+
+  /// What right a statement takes, as far as the engine's parser tells.
+  private static func kind(of tree: SyntaxTree) -> Kind {
+    switch tree.kind {
+    case "SelectWithUnionQuery", "DescribeQuery", "CheckQuery": .read
+    case let kind where kind.hasPrefix("Show") || kind.hasPrefix("Exists"): .read
+    case "InsertQuery", "UpdateQuery", "DeleteQuery": .write
+    case "CreateQuery", "CreateIndexQuery", "AlterQuery", "DropQuery", "DropIndexQuery",
+      "TruncateQuery", "Rename", "OptimizeQuery":
+      .declare
+    case "Set", "UseQuery", "ASTTransactionControl": .session
+    case "KillQueryQuery": .kill
+    default: .administer
+    }
+  }
+
+  /// The names at the statement's beginning.
+  private var subjects: Set<String> {
+    Set((targets + sources).flatMap { [$0.database, $0.table].compactMap(\.self) })
+  }
+
+  /// Adds a name with dots. A dot may be part of a name, so each of them is taken for the one after
+  /// the database.
+  private mutating func addSources(_ name: String) {
+    for dot in name.indices where name[dot] == "." {
+      sources.append(
+        Name(database: String(name[..<dot]), table: String(name[name.index(after: dot)...])))
+    }
+  }
+
+  /// Adds the functions, and the dictionaries and tables whose names are their arguments.
+  private mutating func addCalls(of tree: SyntaxTree) {
+    functions.formUnion(tree.functions)
+    for function in tree.tableFunctions {
+      // A view with parameters is called like a function.
+      if function.contains(".") { addSources(function) } else { tableFunctions.insert(function) }
+    }
+    for (function, name) in tree.namingCalls where function.lowercased() != "hascolumnintable" {
+      guard let name, !name.contains(where: { "`\"\\".contains($0) }), !Self.isUUID(name) else {
+        isOpaque = true
+        continue
+      }
+      addSources(name)
+      // Where the engine evaluates it later, another database may be the current one.
+      let isLater = kind == .declare || ["UPDATE", "DELETE"].contains(verb)
+      if isLater, !name.contains(".") { isOpaque = true }
+    }
+    for strings in tree.strings(ofCallsOf: "hascolumnintable") {
+      // Seven arguments name another server.
+      guard let strings, strings.count == 3 else {
+        isOpaque = true
+        continue
+      }
+      sources.append(Name(database: strings[0], table: strings[1]))
+    }
+  }
+
+  /// Whether a text is in the form of a UUID, by which the engine finds what it has another name for.
+  private static func isUUID(_ text: String) -> Bool {
+    text.wholeMatch(of: /[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}/) != nil
+  }
+}
+
+/// A statement as the engine's parser knows it, without the rows of an INSERT: with the engine's words
+/// for those of the mutable tables, and with something in the places of values.
+private struct ParserText {
+  let statement: String
+  /// The tables that SELRAW reads.
+  let rawSources: [StatementInspection.Name]
+  /// A query with what APPLY has in brackets.
+  let transformers: String
+  /// A query with the rows after VALUES.
+  let values: String
+
+  init(_ original: SQLText, parameters: [String: String]) throws {
+    var text = original
+    if let places = try text.bindingNulls() { text = places }
+    text = SQLText(text.replacing(text.parameterValues(parameters)))
+    var rawSources: [StatementInspection.Name] = []
+    if text.hasSelraw {
+      text = SQLText(
+        text.replacingSelraw { name in
+          rawSources.append(.init(database: name.database, table: name.table))
+          return nil
+        })
+    }
+    self.rawSources = rawSources
+    let brackets = text.tokens.indices.compactMap { index -> String? in
+      guard text.word(index) == "APPLY", text.isSymbol(index + 1, "("),
+        let close = text.closing(index + 1)
+      else { return nil }
+      return text.text(index + 1..<close + 1)
+    }
+    transformers = brackets.isEmpty ? "" : "SELECT " + brackets.joined(separator: ", ")
+    let count = text.tokens.count
+    guard let head = InsertHead(text) else {
+      statement = text.text(0..<count)
+      values = ""
+      return
+    }
+    let source = head.source(in: text)
+    let end = text.word(source) == "VALUES" ? source + 1 : count
+    let verb = text.tokens[head.verb].range
+    let last = text.byteRange(0..<end).upperBound
+    let parts = [
+      text.bytes[text.tokens[0].range.lowerBound..<verb.lowerBound], Array("INSERT".utf8)[...],
+      text.bytes[verb.upperBound..<last],
+    ]
+    statement = String(decoding: parts.joined(), as: UTF8.self)
+    values = "SELECT " + text.text(end..<count)
+  }
+}
+
+extension SQLText {
+  /// What takes the place of each `{name:Type}`: a name's value, and a text for what is no name.
+  fileprivate func parameterValues(
+    _ parameters: [String: String]
+  ) -> [(range: Range<Int>, text: String)] {
+    tokens.indices.compactMap { index in
+      guard isSymbol(index, "{"), let name = identifier(index + 1), isSymbol(index + 2, ":"),
+        let close = closing(index), isSymbol(close, "}")
+      else { return nil }
+      let range = byteRange(index..<close + 1)
+      guard word(index + 3) == "IDENTIFIER" else { return (range, " 'x' ") }
+      let value = StatementScanner.unescaped(parameters[name] ?? "")
+      return (range, " " + quotedIdentifier(value) + " ")
+    }
+  }
+
+  /// Whether the VALUES of an INSERT are written so that there are no two ways to read them: nothing
+  /// but space between words, and no brackets that a type may read in its own way.
+  fileprivate var hasPlainValues: Bool {
+    guard let head = InsertHead(self) else { return false }
+    let source = head.source(in: self)
+    // Rows that come from outside of the text are values only.
+    guard source + 1 < tokens.count else { return false }
+    var end: Int?
+    for index in tokens.indices.dropFirst(source) {
+      let token = tokens[index]
+      let gap = bytes[(end ?? token.range.lowerBound)..<token.range.lowerBound]
+      let isHeredoc = token.kind == .string && bytes[token.range.lowerBound] == UInt8(ascii: "$")
+      guard gap.allSatisfy({ $0 <= 0x20 }), token.kind != .quotedName, !isHeredoc,
+        !isSymbol(index, "["), !isSymbol(index, "{")
+      else { return false }
+      end = token.range.upperBound
+    }
+    return bytes[(end ?? bytes.count)...].allSatisfy { $0 <= 0x20 || $0 == UInt8(ascii: ";") }
   }
 }

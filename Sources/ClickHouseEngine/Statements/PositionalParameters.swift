@@ -21,13 +21,14 @@ extension SQLText {
     var result: [Placeholder] = []
     var operators: Set<Int> = []
     var isNumbered: Bool?
+    let alternatives = tokensBeforeAlternative
     for index in tokens.indices {
       let first = bytes[tokens[index].range.lowerBound]
       let number: Int
       if first == UInt8(ascii: "?"), kind(index) == .symbol {
         let isAfterPlace = result.last?.index == index - 1
         if isAfterPlace || !operators.contains(index - 1) && endsExpression(index - 1),
-          hasAlternative(after: index)
+          alternatives.contains(index)
         {
           operators.insert(index)
           continue
@@ -50,14 +51,26 @@ extension SQLText {
     return result
   }
 
-  /// Whether a `:` that is no part of a cast follows a `?` in the same brackets, before a comma.
-  private func hasAlternative(after question: Int) -> Bool {
-    let level = depth(question)
-    for index in tokens.indices[(question + 1)...] where depth(index) <= level {
-      if depth(index) < level || isSymbol(index, ",") { return false }
-      if isSymbol(index, ":"), !isCast(index), !isCast(index - 1) { return true }
+  /// Each `?` after which, in the same brackets and before a comma, a `:` follows that is no part of a
+  /// cast.
+  private var tokensBeforeAlternative: Set<Int> {
+    var result: Set<Int> = []
+    // Whether such a `:` follows, by the number of open brackets; from the end on.
+    var follows: [Bool] = []
+    for index in tokens.indices.reversed() where kind(index) == .symbol {
+      let level = tokens[index].depth
+      while follows.count <= level { follows.append(false) }
+      // What is deeper belongs to brackets that are over.
+      follows.removeSubrange((level + 1)...)
+      if isSymbol(index, ",") {
+        follows[level] = false
+      } else if isSymbol(index, ":") {
+        if !isCast(index), !isCast(index - 1) { follows[level] = true }
+      } else if isSymbol(index, "?"), follows[level] {
+        result.insert(index)
+      }
     }
-    return false
+    return result
   }
 
   /// Whether `::` begins at a position.

@@ -17,12 +17,23 @@ struct SQLText {
   private(set) var tokens: [Token] = []
   /// Whether it is an insert that rows in a format may follow; they begin after the last token.
   private(set) var bringsRows = false
+  /// For each token the next one that no more brackets are open around; beyond the last where there
+  /// is none.
+  private var closings: [Int] = []
 
   init(_ statement: String) {
     bytes = Array(statement.utf8)
     var tokenizer = Tokenizer(bytes)
+    // The tokens whose closing is still to come; each is deeper than those before it.
+    var open: [Int] = []
     while let token = tokenizer.next() {
+      while let last = open.last, tokens[last].depth >= token.depth {
+        closings[last] = tokens.count
+        open.removeLast()
+      }
+      open.append(tokens.count)
       tokens.append(token)
+      closings.append(.max)
       if rowsFollow {
         bringsRows = true
         return
@@ -93,8 +104,7 @@ struct SQLText {
 
   /// The bracket that closes the one at a position.
   func closing(_ open: Int) -> Int? {
-    guard tokens.indices.contains(open) else { return nil }
-    return tokens.indices[(open + 1)...].first { tokens[$0].depth <= tokens[open].depth }
+    tokens.indices.contains(open) && closings[open] < tokens.count ? closings[open] : nil
   }
 
   /// The parts of some tokens between the commas at one depth.
@@ -237,14 +247,23 @@ private func resolved(_ escaped: UInt8, _ rest: inout ArraySlice<UInt8>) -> [UIn
   case UInt8(ascii: "0"): return [0x00]
   case UInt8(ascii: "N"): return []
   case UInt8(ascii: "x"):
-    let digits = rest.prefix(2)
-    guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-    else { return [UInt8(ascii: "\\"), escaped] }
+    // The engine takes whatever stands there, and 255 for what is no digit.
+    let digits = rest.prefix(2).map { hexDigit($0) ?? 255 }
+    guard digits.count == 2 else { return [UInt8(ascii: "\\"), escaped] }
     rest = rest.dropFirst(2)
-    return [value]
+    return [digits[0] &* 16 &+ digits[1]]
   case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"),
     UInt8(ascii: "/"), UInt8(ascii: "="):
     return [escaped]
   default: return [UInt8(ascii: "\\"), escaped]
+  }
+}
+
+private func hexDigit(_ byte: UInt8) -> UInt8? {
+  switch byte {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+  case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+  default: nil
   }
 }

@@ -146,9 +146,7 @@ extension StatementScanner {
   private mutating func insertTarget(at index: Int) -> Int? {
     let name = afterWords(index, ["TABLE"])
     guard text.word(name) == "FUNCTION" else { return target(at: name) }
-    guard let function = text.identifier(name + 1) else { return nil }
-    tableFunctions.insert(function)
-    return name + 1
+    return text.identifier(name + 1) == nil ? nil : name + 1
   }
 
   private mutating func created(at start: Int) -> Int? {
@@ -193,8 +191,7 @@ extension StatementScanner {
           guard takeSettings(from: index + 1) != nil else { return nil }
         case "TO" where text.word(index + 1) == "TABLE":
           guard target(at: index + 2) != nil else { return nil }
-        case "TO" where ["DISK", "VOLUME", "SHARD"].contains(text.word(index + 1)):
-          if text.kind(index + 2) == .string { return nil }
+        case "TO" where ["DISK", "VOLUME", "SHARD"].contains(text.word(index + 1)): return nil
         default: break
         }
       }
@@ -229,7 +226,6 @@ extension StatementScanner {
   private mutating func described(at start: Int) -> Int? {
     let name = text.tokens.count > start + 1 ? afterWords(start, ["TABLE"]) : start
     if let (parts, next) = scanPath(at: name), parts.count == 1, text.isSymbol(next, "(") {
-      tableFunctions.insert(parts[0])
       return name
     }
     switch text.word(name) {

@@ -10,11 +10,13 @@ import MagicCore
 public struct StatementPath: Database {
   let engine: ClickHouseEngine
   let tables: MutableTables
+  let parser: StatementParser
 
   /// Runs statements in `engine`, which holds `tables`.
   public init(engine: ClickHouseEngine, tables: MutableTables) {
     self.engine = engine
     self.tables = tables
+    parser = StatementParser(engine: engine)
   }
 
   public func run(_ statement: String, format: String) async throws -> StatementResult {

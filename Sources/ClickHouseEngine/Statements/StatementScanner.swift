@@ -1,368 +1,110 @@
 import MagicCore
 
-/// Finds what a statement reads and calls, token by token.
+/// Finds what the words of a statement tell: what it is about, the settings that it sets, and what
+/// the engine's parser keeps to itself.
 ///
-/// It knows only as much of the grammar as it takes to tell a table's name from a column's. Where
-/// the engine's parser could take a word for a keyword or for a name, what would hide a table here is
-/// not believed: a name too many only refuses a statement, a name too few would be a door.
+/// Names that a query reads and functions that it calls are not found here, but by ``SyntaxTree``.
 struct StatementScanner {
   typealias Name = StatementInspection.Name
 
-  /// What is expected after a token.
-  private enum Expectation {
-    case nothing
-    /// A table's name, a table function or a bracket.
-    case table
-    /// What follows IN: a table's name, or a bracket or a value.
-    case set
-  }
-
-  /// What a function's brackets mean.
-  private enum Call {
-    case none
-    /// The arguments of `in(x, t)` and its relatives.
-    case membership
-    /// Such as `extract(year FROM x)`, where FROM begins no clause.
-    case clauses
-    /// Such as `arrayMap`, whose arguments may be functions' names.
-    case higherOrder
-  }
-
-  /// What a pair of brackets holds, or the statement outside of all.
-  private struct Level {
-    var expects = Expectation.nothing
-    var call = Call.none
-    /// Whether a comma separates tables.
-    var listsTables = false
-    /// Whether a word SELECT was seen, of the query since the last UNION.
-    var hasSelect = false
-    var hasFrom = false
-    /// Whether the brackets stand in the place of a table, so that `select` and `with` in front may
-    /// be a table's name.
-    var isTable = false
-    /// Whether the brackets follow IN, and hold a query, a table or values.
-    var isSet = false
-    /// Whether the brackets hold a query if they stand in the place of a table.
-    var isQuery = false
-  }
-
   let text: SQLText
   private let parameters: [String: String]
-  /// Whether AS can be followed by a table or a query.
-  private let declares: Bool
-  let keywords: [Keyword?]
   var targets: [Name] = []
   var sources: [Name] = []
+  /// The functions of APPLY.
   private(set) var functions: Set<String> = []
-  var tableFunctions: Set<String> = []
-  private(set) var engines: Set<String> = []
   private(set) var settings: [StatementInspection.Setting] = []
   private(set) var missingParameters: Set<String> = []
   var isOpaque = false
-  /// What takes the place of system tables' names to guard them.
-  private(set) var guards: [(range: Range<Int>, text: String)] = []
-  /// Whether it reads or writes files by itself, is more than one statement, or does not tell which
-  /// settings or columns it brings.
+  /// Whether it reads or writes files by itself, names a table by its UUID, is more than one
+  /// statement, or does not tell which settings it brings.
   private(set) var isUnruly = false
-  /// The position of the VALUES or FORMAT before the rows of an INSERT.
-  private let rows: Int?
-  private var levels = [Level()]
-  /// The keyword that the last token was taken for.
-  private var previous: Keyword?
-  /// The function whose bracket comes next.
-  private var called: String?
-  /// The last word that was taken for a name because it follows AS.
-  private var alias: Int?
-  private var index = 0
+  /// How many clauses of settings, and how many APPLY there are.
+  private(set) var settingsCount = 0
+  private(set) var transformerCount = 0
 
-  init(_ text: SQLText, parameters: [String: String], declares: Bool) {
+  init(_ text: SQLText, parameters: [String: String]) {
     self.text = text
     self.parameters = parameters
-    self.declares = declares
-    rows = InsertHead(text).flatMap { $0.name == nil ? nil : $0.source(in: text) }
-    keywords = text.tokens.map { $0.kind == .word ? Keyword(text.bytes[$0.range]) : nil }
   }
-
-  private var level: Level {
-    get { levels[levels.count - 1] }
-    set { levels[levels.count - 1] = newValue }
-  }
-
-  // MARK: Tokens
-
-  /// Takes in all tokens from a position on.
-  mutating func scan(from start: Int) throws {
-    index = start
-    while index < text.tokens.count {
-      let token = text.tokens[index]
-      switch token.kind {
-      case .symbol: try scanSymbol(text.bytes[token.range.lowerBound])
-      case .string, .number: passValue()
-      case .word, .quotedName: scanWord()
-      }
-    }
-  }
-
-  private mutating func passValue() {
-    level.expects = .nothing
-    previous = nil
-    called = nil
-    index += 1
-  }
-
-  private mutating func scanSymbol(_ symbol: UInt8) throws {
-    switch symbol {
-    case UInt8(ascii: "("): open()
-    case UInt8(ascii: "["): levels.append(Level())
-    case UInt8(ascii: "{"):
-      if scanParameter() { return }
-      levels.append(Level())
-    case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"):
-      close()
-    case UInt8(ascii: ","):
-      level.expects = level.listsTables ? .table : level.call == .membership ? .set : .nothing
-    case UInt8(ascii: ";"):
-      throw EngineError(message: "there is more than one statement; send them one by one")
-    default: level.expects = .nothing
-    }
-    previous = nil
-    called = nil
-    index += 1
-  }
-
-  /// Passes `{name:Type}`; false for another bracket.
-  private mutating func scanParameter() -> Bool {
-    guard text.identifier(index + 1) != nil, text.isSymbol(index + 2, ":"),
-      let close = text.closing(index), text.isSymbol(close, "}")
-    else { return false }
-    if text.word(index + 3) == "IDENTIFIER" {
-      scanName()
-    } else {
-      index = close
-      passValue()
-    }
-    return true
-  }
-
-  /// Takes in a bracket, whose contents depend on what stands before it.
-  private mutating func open() {
-    var inner = Level()
-    let first = index + 1 < keywords.count ? keywords[index + 1] : nil
-    if let called {
-      inner.call = Self.call(called)
-      if inner.call == .membership { inner.expects = .set }
-      checkNamedArguments(of: called)
-      checkStructure(of: called)
-    } else {
-      if level.call == .higherOrder { inner.call = .higherOrder }
-      switch level.expects {
-      case .nothing: break
-      case .set:
-        inner.isSet = true
-        inner.expects = first.map(Self.beginsQuery) == true ? .nothing : .set
-      case .table:
-        inner.isTable = true
-        let isQuery =
-          first.map(Self.beginsQuery) == true && first != .explain
-          && !(text.isSymbol(index + 2, ",") || text.isSymbol(index + 2, ")"))
-          && text.word(index + 2) != "AS"
-        inner.isQuery = isQuery
-        if !isQuery {
-          let mayBeQuery = first.map(Self.beginsQuery) == true
-          if mayBeQuery, first != .explain { isOpaque = true }
-          inner.expects = mayBeQuery ? .nothing : .table
-          inner.listsTables = true
-        }
-      }
-    }
-    level.expects = .nothing
-    levels.append(inner)
-  }
-
-  private mutating func close() {
-    if levels.count > 1 {
-      let inner = levels.removeLast()
-      // `with` was a table's name.
-      if inner.isTable, inner.isQuery, !inner.hasSelect, !inner.hasFrom { isOpaque = true }
-    }
-    level.expects = .nothing
-  }
-
-  private static func beginsQuery(_ keyword: Keyword) -> Bool {
-    switch keyword {
-    case .select, .selraw, .with, .from, .explain: true
-    default: false
-    }
-  }
-
-  private static func call(_ name: String) -> Call {
-    let name = name.lowercased()
-    if membershipFunctions.contains(name) { return .membership }
-    if clauseFunctions.contains(name) { return .clauses }
-    return name.hasPrefix("array") || name.hasPrefix("map") ? .higherOrder : .none
-  }
-
-  private static let membershipFunctions: Set<String> = Set(
-    ["in", "notin", "nullin", "notnullin"].flatMap {
-      [$0, "global\($0)", "\($0)ignoreset", "global\($0)ignoreset"]
-    })
-
-  private static let clauseFunctions: Set<String> = [
-    "extract", "trim", "ltrim", "rtrim", "substring", "substr", "mid", "overlay", "overlayutf8",
-    "substringutf8", "trimboth", "trimleft", "trimright",
-  ]
 
   // MARK: Words
 
-  private mutating func scanWord() {
-    if let keyword = keywords[index], !text.isSymbol(index + 1, "."),
-      !text.isSymbol(index - 1, "."), !isName(keyword), take(keyword)
-    {
-      previous = keyword
-      called = nil
-      index += 1
-    } else {
-      scanName()
+  /// Looks at all words.
+  ///
+  /// - Parameter declares: whether AS can be followed by a table.
+  /// - Throws: ``EngineError`` when there is more than one statement.
+  mutating func scan(declares: Bool) throws {
+    for index in text.tokens.indices {
+      if text.isSymbol(index, ";") {
+        throw EngineError(message: "there is more than one statement; send them one by one")
+      }
+      noteParameter(at: index)
+      // After a dot it is a part of a name.
+      if text.isSymbol(index - 1, ".") { continue }
+      switch text.word(index) {
+      case "INTO" where text.word(index + 1) == "OUTFILE": isUnruly = true
+      case "FROM" where text.word(index + 1) == "INFILE": isUnruly = true
+      case "PARALLEL" where text.word(index + 1) == "WITH": isUnruly = true
+      case "UUID" where text.kind(index + 1) == .string: isUnruly = true
+      case "APPLY": takeTransformer(at: index)
+      case "AS" where declares && text.depth(index) == 0: takeSource(at: index + 1)
+      case "FROM" where text.word(0) == "ALTER": takeSource(at: index + 1)
+      case "SETTINGS": takeSettingsClause(at: index)
+      default: break
+      }
     }
   }
 
-  /// Whether a word stands where a name does. FROM is believed to be a keyword even there, since the
-  /// word before may have been a column's name.
-  private func isName(_ keyword: Keyword) -> Bool {
-    if previous == .as { return !(declares && Self.beginsQuery(keyword)) }
-    if keyword == .in, text.isSymbol(index + 1, "(") { return !endsExpression(index - 1) }
-    if keyword == .format, text.isSymbol(index + 1, "(") { return true }
-    return level.expects == .table && keyword != .from
+  /// Takes in the name of a table that the engine's parser does not tell.
+  private mutating func takeSource(at index: Int) {
+    guard let (parts, _) = scanPath(at: index), parts.count == 2 else { return }
+    sources.append(Name(database: parts[0], table: parts[1]))
   }
 
-  /// What can follow a word in the place of a table that may be a keyword as well.
-  private func expectation(after index: Int) -> Expectation {
-    guard level.expects == .table else { return .nothing }
-    switch keywords[index] {
-    case .join: return .table
-    case .in: return .set
-    default: return .nothing
+  /// `APPLY(f)` and `APPLY f` call a function by its name, and in brackets there may be one that is
+  /// made there. What else follows is not told.
+  private mutating func takeTransformer(at index: Int) {
+    let isInBrackets = text.isSymbol(index + 1, "(")
+    let start = isInBrackets ? index + 2 : index + 1
+    guard let name = text.identifier(start), isInBrackets || !text.isSymbol(start + 1, "-") else {
+      return
     }
-  }
-
-  /// Takes in a word as a keyword; false when it is a name after all.
-  private mutating func take(_ keyword: Keyword) -> Bool {
-    level.expects = .nothing
-    switch keyword {
-    case .select, .selraw: takeSelect()
-    case .from:
-      if level.call == .clauses || isDistinctFrom { return true }
-      if text.word(index + 1) == "INFILE", text.kind(index + 2) == .string { isUnruly = true }
-      level.hasFrom = true
-      level.listsTables = true
-      level.expects = .table
-    case .join:
-      noteTableWord()
-      level.listsTables = previous != .array || !endsExpression(index - 2)
-      if level.listsTables { level.expects = .table }
-    case .in: level.expects = .set
-    case .into:
-      if text.word(index + 1) == "OUTFILE" { isUnruly = true }
-      closeList()
-    case .where, .prewhere, .group, .having, .order, .limit, .offset, .qualify, .window, .format:
-      closeList()
-    case .settings:
-      if endsExpression(index - 1) || index == 0 { closeList() }
-    case .union, .intersect, .except:
-      closeList()
-      level.hasSelect = false
-      level.hasFrom = false
-    case .final, .sample, .stream, .on, .using: noteTableWord()
-    case .apply: takeTransformer()
-    case .engine: takeEngine()
-    case .with:
-      // Several statements in one.
-      if previous == .parallel { isUnruly = true }
-    case .as:
-      // Anywhere else it is a column's name.
-      return endsExpression(index - 1) || (declares && levels.count == 1)
-    case .alter, .array, .distinct, .explain, .infile, .is, .not, .outfile, .parallel: break
-    }
-    return true
-  }
-
-  /// A clause ends the list of tables, unless the word is a column's name in a condition of ON.
-  private mutating func closeList() {
-    if endsExpression(index - 1) { level.listsTables = false }
-  }
-
-  private mutating func takeSelect() {
-    if level.hasSelect { isOpaque = true }
-    level.hasSelect = true
-    let isAlias =
-      text.isSymbol(index + 1, ",") || text.isSymbol(index + 1, ")")
-      || !text.tokens.indices.contains(index + 1)
-    if isAlias { isOpaque = true } else { level.listsTables = false }
-  }
-
-  /// Brackets in the place of a table, in which the words of joins come before FROM, may hold a list
-  /// of tables of which one is called `select` or `with`.
-  private mutating func noteTableWord() {
-    if level.isTable, !level.hasFrom, !level.listsTables { isOpaque = true }
-  }
-
-  /// Whether FROM belongs to `a IS [NOT] DISTINCT FROM b`.
-  private var isDistinctFrom: Bool {
-    guard previous == .distinct else { return false }
-    let position = text.word(index - 2) == "NOT" ? index - 3 : index - 2
-    return text.word(position) == "IS" && endsExpression(position - 1)
-  }
-
-  /// Whether a token can be the end of an expression. When in doubt it cannot.
-  private func endsExpression(_ index: Int) -> Bool {
-    guard text.kind(index) == .word else { return text.endsExpression(index) }
-    if text.isSymbol(index - 1, ".") || index == alias { return true }
-    return text.endsExpression(index) && !Self.operatorWords.contains(text.word(index))
-  }
-
-  private static let operatorWords: Set<String> = [
-    "ALL", "ANY", "ESCAPE", "EXISTS", "GLOBAL", "REGEXP", "RLIKE", "SOME", "ZONE",
-  ]
-
-  /// `APPLY(f)` and `APPLY f` call a function by its name.
-  private mutating func takeTransformer() {
-    let start = text.isSymbol(index + 1, "(") ? index + 2 : index + 1
-    guard let name = text.identifier(start), !text.isSymbol(start + 1, "-") else { return }
     functions.insert(name)
-    if Self.takesNames(name) { isOpaque = true }
+    transformerCount += 1
+    if SyntaxTree.takesName(name) { isOpaque = true }
   }
 
-  private mutating func takeEngine() {
-    guard declares, levels.count == 1 else { return }
-    let start = text.isSymbol(index + 1, "=") ? index + 2 : index + 1
-    if let name = text.identifier(start), keywords[start] == nil { engines.insert(name) }
+  private mutating func noteParameter(at index: Int) {
+    guard text.isSymbol(index, "{"), let name = text.identifier(index + 1),
+      text.isSymbol(index + 2, ":"), parameters[name] == nil
+    else { return }
+    missingParameters.insert(name)
   }
 
   // MARK: Settings
 
-  /// Takes in all clauses SETTINGS, wherever one may stand: a word too many only refuses a statement.
-  mutating func scanSettings() {
-    for index in keywords.indices where keywords[index] == .settings {
-      let opens = text.kind(index - 1) == .symbol && !text.endsExpression(index - 1)
-      if opens, !text.isSymbol(index - 1, "?") { continue }
-      // The settings of a column stand in brackets.
-      let first = text.isSymbol(index + 1, "(") ? index + 2 : index + 1
-      guard text.identifier(first) != nil, !isAfterName(first) else { continue }
-      if takeSettings(from: first) == nil { isUnruly = true }
-    }
+  /// Takes in a clause SETTINGS, wherever one may stand: a word too many only refuses a statement.
+  private mutating func takeSettingsClause(at index: Int) {
+    let opens = text.kind(index - 1) == .symbol && !text.endsExpression(index - 1)
+    if opens, !text.isSymbol(index - 1, "?") { return }
+    // The settings of a column stand in brackets.
+    let first = text.isSymbol(index + 1, "(") ? index + 2 : index + 1
+    guard text.identifier(first) != nil, !isAfterName(first) else { return }
+    if takeSettings(from: first) == nil { isUnruly = true }
   }
 
   /// Whether a word is one that follows a column's name, and no name of a setting that needs no value.
   private func isAfterName(_ index: Int) -> Bool {
-    switch keywords[index] {
-    case .final, .limit, .offset: false
-    case nil: Self.wordsAfterColumns.contains(text.word(index))
-    default: true
-    }
+    Self.wordsAfterColumns.contains(text.word(index))
   }
 
   private static let wordsAfterColumns: Set<String> = [
-    "AND", "ASC", "BETWEEN", "DESC", "ELSE", "END", "ILIKE", "LIKE", "NULLS", "OR", "THEN",
+    "ALTER", "AND", "APPLY", "ARRAY", "AS", "ASC", "BETWEEN", "DESC", "DISTINCT", "ELSE", "END",
+    "ENGINE", "EXCEPT", "EXPLAIN", "FORMAT", "FROM", "GROUP", "HAVING", "ILIKE", "IN", "INFILE",
+    "INTERSECT", "INTO", "IS", "JOIN", "LIKE", "NOT", "NULLS", "ON", "OR", "ORDER", "OUTFILE",
+    "PARALLEL", "PREWHERE", "QUALIFY", "SAMPLE", "SELECT", "SELRAW", "SETTINGS", "STREAM", "THEN",
+    "UNION", "USING", "WHERE", "WINDOW", "WITH",
   ]
 
   /// Takes in `name = value, …`, where a name without a value stands for `name = 1`.
@@ -370,6 +112,7 @@ struct StatementScanner {
   /// - Returns: the position after them; nil when the engine may see others there.
   @discardableResult mutating func takeSettings(from start: Int) -> Int? {
     var position = start
+    settingsCount += 1
     while true {
       guard let (parts, equals) = text.path(at: position) else { return nil }
       var next = equals
@@ -379,6 +122,8 @@ struct StatementScanner {
         guard let end = endOfValue(first) else { return nil }
         value = literal(first..<end)
         next = end
+        // What is computed could read tables.
+        if value == nil, text.word(first) != "DEFAULT" { isUnruly = true }
       }
       settings.append(.init(name: parts.joined(separator: "."), value: value))
       guard text.isSymbol(next, ",") else {
@@ -420,57 +165,6 @@ struct StatementScanner {
 
   // MARK: Names
 
-  /// Takes in a name of any number of parts, of which some may be parameters.
-  private mutating func scanName() {
-    let start = index
-    if previous == .as { alias = index }
-    let isPlain =
-      (text.kind(start) == .word || text.kind(start) == .quotedName)
-      && !text.isSymbol(start + 1, ".")
-      && !text.isSymbol(start + 1, "(") && level.call != .higherOrder
-    guard !isPlain, let (parts, next) = scanPath(at: start) else {
-      let expects = expectation(after: start)
-      passValue()
-      level.expects = expects
-      return
-    }
-    let expects = level.expects
-    let isCall = text.isSymbol(next, "(")
-    let followsAs = previous == .as
-    let isTable = expects == .table || (declares && followsAs && levels.count == 1)
-    level.expects = .nothing
-    previous = nil
-    index = next
-    if isCall, parts.count == 1 {
-      functions.insert(parts[0])
-      if isTable { tableFunctions.insert(parts[0]) }
-      called = parts[0]
-      return
-    }
-    called = nil
-    if parts.count == 1, level.call == .higherOrder { functions.insert(parts[0]) }
-    guard parts.count > 1 else { return }
-    let isMember = expects == .set && (!level.isSet || closesOrNames(next))
-    let isSystem = Self.isSystem(parts[0])
-    if isTable || isMember || isSystem {
-      sources.append(Name(database: parts[0], table: parts[1]))
-    }
-    guard isSystem, parts.count == 2, !Self.unguardedTables.contains(parts[1]) else { return }
-    // Where it is no table's name for sure, it cannot be guarded.
-    if isTable { guardTable(start..<next, parts[0], parts[1]) } else { isOpaque = true }
-  }
-
-  /// Whether a table's name in the brackets after IN can end before a token.
-  private func closesOrNames(_ next: Int) -> Bool {
-    text.isSymbol(next, ")") || text.identifier(next) != nil || level.call == .membership
-  }
-
-  /// Databases whose tables are told by their names alone, wherever these stand.
-  static func isSystem(_ database: String) -> Bool {
-    database == "system" || database == StorageName.database
-      || database.lowercased() == "information_schema"
-  }
-
   /// The parts of a name, with parameters replaced by their values, and the position after it.
   mutating func scanPath(at start: Int) -> (parts: [String], next: Int)? {
     guard var (part, next) = scanPart(at: start) else { return nil }
@@ -497,21 +191,42 @@ struct StatementScanner {
   }
 
   /// A value in the form of the TSV format.
-  private static func unescaped(_ value: String) -> String {
+  static func unescaped(_ value: String) -> String {
     guard value.utf8.contains(UInt8(ascii: "\\")) else { return value }
     return SQLText("'" + value.replacing("'", with: "\\'") + "'").string(0) ?? value
   }
 
   // MARK: Guards
 
+  /// What takes the place of system tables' names in a query, and how often each of them is named.
+  ///
   /// A condition can fail, and tell by that what it has seen. The engine may evaluate it before the
   /// filter of a session, but not before a LIMIT.
-  private mutating func guardTable(_ name: Range<Int>, _ database: String, _ table: String) {
-    let range = text.byteRange(name)
-    let columns = (database == "system" ? Self.guardedColumns[table] : nil) ?? "*"
-    var replacement = "(SELECT \(columns) FROM \(text.text(name)) LIMIT \(Int.max))"
-    if !hasAlias(at: name.upperBound) { replacement += " AS \(quotedIdentifier(table))" }
-    guards.append((range, replacement))
+  func guards(from start: Int) -> (
+    edits: [(range: Range<Int>, text: String)], counts: [String: Int]
+  ) {
+    var edits: [(range: Range<Int>, text: String)] = []
+    var counts: [String: Int] = [:]
+    for index in text.tokens.indices.dropFirst(start) where !text.isSymbol(index - 1, ".") {
+      guard text.isSymbol(index + 1, ".") || text.isSymbol(index, "{") else { continue }
+      var scanner = self
+      guard let (parts, next) = scanner.scanPath(at: index), parts.count == 2,
+        Self.isSystem(parts[0]), !text.isSymbol(next, "("), !text.isSymbol(next, ".")
+      else { continue }
+      counts[parts.joined(separator: "."), default: 0] += 1
+      if Self.unguardedTables.contains(parts[1]) { continue }
+      let columns = (parts[0] == "system" ? Self.guardedColumns[parts[1]] : nil) ?? "*"
+      var replacement = "(SELECT \(columns) FROM \(text.text(index..<next)) LIMIT \(Int.max))"
+      if !hasAlias(at: next) { replacement += " AS \(quotedIdentifier(parts[1]))" }
+      edits.append((text.byteRange(index..<next), replacement))
+    }
+    return (edits, counts)
+  }
+
+  /// Databases whose tables are told by their names alone, wherever these stand.
+  static func isSystem(_ database: String) -> Bool {
+    database == "system" || database == StorageName.database
+      || database.lowercased() == "information_schema"
   }
 
   /// What is read of tables that also tell where the files are, and names of other databases.
@@ -543,91 +258,4 @@ struct StatementScanner {
   private static let unguardedTables: Set<String> = [
     "numbers", "numbers_mt", "one", "primes", "zeros", "zeros_mt",
   ]
-
-  // MARK: Functions that take names
-
-  /// Whether a function's first argument is a dictionary's or a table's name.
-  private static func takesNames(_ function: String) -> Bool {
-    let name = function.lowercased()
-    return name.hasPrefix("dict") || name.hasPrefix("joinget") || name == "hascolumnintable"
-  }
-
-  /// Takes in the names in the arguments of a function, whose bracket comes next.
-  private mutating func checkNamedArguments(of function: String) {
-    guard Self.takesNames(function) else { return }
-    let first = index + 1
-    if function.lowercased() == "hascolumnintable" {
-      // Seven arguments name another server.
-      guard let database = text.string(first), text.isSymbol(first + 1, ","),
-        text.kind(first + 2) == .string, text.isSymbol(first + 3, ","),
-        text.kind(first + 4) == .string, text.isSymbol(first + 5, ")")
-      else {
-        isOpaque = true
-        return
-      }
-      sources.append(Name(database: database, table: text.string(first + 2)))
-    } else if let name = text.string(first), isArgumentEnd(first + 1) {
-      let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-      if name.contains(where: { "`\"\\".contains($0) }) {
-        isOpaque = true
-      } else if parts.count == 2 {
-        sources.append(Name(database: String(parts[0]), table: String(parts[1])))
-      }
-    } else {
-      // Any other name may be an alias of a text.
-      isOpaque = true
-    }
-  }
-
-  // MARK: Functions that take columns
-
-  /// Looks at what declares columns in a table function, whose bracket comes next: they can have
-  /// expressions.
-  private mutating func checkStructure(of function: String) {
-    let name = function.lowercased()
-    switch name {
-    case "format":
-      // The name of a format, unless it is the template of the other function `format`.
-      let isTemplate = text.string(index + 1)?.contains("{") == true && isArgumentEnd(index + 2)
-      if !isTemplate { tableFunctions.insert(function) }
-    case "values", "sqlstandardvalues", "generaterandom":
-      if rows != index - 1 { tableFunctions.insert(function) }
-    case "null":
-      for position in firstArgument where !mayDeclare(position) { isUnruly = true }
-    default: break
-    }
-  }
-
-  /// The first argument of a function, whose bracket comes next.
-  private var firstArgument: Range<Int> {
-    let first = index + 1
-    let end = (first..<max(first, text.tokens.count)).first {
-      text.depth($0) <= text.depth(index)
-        || (text.depth($0) == text.depth(first) && text.isSymbol($0, ","))
-    }
-    return first..<(end ?? text.tokens.count)
-  }
-
-  /// Whether a token of an argument that has to be a literal brings no expression for a column.
-  private func mayDeclare(_ position: Int) -> Bool {
-    switch text.kind(position) {
-    case .string:
-      guard let structure = text.string(position) else { return false }
-      let columns = SQLText(structure)
-      return columns.tokens.indices.allSatisfy {
-        columns.isPlain($0) && !Self.expressionWords.contains(columns.word($0))
-      }
-    case .number, nil: return true
-    case .symbol: return text.isSymbol(position, "(") || text.isSymbol(position, ")")
-    case .word, .quotedName: return false
-    }
-  }
-
-  private static let expressionWords: Set<String> = [
-    "ALIAS", "CODEC", "DEFAULT", "EPHEMERAL", "MATERIALIZED", "SETTINGS", "STATISTICS", "TTL",
-  ]
-
-  private func isArgumentEnd(_ index: Int) -> Bool {
-    text.isSymbol(index, ",") || text.isSymbol(index, ")")
-  }
 }

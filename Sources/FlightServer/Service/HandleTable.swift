@@ -26,7 +26,7 @@ final class HandleTable<Value: Sendable>: Sendable {
   func add(_ value: Value, owner: String? = nil) -> String {
     let name = randomName()
     entries.withLock { entries in
-      if entries.count >= countLimit { makeRoom(in: &entries) }
+      if entries.count >= countLimit { makeRoom(for: owner, in: &entries) }
       entries[name] = Entry(value: value, owner: owner)
     }
     return name
@@ -60,12 +60,15 @@ final class HandleTable<Value: Sendable>: Sendable {
     }
   }
 
-  private func makeRoom(in entries: inout [String: Entry]) {
+  private func makeRoom(for owner: String?, in entries: inout [String: Entry]) {
     let now = ContinuousClock.Instant.now
     entries = entries.filter { now - $0.value.lastUse < lifetime }
     guard entries.count >= countLimit else { return }
+    // Who has most of them makes room for his own.
+    let own = entries.filter { $0.value.owner == owner }
+    let candidates = own.count > entries.count / 2 ? own : entries
     // A tenth goes at once, so that a full table is not searched for every new entry.
-    let oldest = entries.sorted { $0.value.lastUse < $1.value.lastUse }
+    let oldest = candidates.sorted { $0.value.lastUse < $1.value.lastUse }
       .prefix(max(1, entries.count / 10))
     for (name, _) in oldest { entries[name] = nil }
   }

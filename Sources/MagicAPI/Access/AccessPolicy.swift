@@ -52,7 +52,7 @@ public struct AccessPolicy: Sendable {
         if let value = setting.value { restrictions.settings[setting.name] = value }
       }
     }
-    if !inspection.hasValues || hasInput {
+    if !inspection.hasPlainValues || hasInput {
       restrictions.settings.merge(Settings.literalRows) { $1 }
     }
     // In such a database, names without one are of tables that tell about tables, too.
@@ -61,6 +61,12 @@ public struct AccessPolicy: Sendable {
     if isAmongMetadata, inspection.kind == .declare, !inspection.concernsDatabase {
       throw caller.forbidden("declare a table while working in a database of the engine")
     }
+    if isAmongMetadata, inspection.readsOwnTables {
+      throw caller.forbidden(
+        "read tables by their names alone while working in a database of the engine; write the "
+          + "database in front")
+    }
+    restrictions.settings.merge(Settings.fixed) { $1 }
     if check.readsMetadata || isAmongMetadata {
       restrictions.settings["additional_table_filters"] = SystemTables.filters(for: caller)
       if let guarded = inspection.guarded { restrictions.statement = guarded }

@@ -5,6 +5,7 @@ enum Functions {
   static func isDoor(_ name: String) -> Bool {
     let name = name.lowercased()
     return doors.contains(name) || tableDoors.contains(name) || name.hasPrefix("__")
+      || name.hasPrefix("flamegraph")
   }
 
   /// Whether a table function makes its rows itself, or from what stands in its brackets.
@@ -21,7 +22,7 @@ enum Functions {
     "addresstoline", "addresstolinewithinlines", "addresstosymbol", "aiclassify", "aiembed",
     "aiextract", "aifilter", "aigenerate", "airedact", "aisimilarity", "aitranslate", "buildid",
     "catboostevaluate", "demangle", "displayname", "file", "filesystemavailable",
-    "filesystemcapacity", "filesystemunreserved", "flamegraph", "fqdn", "fullhostname",
+    "filesystemcapacity", "filesystemunreserved", "fqdn", "fullhostname",
     "generateserialid", "getclienthttpheader", "getmacro", "getmaxtablenamelengthfordatabase",
     "getoskernelversion", "getserverport", "getserversetting", "hasthreadfuzzer", "hostname",
     "logtrace", "serveruuid", "showcertificate", "structuretocapnprotoschema",
@@ -102,6 +103,17 @@ enum Settings {
     "input_format_values_deduce_templates_of_expressions": "0",
   ]
 
+  /// What holds for every statement: it is read in the one way in which it was inspected, and looks
+  /// into no process.
+  static let fixed = ["allow_introspection_functions": "0", "implicit_select": "0"]
+
+  /// The values of settings that name functions.
+  static let functions = [
+    "count_distinct_implementation": [
+      "uniq", "uniqCombined", "uniqCombined64", "uniqExact", "uniqHLL12",
+    ]
+  ]
+
   /// What has no effect with any request, whoever makes it: the service needs the comment, the log
   /// holds no statements, and a result has no extremes.
   static let ignored: Set<String> = ["extremes", "log_comment", "send_logs_level"]
@@ -113,7 +125,7 @@ enum Settings {
     "cast_string_to_dynamic_use_inference", "count_distinct_implementation",
     "date_time_input_format", "date_time_output_format",
     "decimal_check_overflow", "default_format", "describe_compact_output",
-    "describe_include_subcolumns", "distinct_overflow_mode", "enable_http_compression",
+    "describe_include_subcolumns", "distinct_overflow_mode", "enable_http_compression", "final",
     "enable_named_columns_in_function_tuple", "format_custom_escaping_rule",
     "format_custom_field_delimiter", "format_custom_result_after_delimiter",
     "format_custom_result_before_delimiter", "format_custom_row_after_delimiter",

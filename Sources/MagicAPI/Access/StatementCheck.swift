@@ -93,6 +93,12 @@ struct StatementCheck {
     guard Settings.isAllowed(setting.name, for: caller.role) else {
       throw caller.forbidden("set \(setting.name)")
     }
+    if let functions = Settings.functions[setting.name],
+      !functions.contains(setting.value ?? "")
+    {
+      throw caller.forbidden(
+        "set \(setting.name) to something else than \(functions.joined(separator: ", "))")
+    }
     // A service's limit is an error, and not the end of what is given.
     let limitsResult = bounds["max_result_rows"] != nil || bounds["max_result_bytes"] != nil
     if setting.name == "result_overflow_mode", limitsResult, setting.value != "throw" {

@@ -36,7 +36,7 @@ public final class UserDirectory: Authenticator {
   /// The users of the environment, which are not read again.
   private let fixed: [User]
   private let key = randomBytes(32)
-  /// The hash that stands in for those of unknown users, so that they take as long.
+  /// The hash that stands in for those of unknown users where no user has a password.
   private let standIn: String
   private let checker = PasswordChecker()
   private let state = Mutex(State())
@@ -173,7 +173,8 @@ public final class UserDirectory: Authenticator {
   /// What is known before the password is hashed.
   private enum Start {
     case known(Member)
-    case check(hash: String?, generation: Int)
+    /// `other` is the hash to check for an unknown name, so that it takes as long as some other.
+    case check(hash: String?, other: String?, generation: Int)
   }
 
   private func authenticate(
@@ -182,13 +183,13 @@ public final class UserDirectory: Authenticator {
     let proof = SHA256.authenticationCode(
       of: Array(name.utf8) + [0] + Array(password.utf8), key: key)
     let start = try state.withLock { state throws(APIError) in
-      try Self.begin(&state, name, proof, address)
+      try begin(&state, name, proof, address)
     }
-    guard case .check(let hash, let generation) = start else {
+    guard case .check(let hash, let other, let generation) = start else {
       if case .known(let member) = start { return member }
       throw Self.wrong
     }
-    let isRight = await checker.verify(password, hash ?? standIn) && hash != nil
+    let isRight = await checker.verify(password, hash ?? other ?? standIn) && hash != nil
     return try state.withLock { state throws(APIError) in
       state.checking -= 1
       guard isRight, let member = state.users[name], member.user.password == hash else {
@@ -201,7 +202,7 @@ public final class UserDirectory: Authenticator {
     }
   }
 
-  private static func begin(
+  private func begin(
     _ state: inout State, _ name: String, _ proof: [UInt8], _ address: String
   ) throws(APIError) -> Start {
     let now = ContinuousClock.now
@@ -214,11 +215,22 @@ public final class UserDirectory: Authenticator {
         "too many wrong passwords; try again in \(max(1, delay.components.seconds)) s",
         engineCode: 516)
     }
-    guard state.checking < checkingLimit else {
+    guard state.checking < Self.checkingLimit else {
       throw APIError(.unavailable, "too many logins at once; try again")
     }
     state.checking += 1
-    return .check(hash: state.users[name]?.user.password, generation: state.generation)
+    return .check(
+      hash: state.users[name]?.user.password, other: standIn(for: name, in: state),
+      generation: state.generation)
+  }
+
+  /// The hash of the same user for the same name, always: methods of hashing take their own time.
+  private func standIn(for name: String, in state: State) -> String? {
+    let hashes = state.users.values.sorted { $0.user.name < $1.user.name }
+      .compactMap(\.user.password)
+    guard !hashes.isEmpty else { return nil }
+    let code = SHA256.authenticationCode(of: Array(name.utf8), key: key)
+    return hashes[(Int(code[0]) << 8 | Int(code[1])) % hashes.count]
   }
 
   private static func remember(_ proof: [UInt8], in state: inout State) {

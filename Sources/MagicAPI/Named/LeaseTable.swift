@@ -20,7 +20,7 @@ final class LeaseTable<Value: Sendable>: Sendable {
   private let countLimit: Int
   private let leases = Mutex<[Key: Lease]>([:])
 
-  /// Holds at most `countLimit` things.
+  /// Holds at most `countLimit` things, of which one user has half at most.
   init(_ noun: String, countLimit: Int) {
     self.noun = noun
     self.countLimit = countLimit
@@ -37,6 +37,11 @@ final class LeaseTable<Value: Sendable>: Sendable {
         throw APIError(
           .exhausted,
           "there are \(countLimit) \(noun)s already, which is the limit: end some, or try later")
+      }
+      let ownCount = leases.keys.count { $0.owner.user == owner.user }
+      guard ownCount < max(1, countLimit / 2) else {
+        throw APIError(
+          .exhausted, "you have \(ownCount) \(noun)s, which is the limit: end some, or try later")
       }
       let key = Key(owner: owner, name: name)
       guard leases[key] == nil else {

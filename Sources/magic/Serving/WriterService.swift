@@ -18,6 +18,7 @@ actor WriterService: Service {
   private let logger: Logger
   private var replicator: Replicator?
   private var failure: String?
+  private var wasStreaming = false
 
   init(
     tables: any ChangeSink, store: StateStore, server: ServerSource,
@@ -70,10 +71,12 @@ actor WriterService: Service {
     return Array(try JSONEncoder().encode(status))
   }
 
-  /// Whether every table has reached a state of the source once.
+  /// Whether every table has reached a state of the source since the start. What happens to the source
+  /// later makes the copy old, but not wrong.
   var isReady: Bool {
     get async {
-      await replicationStatus?.phase == .streaming
+      if !wasStreaming, await replicationStatus?.phase == .streaming { wasStreaming = true }
+      return wasStreaming
     }
   }
 }
