@@ -189,6 +189,20 @@ extension EngineTests {
     }
   }
 
+  @Test func ownWordsAreTheEngines() async throws {
+    try await withInspector { inspect in
+      for statement in [
+        "UPSERT INTO d.t SELECT 1 SETTINGS max_threads = 1",
+        "INSERT INTO d.t SETTINGS async_insert = 1 SELECT 1 SETTINGS max_threads = 1",
+        "IMPORT INTO d.t VALUES (1)", "UPDATE d.t SET n.a = [1], b = n.a[1] WHERE n.a = [2]",
+        "WITH (SELRAW max(a) FROM d.u) AS x SELECT x",
+      ] {
+        let inspection = try await inspect(statement)
+        #expect(inspection.kind != .administer, "\(statement)")
+      }
+    }
+  }
+
   @Test func systemTablesAreGuarded() async throws {
     let limit = "LIMIT \(Int.max))"
     try await withInspector { inspect in

@@ -195,7 +195,7 @@ private struct ParserText {
   init(_ original: SQLText, parameters: [String: String]) throws {
     var text = original
     if let places = try text.bindingNulls() { text = places }
-    text = SQLText(text.replacing(text.parameterValues(parameters)))
+    text = SQLText(text.replacing(text.parameterValues(parameters) + text.assignedPaths))
     var rawSources: [StatementInspection.Name] = []
     if text.hasSelraw {
       text = SQLText(
@@ -244,6 +244,17 @@ extension SQLText {
       guard word(index + 3) == "IDENTIFIER" else { return (range, " 'x' ") }
       let value = StatementScanner.unescaped(parameters[name] ?? "")
       return (range, " " + quotedIdentifier(value) + " ")
+    }
+  }
+
+  /// What takes the place of each name with dots that an UPDATE assigns to: the engine's has none.
+  fileprivate var assignedPaths: [(range: Range<Int>, text: String)] {
+    guard word(0) == "UPDATE" else { return [] }
+    return tokens.indices.compactMap { index in
+      guard depth(index) == 0, isSymbol(index - 1, ",") || word(index - 1) == "SET",
+        let (parts, next) = path(at: index), parts.count > 1, isSymbol(next, "=")
+      else { return nil }
+      return (byteRange(index..<next), quotedIdentifier(parts.joined(separator: ".")))
     }
   }
 

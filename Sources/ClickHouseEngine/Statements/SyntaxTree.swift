@@ -89,7 +89,7 @@ struct SyntaxTree: Hashable, Sendable {
   /// calls others.
   var functions: Set<String> {
     var names: Set<String> = []
-    for (index, node) in nodes.enumerated() where node.kind == "Function" {
+    for (index, node) in nodes.enumerated() where node.kind == "Function" && !isEngine(index) {
       names.insert(node.name)
       let name = node.name.lowercased()
       guard name.hasPrefix("array") || name.hasPrefix("map") else { continue }
@@ -111,14 +111,14 @@ struct SyntaxTree: Hashable, Sendable {
 
   /// The engines of what it declares.
   var engines: Set<String> {
-    Set(
-      nodes.filter { $0.kind == "Storage definition" }.compactMap { storage in
-        guard let first = storage.children.first.map({ nodes[$0] }), first.kind == "Function",
-          // Without an engine, the first is the key's.
-          first.name.first?.isUppercase == true
-        else { return nil }
-        return first.name
-      })
+    Set(nodes.indices.filter(isEngine).map { nodes[$0].name })
+  }
+
+  private func isEngine(_ index: Int) -> Bool {
+    guard nodes[index].kind == "Function", let parent = nodes[index].parent else { return false }
+    // Without an engine, the first is the key's.
+    return nodes[parent].kind == "Storage definition" && nodes[parent].children.first == index
+      && nodes[index].name.first?.isUppercase == true
   }
 
   /// Every call of a function whose first argument is the name of a dictionary or a table: the
@@ -161,7 +161,14 @@ struct SyntaxTree: Hashable, Sendable {
 
   /// How many clauses there are whose contents are not shown: those of settings.
   var settingsCount: Int {
-    nodes.filter { $0.kind == "Set" && $0.parent.map { nodes[$0].kind } != "Explain" }.count
+    let clauses = nodes.filter {
+      $0.kind == "Set" && $0.parent.map { nodes[$0].kind } != "Explain"
+    }
+    // An INSERT shows those of its query again.
+    let isRepeated =
+      kind == "InsertQuery" && clauses.contains { $0.parent == statement }
+      && clauses.contains { $0.parent != statement }
+    return clauses.count - (isRepeated ? 1 : 0)
   }
 
   /// How many APPLY there are, whose functions are not shown.

@@ -121,7 +121,8 @@ enum Settings {
   private static let reading: Set<String> = [
     "aggregate_functions_null_for_empty", "any_join_distinct_right_table_keys",
     "bool_false_representation", "bool_true_representation",
-    "cancel_http_readonly_queries_on_client_close", "cast_keep_nullable", "connect_timeout",
+    "cancel_http_readonly_queries_on_client_close", "cast_keep_nullable",
+    "check_query_single_value_result", "connect_timeout",
     "cast_string_to_dynamic_use_inference", "count_distinct_implementation",
     "date_time_input_format", "date_time_output_format",
     "decimal_check_overflow", "default_format", "describe_compact_output",
