@@ -3,9 +3,10 @@
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
-build: ## the command line, for development: .build/debug/magic
+build: ## the command line and the ADBC driver, for development: .build/debug/magic
 	scripts/setup
 	swift build --product magic
+	swift build --product adbc_driver_magic
 
 demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
 	scripts/demo

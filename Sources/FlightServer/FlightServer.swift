@@ -37,7 +37,9 @@ public struct FlightServer: Service {
       async let serving: Void = server.serve()
       do {
         let address = try await address
-        logger.notice("Flight SQL on \(address.ipAddress ?? ""):\(address.port ?? 0)")
+        let host = address.ipAddress ?? ""
+        let isV6 = host.contains(":")
+        logger.notice("Flight SQL on \(isV6 ? "[\(host)]" : host):\(address.port ?? 0)")
       } catch let error as IOError {
         let reason = String(cString: strerror(error.errnoCode))
         throw ListenError(description: "cannot listen on \(transport.listenAddress): \(reason)")

@@ -2,6 +2,7 @@ import FoundationEssentials
 import MagicCore
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import NIOSSL
 import UnixSocket
 
@@ -55,7 +56,7 @@ public final class MagicClient: StatementService {
       // Without the URL, which may hold a password.
       throw ClientError(
         message: "The address is not of the form http://HOST:PORT or https://HOST:PORT; user and "
-          + "password go elsewhere")
+          + "password are options of their own")
     }
     let host = match.2.hasPrefix("[") ? match.2.dropFirst().dropLast() : match.2
     var tls: NIOSSLContext?
@@ -150,7 +151,7 @@ public final class MagicClient: StatementService {
       exchange = try await Exchange(to: target)
     } catch {
       try Task.checkCancellation()
-      throw ClientError(message: "No answer from \(name): \(error)")
+      throw ClientError(message: "No answer from \(name): \(Self.reason(error))")
     }
     do {
       return Answer(head: try await exchange.send(head, body: body), exchange: exchange, name: name)
@@ -158,7 +159,24 @@ public final class MagicClient: StatementService {
       exchange.close()
       if let error = error as? Exchange.InputError { throw error.cause }
       try Task.checkCancellation()
-      throw ClientError(message: "No answer from \(name): \(error)")
+      throw ClientError(message: "No answer from \(name): \(Self.reason(error))")
+    }
+  }
+}
+
+extension MagicClient {
+  /// What kept a request from being answered, in words.
+  private static func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+      if let failure = error.connectionErrors.first { return "\(failure.error)" }
+      return "the host \(error.host) is not known"
+    case is NIOSSLError, is BoringSSLError:
+      return "no TLS with it (\(error)); a certificate that this machine does not trust needs the "
+        + "file of who signed it (--ca, or the option magic.tls.ca_file)"
+    case is HTTPParserError: return "it does not speak HTTP"
+    case ChannelError.eof: return "it closed the connection; is https:// meant?"
+    default: return "\(error)"
     }
   }
 }

@@ -31,7 +31,7 @@ extension TableSchema {
   /// Why the table cannot be replicated, or nil when it can.
   public var reasonNotToReplicate: String? {
     if primaryKey.isEmpty {
-      return "it has no primary key: add one at the source, then copy the table anew"
+      return "it has no primary key: add one at the source; the next start copies the table"
     }
     if let column = columns.first(where: {
       [HiddenColumn.version, HiddenColumn.deleteMark].contains($0.name)

@@ -22,6 +22,7 @@ struct Prompt {
   }
 
   func run() async {
+    say("Statements end with ';'. \\? helps, Ctrl-D leaves.\n")
     var text = ""
     while true {
       switch await reader.read(prompt: text.isEmpty ? "magic> " : "    -> ") {
@@ -30,7 +31,7 @@ struct Prompt {
         return
       case .interrupt:
         text = ""
-      case .line("\\q") where text.isEmpty:
+      case .line(let line) where text.isEmpty && Self.leaves(line):
         return
       case .line("\\?") where text.isEmpty:
         say(Self.help)
@@ -77,6 +78,12 @@ struct Prompt {
       defer { group.cancelAll() }
       try await group.next()
     }
+  }
+
+  /// Whether a line is what people write to leave.
+  private static func leaves(_ line: String) -> Bool {
+    let word = line.trimmingCharacters(in: CharacterSet(charactersIn: " \t;")).lowercased()
+    return ["\\q", "exit", "quit"].contains(word)
   }
 
   private func say(_ text: String) {

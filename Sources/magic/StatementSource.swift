@@ -9,8 +9,10 @@ struct StatementSource {
   let close: @Sendable () async -> Void
 
   /// Reaches a server by URL.
-  static func remote(url: String) throws -> StatementSource {
-    let client = try MagicClient(url: url)
+  static func remote(
+    url: String, credentials: MagicClient.Credentials?, authorityFile: String?
+  ) throws -> StatementSource {
+    let client = try MagicClient(url: url, credentials: credentials, authorityFile: authorityFile)
     return StatementSource(statements: client, close: {})
   }
 

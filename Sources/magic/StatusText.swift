@@ -11,7 +11,7 @@ enum StatusText {
     var rows: [(name: String, value: String?)] = [
       ("state", state(status)),
       ("position", status.position?.description),
-      ("ended with", status.failure),
+      (status.phase == .notRunning ? "ended with" : "failed", status.failure),
       ("gtid", status.gtid),
       ("committed", status.timestamp.map(time)),
       ("source", status.sourcePosition?.description),

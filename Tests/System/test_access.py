@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -11,7 +12,7 @@ import unittest
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from harness import find_program, temporary_folder, wait_until
+from harness import MAGIC, find_program, temporary_folder, wait_until
 from mutable import StatementFailed
 from protocol import action, command, unpacked
 from serving import REFUSED, Service
@@ -474,6 +475,21 @@ class AccessTests(unittest.TestCase):
             client.insert("open.t", [[7, "c"]], column_names=["id", "s"])
         self.by_http(WRITER, "DELETE FROM open.t WHERE id > 1")
         self.check_refused(GUEST, WRITES[:5])
+
+    def test_the_command_line_logs_in(self):
+        address = f"http://127.0.0.1:{self.service.http_port}"
+
+        def run(*options, password=None):
+            environment = {**os.environ, **({"MAGIC_PASSWORD": password} if password else {})}
+            return subprocess.run(
+                [MAGIC, "sql", "--connect", address, "-e", "SELECT currentUser() = ''", *options],
+                capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+
+        self.assertEqual(run("--user", READER, password=PASSWORDS[READER]).returncode, 0)
+        for options, password in (((), None), (("--user", READER), "wrong"), ((), "no token")):
+            result = run(*options, password=password)
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr, "password|token")
 
     def test_z_nothing_secret_is_in_the_log(self):
         """Named so that it runs last in its class."""

@@ -15,7 +15,7 @@ import clickhouse_connect
 import pyarrow.flight as flight
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from harness import Magic, find_program, temporary_folder, wait_until
+from harness import MAGIC, Magic, find_program, temporary_folder, wait_until
 from protocol import command
 from serving import Service, new_database
 from test_http_curl import curl
@@ -86,6 +86,14 @@ class TLSTests(unittest.TestCase):
             f"https://localhost:{self.service.http_port}/?query=SELECT+1",
             "--cacert", str(self.certificates.authority))
         self.assertEqual(answer.text, "1\n")
+        address = f"https://localhost:{self.service.http_port}"
+        command = [MAGIC, "sql", "--connect", address, "-e", "SELECT 1"]
+        result = subprocess.run(
+            [*command, "--ca", self.certificates.authority], capture_output=True, text=True)
+        self.assertEqual((result.stdout, result.returncode), ("1\n1\n", 0), result.stderr)
+        result = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("--ca", result.stderr)
 
     def test_without_tls_there_is_no_answer(self):
         answer = curl(self.service.url("/?query=SELECT+1"))

@@ -65,7 +65,10 @@ final class DatabaseHandle: @unchecked Sendable {
       String(decoding: status[..<max(count, 0)], as: UTF8.self)
       .split(separator: "\n").first.map { " (\($0))" } ?? ""
     throw EngineError(
-      message: "the data folder \(folder) is in use by another process\(process); stop it first")
+      message:
+        "the data folder \(folder) is in use by another process\(process): stop it, or ask that one "
+        + "(magic sql, magic status and the ADBC driver do; magic serve --source replicates and serves)"
+    )
   }
 
   /// Closes the folder; blocks until the engine has stopped its background work. Idempotent.

@@ -9,11 +9,14 @@ struct ServiceSource: Sendable {
   let close: @Sendable () throws -> Void
 
   /// The service of a server.
-  static func remote(url: String, username: String?, password: String?) throws -> ServiceSource {
+  static func remote(
+    url: String, username: String?, password: String?, authorityFile: String?
+  ) throws -> ServiceSource {
     let credentials = username.map {
       MagicClient.Credentials.password(user: $0, password: password ?? "")
     }
-    let client = try MagicClient(url: url, credentials: credentials)
+    let client = try MagicClient(
+      url: url, credentials: credentials, authorityFile: authorityFile)
     return ServiceSource(service: client, close: {})
   }
 

@@ -7,6 +7,7 @@ final class Database: OptionHolder, Sendable {
     var uri: String?
     var username: String?
     var password: String?
+    var authorityFile: String?
     var engineLibrary: String?
     var source: ServiceSource?
     var connectionCount = 0
@@ -27,7 +28,8 @@ final class Database: OptionHolder, Sendable {
     let source =
       if uri.hasPrefix("http://") || uri.hasPrefix("https://") {
         try ServiceSource.remote(
-          url: uri, username: options.username, password: options.password)
+          url: uri, username: options.username, password: options.password,
+          authorityFile: options.authorityFile)
       } else {
         try ServiceSource.folder(path(of: uri), engineLibrary: options.engineLibrary)
       }
@@ -80,6 +82,7 @@ final class Database: OptionHolder, Sendable {
       case "uri": state.uri = text
       case "username": state.username = text
       case "password": state.password = text
+      case "magic.tls.ca_file": state.authorityFile = text
       case "magic.engine_library": state.engineLibrary = text
       default: throw DriverError.unknownOption(key)
       }
@@ -91,6 +94,7 @@ final class Database: OptionHolder, Sendable {
       switch key {
       case "uri": state.uri
       case "username": state.username
+      case "magic.tls.ca_file": state.authorityFile
       case "magic.engine_library": state.engineLibrary
       // The password is for setting only.
       default: nil

@@ -32,7 +32,7 @@ public struct AccessPolicy: Sendable {
     guard caller.role != .admin || request.isReadOnly else { return restrictions }
     if request.isReadOnly, inspection.kind == .write || inspection.kind == .declare {
       throw APIError(
-        .forbidden, "\(inspection.verb) changes something, and the request may only read",
+        .forbidden, "\(inspection.verb) changes something, and the request may only read: use POST",
         engineCode: 164)
     }
     let check = StatementCheck(inspection: inspection, caller: caller, bounds: bounds)
@@ -146,7 +146,9 @@ extension Caller {
 
   /// The refusal of something.
   func forbidden(_ what: String) -> APIError {
-    APIError(.forbidden, "\(user), a \(role.rawValue), may not \(what)", engineCode: 497)
+    // Only what a request says of itself restricts an admin.
+    let who = role == .admin ? "a request that only reads (GET)" : "\(user), a \(role.rawValue),"
+    return APIError(.forbidden, "\(who) may not \(what)", engineCode: 497)
   }
 }
 

@@ -111,7 +111,7 @@ struct TableSelectionOptions: ParsableArguments {
 
 extension EncodingOptions.ZeroDates: ExpressibleByArgument {}
 
-/// A span of time as a person writes it: `200ms`, `1s`, `2m`.
+/// A span of time as a person writes it: `200ms`, `1s`, `2m`, `1h`.
 struct Interval: ExpressibleByArgument, CustomStringConvertible {
   let milliseconds: Int
 
@@ -125,10 +125,11 @@ struct Interval: ExpressibleByArgument, CustomStringConvertible {
     case "ms": factor = 1
     case "s": factor = 1_000
     case "m": factor = 60_000
+    case "h": factor = 3_600_000
     default: return nil
     }
     let (product, overflow) = number.multipliedReportingOverflow(by: factor)
-    guard !overflow, product <= 3_600_000 else { return nil }
+    guard !overflow, product <= 24 * 3_600_000 else { return nil }
     milliseconds = product
   }
 

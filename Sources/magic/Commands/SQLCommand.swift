@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LocalDatabase
+import MagicClient
 import MagicCore
 
 /// `magic sql`: runs statements, from the arguments, a file, stdin or a prompt.
@@ -14,6 +15,9 @@ struct SQLCommand: AsyncParsableCommand {
 
       While a process serves the data folder, statements run in that process; otherwise the \
       engine is opened here.
+
+      A server's users log in with --user and a password, from MAGIC_PASSWORD, --password-file or \
+      the terminal; without --user, that is a token.
       """)
 
   @Option(name: .customLong("data"), help: "The data folder.", completion: .directory)
@@ -21,6 +25,16 @@ struct SQLCommand: AsyncParsableCommand {
 
   @Option(help: "A server, such as http://127.0.0.1:8123.")
   var connect: String?
+
+  @Option(help: "The user at the server.")
+  var user: String?
+
+  @Option(
+    help: "A file whose first line is the password, or a token.", completion: .file())
+  var passwordFile: String?
+
+  @Option(help: "Certificates in PEM form that the server's is signed by.", completion: .file())
+  var ca: String?
 
   @Option(name: .customShort("e"), help: "Statements to run.")
   var sql: String?
@@ -45,6 +59,9 @@ struct SQLCommand: AsyncParsableCommand {
     guard (dataFolder == nil) != (connect == nil) else {
       throw ValidationError("Give either --data DIR or --connect URL.")
     }
+    guard connect != nil || (user == nil && passwordFile == nil && ca == nil) else {
+      throw ValidationError("--user, --password-file and --ca go together with --connect.")
+    }
     guard sql == nil || file == nil else {
       throw ValidationError("Give either -e SQL or --file FILE.")
     }
@@ -62,8 +79,24 @@ struct SQLCommand: AsyncParsableCommand {
   }
 
   private func openSource() async throws -> StatementSource {
-    if let connect { return try .remote(url: connect) }
+    if let connect {
+      return try .remote(url: connect, credentials: try credentials(), authorityFile: ca)
+    }
     return try await .local(try DataFolder(existing: dataFolder ?? ""))
+  }
+
+  /// What the server is told; nil where nothing is given.
+  private func credentials() throws -> MagicClient.Credentials? {
+    var secret = ProcessInfo.processInfo.environment["MAGIC_PASSWORD"]
+    if let passwordFile {
+      guard let contents = try? String(contentsOfFile: passwordFile, encoding: .utf8) else {
+        throw Failure("the file \(passwordFile) of --password-file cannot be read")
+      }
+      secret = String(contents.prefix { !$0.isNewline })
+    }
+    guard let user else { return secret.map { .token($0) } }
+    if secret == nil, isatty(STDIN_FILENO) == 1 { secret = try readHidden("Password: ") }
+    return .password(user: user, password: secret ?? "")
   }
 
   private func run(on statements: any StatementService) async throws {

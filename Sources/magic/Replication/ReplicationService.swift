@@ -34,7 +34,11 @@ struct ReplicationService: Service {
     try await retrying { try await replicator.copyTables(of: source) }
     let copied = await replicator.status()
     if copied.tables.isEmpty {
-      logger.warning("No table of the source is selected: check --include and --exclude")
+      logger.warning(
+        """
+        No table of the source is selected: check --include and --exclude, and that the user may \
+        read tables (GRANT SELECT ON *.* TO …)
+        """)
     }
     if let position = copied.position, copied.phase != .stopping {
       let live = copied.tables.count { $0.state == "live" }

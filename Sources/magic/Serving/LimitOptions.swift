@@ -3,7 +3,8 @@ import MagicAPI
 
 /// What all callers together may take.
 struct LimitOptions: ParsableArguments {
-  @Option(help: "The memory of all statements together (default: 60 % of the machine's).")
+  @Option(
+    help: "The memory of all statements together, such as 4GiB (default: 60 % of the machine's).")
   var memoryLimit: ByteCount?
 
   @Option(help: "The memory of one statement (default: half of --memory-limit).")
@@ -18,7 +19,7 @@ struct LimitOptions: ParsableArguments {
   @Option(help: "The most rows of a result (default: any number).")
   var maxResultRows: Int?
 
-  @Option(help: "The most bytes of a result (default: any number).")
+  @Option(help: "The most bytes of a result, such as 1GiB (default: any number).")
   var maxResultBytes: ByteCount?
 
   @Option(help: "How long a transaction lasts without being used.")

@@ -41,26 +41,28 @@ struct ListenAddress: ExpressibleByArgument, CustomStringConvertible, Hashable {
   var defaultValueDescription: String { description }
 }
 
-/// A number of bytes as a person writes it: `512MiB`, `4GiB`, `1000000`.
+/// A number of bytes as a person writes it: `512MiB`, `4GB`, `1000000`.
 struct ByteCount: ExpressibleByArgument, CustomStringConvertible, Hashable {
   let bytes: Int
 
   init(bytes: Int) { self.bytes = bytes }
 
   init?(argument: String) {
-    guard let match = argument.wholeMatch(of: /(\d{1,18})(|B|KiB|MiB|GiB|TiB|K|M|G|T)/),
-      let number = Int(match.1)
+    guard
+      let match = argument.uppercased().wholeMatch(of: /(\d{1,18})([KMGT]?)(I?B)?/),
+      let number = Int(match.1), !match.2.isEmpty || match.3 != "IB"
     else { return nil }
-    let shift =
-      switch match.2.first {
-      case "K": 10
-      case "M": 20
-      case "G": 30
-      case "T": 40
-      default: 0
-      }
-    let (bytes, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
-    if overflow { return nil }
+    // Only what is written as a decimal unit is one.
+    let factor = match.3 == "B" ? 1_000 : 1_024
+    let power = "KMGT".firstIndex(of: match.2.first ?? " ").map {
+      "KMGT".distance(from: "KMGT".startIndex, to: $0) + 1
+    }
+    var bytes = number
+    for _ in 0..<(power ?? 0) {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
+      if overflow { return nil }
+      bytes = product
+    }
     self.bytes = bytes
   }
 
