@@ -48,9 +48,13 @@ struct CallerService: MagicService {
 
   func describe(_ request: StatementRequest) async throws -> StatementDescription {
     do {
-      let (inspection, restrictions) = try await check(request)
+      let home = try await homeDatabase(for: request)
+      let (inspection, _) = try await check(request, home: home)
       // The engine works out subqueries that stand for a value.
       let schema = try await admitted(inspection, timeout: request.timeout) { statement in
+        let restrictions = try await statement.perform {
+          try await self.restrictions(of: request, home: home)
+        }
         let context = try await context(request, restrictions, statement)
         return try await statement.perform {
           try await columns(of: restrictions.statement, inspection, request, context: context)
@@ -98,22 +102,40 @@ struct CallerService: MagicService {
   }
 
   /// What a statement would touch, and under what restrictions the caller may run it.
+  ///
+  /// - Parameter thoroughly: whether all that it reads is looked at, too, not only what its words tell
+  ///   at once.
   private func check(
-    _ request: StatementRequest, hasInput: Bool = false
+    _ request: StatementRequest, hasInput: Bool = false, home: String, thoroughly: Bool = false
   ) async throws -> (StatementInspection, EngineRestrictions) {
-    let home = try await homeDatabase(for: request)
-    func check(thoroughly: Bool) async throws -> (StatementInspection, EngineRestrictions) {
-      let inspection = try await api.database.inspect(
-        request.sql, parameters: request.parameters, thoroughly: thoroughly)
-      let restrictions = try api.policy.check(
-        inspection, request, hasInput: hasInput, caller: caller, home: home)
-      return (inspection, restrictions)
+    guard isTrusted(request) || request.sql.utf8.count <= Self.statementByteLimit else {
+      throw APIError(
+        .exhausted,
+        "the statement is longer than \(Self.statementByteLimit >> 20) MiB; send its rows "
+          + "apart from its text")
     }
-    // What its words alone forbid is not given to the engine's parser.
-    let first = try await check(thoroughly: false)
-    let isTrusted = caller.role == .admin && !request.isReadOnly
-    return isTrusted ? first : try await check(thoroughly: true)
+    let inspection = try await api.database.inspect(
+      request.sql, parameters: request.parameters, thoroughly: thoroughly)
+    let restrictions = try api.policy.check(
+      inspection, request, hasInput: hasInput, caller: caller, home: home)
+    return (inspection, restrictions)
   }
+
+  /// Under what restrictions the caller may run a statement whose words were looked at before.
+  private func restrictions(
+    of request: StatementRequest, hasInput: Bool = false, home: String
+  ) async throws -> EngineRestrictions {
+    try await check(
+      request, hasInput: hasInput, home: home, thoroughly: !isTrusted(request)
+    ).1
+  }
+
+  private func isTrusted(_ request: StatementRequest) -> Bool {
+    caller.role == .admin && !request.isReadOnly
+  }
+
+  /// How long a statement with its rows may be, of people who are no admins.
+  private static let statementByteLimit = 16 << 20
 
   /// Runs a statement through all that every statement goes through.
   private func start<Result: Sendable>(
@@ -122,7 +144,8 @@ struct CallerService: MagicService {
     track: (Result, RunningStatement) -> Result, whenKilled: () -> Result
   ) async throws -> Result {
     do {
-      let (inspection, restrictions) = try await check(request, hasInput: hasInput)
+      let home = try await homeDatabase(for: request)
+      let (inspection, _) = try await check(request, hasInput: hasInput, home: home)
       if inspection.takesRoom { try api.disk.check() }
       if inspection.kind == .kill, let id = inspection.killedStatement {
         _ = try await cancel(statement: id)
@@ -131,6 +154,9 @@ struct CallerService: MagicService {
       let statement = try await api.begin(
         inspection, id: request.id, timeout: request.timeout, caller: caller)
       do {
+        let restrictions = try await statement.perform {
+          try await self.restrictions(of: request, hasInput: hasInput, home: home)
+        }
         let context = try await context(request, restrictions, statement)
         let result = try await statement.perform { try await run(restrictions.statement, context) }
         return track(result, statement)

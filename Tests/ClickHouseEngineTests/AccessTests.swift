@@ -241,6 +241,18 @@ extension EngineTests {
     "SELECT naiveBayesClassifierWithAllProbs('secret.nb', 'a')",
     "SELECT dictGet('00000000-0000-0000-0000-000000000001', 's', 1)",
     "DESCRIBE shop.t UUID '00000000-0000-0000-0000-000000000001'",
+    "SELECT COLUMNS('s') APPLY groupConcat((SELECT any(s) FROM secret.t)) FROM shop.t",
+    "SELECT COLUMNS('s') APPLY groupConcat(file('/etc/hostname')) FROM shop.t",
+    "SELECT * APPLY x -> file('/etc/hostname') FROM (SELECT a AS apply FROM shop.t)",
+    "SELECT * APPLY x -> (SELECT any(s) FROM secret.t) FROM (SELECT a AS apply FROM shop.t)",
+    "SELECT joinGet({j:String}, 's', 42)", "SELECT dictGet({j:String}, 's', 42)",
+    "SELECT hasColumnInTable({d:String}, 't', 's')",
+    "SHOW TABLES FROM shop LIMIT (SELECT a FROM secret.t)",
+    "SHOW DATABASES LIMIT toUInt8(file('/etc/hostname') != '')",
+    "SHOW TABLES FROM shop WHERE throwIf(1, file('/etc/hostname'))",
+    "SHOW COLUMNS FROM shop.t WHERE throwIf(1, (SELECT any(s) FROM secret.t))",
+    "SELECT * FROM secret.`\u{301}t`", "SELECT * FROM `x (alias z`.t",
+    "SELECT 1 AS `x\n  y`", "SELECT 1 AS `x (children 4)`",
     "SELECT flameGraphIf([1::UInt64], 1)", "SELECT arrayReduce('flameGraph', [[1::UInt64]])",
     "SELECT count(DISTINCT 1) SETTINGS count_distinct_implementation = 'flameGraph'",
   ]
@@ -263,7 +275,8 @@ extension EngineTests {
   @Test func aGuestSeesNoOtherDatabase() async throws {
     try await withPeople { people in
       await people.expectRefused(
-        people.guest, Self.elsewhere, kind: nil, { $0.parameters = ["d": "secret"] })
+        people.guest, Self.elsewhere, kind: nil,
+        { $0.parameters = ["d": "secret", "j": "secret.j"] })
       await people.expectRefused(people.guest, ["SELECT * FROM t"], { $0.database = "secret" })
       // Nothing that can be asked tells that there is another database.
       for statement in [
@@ -363,12 +376,24 @@ extension EngineTests {
             "CREATE TABLE shop.x (a Int32, y UInt8 ALIAS in(a, _magic.t)) ENGINE = Memory",
             "ALTER TABLE sales_north.t ADD COLUMN e String DEFAULT joinGet('j', 's', a)",
             "ALTER TABLE sales_north.t MOVE PARTITION 1 TO DISK 'x'",
+            "CREATE TABLE shop.x (k UInt64, d DateTime, s String) ENGINE = MergeTree ORDER BY k "
+              + "TTL d GROUP BY k SET s = concat(any(s), file('/etc/hostname'))",
+            "CREATE TABLE shop.x (k UInt64, d DateTime) ENGINE = MergeTree ORDER BY k "
+              + "TTL d TO DISK 'default'",
+            "ALTER TABLE sales_north.t MODIFY TTL d GROUP BY a SET s = file('/etc/hostname')",
+            "CREATE MATERIALIZED VIEW shop.x REFRESH EVERY 1 YEAR DEPENDS ON shop.limit "
+              + "TO _magic.u1_s1_1 EMPTY AS SELECT 1 AS a",
+            "CREATE MATERIALIZED VIEW shop.x REFRESH EVERY 1 YEAR DEPENDS ON shop.limit "
+              + "TO system.processes (query String) EMPTY AS SELECT '' AS query",
+            "CREATE TABLE shop.x (`c (children 4)\n    Identifier q\u{600}` String) ENGINE = Memory",
+            "ALTER TABLE sales_north.t REWRITE PARTS",
             "EXPLAIN, [(SELECT any(line) FROM file('/etc/hostname', LineAsString, 'line String'))] "
               + "FROM (SELECT 1 AS EXPLAIN)",
           ], kind: nil)
       }
       await people.expectRefused(
-        people.guestWriter, Self.elsewhere, kind: nil, { $0.parameters = ["d": "secret"] })
+        people.guestWriter, Self.elsewhere, kind: nil,
+        { $0.parameters = ["d": "secret", "j": "secret.j"] })
       await people.expectRefused(
         people.guestWriter,
         [
@@ -376,6 +401,9 @@ extension EngineTests {
           "INSERT INTO shop.t SELECT 1, (SELECT s FROM secret.t)",
           "INSERT INTO shop.t VALUES (1, (SELECT s FROM secret.t))",
           "UPDATE secret.t SET s = 'x' WHERE 1", "DELETE FROM secret.t WHERE 1",
+          "CREATE MATERIALIZED VIEW shop.x REFRESH EVERY 1 YEAR DEPENDS ON shop.limit TO secret.t "
+            + "EMPTY AS SELECT 1 AS a, '' AS s",
+          "CREATE MATERIALIZED VIEW shop.x TO secret.t AS SELECT 1 AS a, '' AS s",
           "UPDATE shop.t SET s = (SELECT s FROM secret.t) WHERE 1",
           "DELETE FROM shop.t WHERE a IN secret.numbers", "TRUNCATE TABLE secret.t",
           "DROP TABLE shop.none, secret.t", "DROP TABLE secret.t", "DROP DATABASE secret",
@@ -603,6 +631,17 @@ extension EngineTests {
         people.reader, statement,
         { $0.settings = ["result_overflow_mode": "break", "max_result_rows": "10"] })
       #expect(!answer.isEmpty)
+    }
+  }
+
+  /// Texts that are equal as strings, but not to the engine.
+  @Test func whatIsEqualAsTextIsNotTheSame() async throws {
+    try await withPeople { people in
+      let answer = try await people.text(
+        people.guest, "SELECT 'x' AS `A\u{1FEF}, (SELECT s FROM secret.t) AS \u{1FEF}B`")
+      #expect(answer == "x\n")
+      await people.expectRefused(
+        people.guest, ["SELECT 'x' AS `A`, (SELECT s FROM secret.t) AS `B`"])
     }
   }
 

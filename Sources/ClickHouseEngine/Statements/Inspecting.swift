@@ -20,7 +20,11 @@ extension StatementPath {
     inspection.add(try await parser.tree(of: forEngine.statement), to: scanner, from: next)
     inspection.sources += forEngine.rawSources
     if forEngine.transformers.count > 0 {
-      inspection.add(expressions: try await parser.tree(of: forEngine.transformers))
+      let tree = try await parser.tree(of: forEngine.transformers)
+      inspection.add(expressions: tree)
+      // A function's name alone.
+      inspection.functions.formUnion(tree.identifiers)
+      if tree.identifiers.contains(where: SyntaxTree.takesName) { inspection.isOpaque = true }
     }
     if inspection.hasPlainValues {
       do {
@@ -76,8 +80,11 @@ extension StatementInspection {
   fileprivate mutating func add(_ tree: SyntaxTree, to scanner: StatementScanner, from next: Int) {
     let isTold =
       Self.kind(of: tree) == kind && !tree.namesFile
-      && tree.settingsCount <= scanner.settingsCount
-      && tree.transformerCount <= scanner.transformerCount
+      && (tree.settingsCounts == 0...0 || tree.settingsCounts.contains(scanner.settingsCount))
+      && (tree.transformerCount == 0 || !scanner.hasOddTransformer)
+      && (tree.transformerCount == 0 || tree.transformerCount == scanner.transformerCount)
+      && tree.altersAsKnown && !(tree.hasTimeToLive && scanner.text.hasHiddenTimeToLive)
+      && !(tree.hasHiddenTarget && targets.count < 2)
       && (kind != .write && kind != .declare || tree.subjects.isSubset(of: subjects))
     if !isTold { kind = .administer }
     engines = tree.engines
@@ -85,7 +92,7 @@ extension StatementInspection {
     var counts: [String: Int] = [:]
     for name in tree.tables {
       counts[name, default: 0] += 1
-      readsOwnTables = readsOwnTables || !name.contains(".")
+      readsOwnTables = readsOwnTables || !name.utf8.contains(UInt8(ascii: "."))
       addSources(name)
     }
     for name in tree.members {
@@ -96,9 +103,7 @@ extension StatementInspection {
     // What is no table's name for sure cannot be guarded.
     let isGuarded = guards.counts.allSatisfy { counts[$0.key] == $0.value }
     let isFound = counts.keys.allSatisfy { name in
-      let database = name.prefix { $0 != "." }
-      return database.count == name.count || !StatementScanner.isSystem(String(database))
-        || guards.counts[name] != nil
+      !Self.isOfSystem(name) || guards.counts[name] != nil
     }
     if !isGuarded || !isFound { isOpaque = true }
     if !guards.edits.isEmpty { guarded = scanner.text.replacing(guards.edits) }
@@ -107,14 +112,11 @@ extension StatementInspection {
 
   /// Adds what expressions of the statement do that the engine's parser does not show within it.
   fileprivate mutating func add(expressions tree: SyntaxTree) {
-    if tree.settingsCount > 0 || tree.transformerCount > 0 { kind = .administer }
+    if tree.settingsCounts != 0...0 || tree.transformerCount > 0 { kind = .administer }
     for name in tree.tables + tree.members {
-      readsOwnTables = readsOwnTables || !name.contains(".")
+      readsOwnTables = readsOwnTables || !name.utf8.contains(UInt8(ascii: "."))
       addSources(name)
-      let database = name.prefix { $0 != "." }
-      if database.count < name.count, StatementScanner.isSystem(String(database)) {
-        isOpaque = true
-      }
+      if Self.isOfSystem(name) { isOpaque = true }
     }
     addCalls(of: tree)
   }
@@ -142,10 +144,21 @@ extension StatementInspection {
   /// Adds a name with dots. A dot may be part of a name, so each of them is taken for the one after
   /// the database.
   private mutating func addSources(_ name: String) {
-    for dot in name.indices where name[dot] == "." {
+    // A dot and what combines with it are one character, but not to the engine.
+    let bytes = Array(name.utf8)
+    for dot in bytes.indices where bytes[dot] == UInt8(ascii: ".") {
       sources.append(
-        Name(database: String(name[..<dot]), table: String(name[name.index(after: dot)...])))
+        Name(
+          database: String(decoding: bytes[..<dot], as: UTF8.self),
+          table: String(decoding: bytes[(dot + 1)...], as: UTF8.self)))
     }
+  }
+
+  /// Whether a name with dots is of a table that is guarded.
+  private static func isOfSystem(_ name: String) -> Bool {
+    let database = name.utf8.prefix { $0 != UInt8(ascii: ".") }
+    return database.count < name.utf8.count
+      && StatementScanner.isSystem(String(decoding: Array(database), as: UTF8.self))
   }
 
   /// Adds the functions, and the dictionaries and tables whose names are their arguments.
@@ -153,7 +166,8 @@ extension StatementInspection {
     functions.formUnion(tree.functions)
     for function in tree.tableFunctions {
       // A view with parameters is called like a function.
-      if function.contains(".") { addSources(function) } else { tableFunctions.insert(function) }
+      let isView = function.utf8.contains(UInt8(ascii: "."))
+      if isView { addSources(function) } else { tableFunctions.insert(function) }
     }
     for (function, name) in tree.namingCalls where function.lowercased() != "hascolumnintable" {
       guard let name, !name.contains(where: { "`\"\\".contains($0) }), !Self.isUUID(name) else {
@@ -163,7 +177,7 @@ extension StatementInspection {
       addSources(name)
       // Where the engine evaluates it later, another database may be the current one.
       let isLater = kind == .declare || ["UPDATE", "DELETE"].contains(verb)
-      if isLater, !name.contains(".") { isOpaque = true }
+      if isLater, !name.utf8.contains(UInt8(ascii: ".")) { isOpaque = true }
     }
     for strings in tree.strings(ofCallsOf: "hascolumnintable") {
       // Seven arguments name another server.
@@ -196,6 +210,11 @@ private struct ParserText {
     var text = original
     if let places = try text.bindingNulls() { text = places }
     text = SQLText(text.replacing(text.parameterValues(parameters) + text.assignedPaths))
+    guard text.hasPlainNames else {
+      throw EngineError(
+        code: 62,
+        message: "names with control characters, \" (alias \" or \" (children \" are an admin's")
+    }
     var rawSources: [StatementInspection.Name] = []
     if text.hasSelraw {
       text = SQLText(
@@ -241,10 +260,30 @@ extension SQLText {
         let close = closing(index), isSymbol(close, "}")
       else { return nil }
       let range = byteRange(index..<close + 1)
-      guard word(index + 3) == "IDENTIFIER" else { return (range, " 'x' ") }
-      let value = StatementScanner.unescaped(parameters[name] ?? "")
-      return (range, " " + quotedIdentifier(value) + " ")
+      let raw = parameters[name] ?? ""
+      let value = StatementScanner.unescaped(raw)
+      if word(index + 3) == "IDENTIFIER" { return (range, " \(quotedIdentifier(value)) ") }
+      if raw == "\\N" { return (range, " NULL ") }
+      let isNumber = value.wholeMatch(of: /-?[0-9]{1,30}/) != nil && word(index + 3) != "STRING"
+      return (range, isNumber ? " \(value) " : " \(quotedString(value)) ")
     }
+  }
+
+  /// Whether no quoted name can be taken for something else in what the engine's parser tells.
+  fileprivate var hasPlainNames: Bool {
+    tokens.indices.allSatisfy { index in
+      kind(index) != .quotedName || identifier(index).map(Self.isPlainName) ?? false
+    }
+  }
+
+  private static func isPlainName(_ name: String) -> Bool {
+    name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+      && ![" (alias ", " (children "].contains { name.utf8.firstRange(of: $0.utf8) != nil }
+  }
+
+  /// Whether a TTL may do what the engine's parser does not tell: compute values, or move rows.
+  fileprivate var hasHiddenTimeToLive: Bool {
+    tokens.indices.contains { ["SET", "DISK", "VOLUME"].contains(word($0)) }
   }
 
   /// What takes the place of each name with dots that an UPDATE assigns to: the engine's has none.

@@ -26,6 +26,7 @@ struct SQLText {
     var tokenizer = Tokenizer(bytes)
     // The tokens whose closing is still to come; each is deeper than those before it.
     var open: [Int] = []
+    var rows = RowsAfterInsert()
     while let token = tokenizer.next() {
       while let last = open.last, tokens[last].depth >= token.depth {
         closings[last] = tokens.count
@@ -34,25 +35,12 @@ struct SQLText {
       open.append(tokens.count)
       tokens.append(token)
       closings.append(.max)
-      if rowsFollow {
+      if rows.follow(self) {
         bringsRows = true
         return
       }
     }
     while isSymbol(tokens.count - 1, ";") { tokens.removeLast() }
-  }
-
-  /// Whether the tokens so far end with the `FORMAT name` of an insert that brings its rows.
-  private var rowsFollow: Bool {
-    let format = tokens.count - 2
-    guard word(format) == "FORMAT", depth(format) == 0, word(format + 1) != "",
-      let head = InsertHead(self), format >= head.end
-    else { return false }
-    let query = head.source(in: self)
-    guard query < format, word(query) != "FROM" || word(query + 1) != "INFILE" else { return true }
-    // Only a query over input() reads rows.
-    return (query..<format).contains { word($0) == "INPUT" && isSymbol($0 + 1, "(") }
-      && endsExpression(format - 1)
   }
 
   // MARK: Tokens
@@ -192,6 +180,11 @@ struct SQLText {
     return tokens.indices.contains { identifier($0)?.lowercased() == word }
   }
 
+  /// Whether a database is named: before a dot anywhere, or where a statement says what it is about.
+  func namesDatabase(_ name: String) -> Bool {
+    tokens.indices.contains { ($0 < 64 || isSymbol($0 + 1, ".")) && identifier($0) == name }
+  }
+
   /// The statement with other text in the place of some bytes, of which no two overlap.
   func replacing(_ edits: [(range: Range<Int>, text: String)]) -> String {
     replacing(edits, from: 0)
@@ -214,6 +207,31 @@ struct SQLText {
   }
 }
 
+/// Tells, token by token, where the rows of an insert begin.
+private struct RowsAfterInsert {
+  /// The position of the insert's query, or of its VALUES or FORMAT; nil while it is not known.
+  private var source: Int?
+  private var callsInput = false
+
+  /// Whether the tokens so far end with the `FORMAT name` of an insert that brings its rows.
+  mutating func follow(_ text: SQLText) -> Bool {
+    let last = text.tokens.count - 1
+    if text.isSymbol(last, "("), text.word(last - 1) == "INPUT" { callsInput = true }
+    let format = last - 1
+    guard text.word(format) == "FORMAT", text.depth(format) == 0, text.word(last) != "" else {
+      return false
+    }
+    if source == nil, let head = InsertHead(text), format >= head.end {
+      source = head.source(in: text)
+    }
+    guard let source else { return false }
+    let isFromFile = text.word(source) == "FROM" && text.word(source + 1) == "INFILE"
+    guard source < format, !isFromFile else { return true }
+    // Only a query over input() reads rows.
+    return callsInput && text.endsExpression(format - 1)
+  }
+}
+
 /// The text inside quotes, whose escapes are resolved; nil when the last quote is missing.
 private func unquoted(_ literal: ArraySlice<UInt8>) -> String? {
   guard let quote = literal.first else { return nil }
@@ -231,6 +249,20 @@ private func unquoted(_ literal: ArraySlice<UInt8>) -> String? {
     }
   }
   return nil
+}
+
+/// A text without quotes in which escapes are resolved.
+func withoutEscapes(_ text: ArraySlice<UInt8>) -> [UInt8] {
+  var result: [UInt8] = []
+  var rest = text
+  while let byte = rest.popFirst() {
+    if byte == UInt8(ascii: "\\"), let escaped = rest.popFirst() {
+      result += resolved(escaped, &rest)
+    } else {
+      result.append(byte)
+    }
+  }
+  return result
 }
 
 /// What a backslash and the byte after it mean; takes the digits of `\xHH` from `rest`.

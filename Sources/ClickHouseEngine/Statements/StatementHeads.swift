@@ -169,7 +169,9 @@ extension StatementScanner {
     guard let next = target(at: position) else { return nil }
     guard kind == "MATERIALIZED" else { return next }
     let query = text.definingQuery(from: next) ?? text.tokens.count
-    if let to = text.clause("TO", in: next..<query), target(at: to + 1) == nil { return nil }
+    for index in next..<query where text.depth(index) == 0 && text.word(index) == "TO" {
+      guard target(at: index + 1) != nil else { return nil }
+    }
     return next
   }
 
@@ -261,8 +263,27 @@ extension StatementScanner {
     while ["FULL", "EXTENDED", "CHANGED", "TEMPORARY"].contains(text.word(position)) {
       position += 1
     }
-    // Metadata that a condition reads cannot be kept from it.
-    if text.tokens.indices.contains(where: { text.word($0) == "WHERE" }) { isOpaque = true }
+    guard let end = shownNames(at: position), endsShow(at: end) else { return nil }
+    return end
+  }
+
+  /// Whether nothing follows the names of a SHOW but LIKE, a number of rows, a format and settings:
+  /// what a condition reads, the engine's parser does not tell.
+  private func endsShow(at index: Int) -> Bool {
+    var position = afterWords(index, ["NOT"])
+    if ["LIKE", "ILIKE"].contains(text.word(position)) {
+      guard text.kind(position + 1) == .string else { return false }
+      position += 2
+    }
+    if text.word(position) == "LIMIT" {
+      guard text.kind(position + 1) == .number else { return false }
+      position += 2
+    }
+    if text.word(position) == "FORMAT", text.kind(position + 1) == .word { position += 2 }
+    return position == text.tokens.count || text.word(position) == "SETTINGS"
+  }
+
+  private mutating func shownNames(at position: Int) -> Int? {
     switch text.word(position) {
     case "DATABASES":
       sources.append(Name(database: "system", table: "databases"))
@@ -280,7 +301,8 @@ extension StatementScanner {
       sources.append(Name(database: "system", table: "tables"))
       sources.append(Name(database: "system", table: "data_skipping_indices"))
       return afterTable(position + 1)
-    case "FUNCTIONS", "SETTINGS", "SETTING", "ENGINES": return position + 1
+    case "FUNCTIONS", "SETTINGS", "ENGINES": return position + 1
+    case "SETTING": return position + 2
     case "CREATE": return source(at: afterWords(position + 1, ["TEMPORARY"]), anyKind: true)
     case "TABLE", "VIEW", "DICTIONARY", "DATABASE": return source(at: position, anyKind: true)
     default: return nil

@@ -4,8 +4,8 @@ import Synchronization
 /// Has the engine's parser read statements, without running them.
 final class StatementParser: Sendable {
   private let engine: ClickHouseEngine
-  /// What was read lately, by text.
-  private let trees = Mutex<[String: SyntaxTree]>([:])
+  /// What was read lately, by the bytes of the text: other texts can be equal as strings.
+  private let trees = Mutex<[[UInt8]: SyntaxTree]>([:])
 
   /// Longer statements, without rows, are not read for people who are no admins.
   private static let byteLimit = 1 << 20
@@ -22,20 +22,18 @@ final class StatementParser: Sendable {
   /// - Parameter isKept: whether the same text is likely to come again.
   /// - Throws: ``EngineError`` with the engine's text about a statement that it cannot read.
   func tree(of statement: String, isKept: Bool = true) async throws -> SyntaxTree {
-    if let tree = trees.withLock({ $0[statement] }) { return tree }
+    let key = Array(statement.utf8)
+    if let tree = trees.withLock({ $0[key] }) { return tree }
     guard statement.utf8.count <= Self.byteLimit else {
       throw EngineError(
         code: 241,
         message: "without the rows that follow it, a statement may have 1 MiB; an admin's more")
     }
-    let rows = try await rows(of: statement)
-    // A name may have line breaks in it.
-    let tree = try SyntaxTree(
-      rows.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) })
-    if isKept, statement.utf8.count <= Self.keptByteLimit {
+    let tree = try SyntaxTree(try await rows(of: statement))
+    if isKept, key.count <= Self.keptByteLimit {
       trees.withLock { trees in
         if trees.count >= Self.keptCount { trees = [:] }
-        trees[statement] = tree
+        trees[key] = tree
       }
     }
     return tree

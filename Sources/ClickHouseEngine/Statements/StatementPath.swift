@@ -115,7 +115,7 @@ public struct StatementPath: Database {
 
   /// The storage of mutable tables belongs to the layer: nobody else changes it.
   private func refuseStorage(_ text: StatementText) throws {
-    if text.kind == .command, text.names.contains(StorageName.database) {
+    if text.kind == .command, text.sql.namesDatabase(StorageName.database) {
       throw EngineError(
         message: "\(StorageName.database) holds the storage of mutable tables, which nobody else "
           + "may change")

@@ -22,6 +22,8 @@ struct StatementScanner {
   /// How many clauses of settings, and how many APPLY there are.
   private(set) var settingsCount = 0
   private(set) var transformerCount = 0
+  /// Whether there is a word APPLY that is followed by something else.
+  private(set) var hasOddTransformer = false
 
   init(_ text: SQLText, parameters: [String: String]) {
     self.text = text
@@ -49,6 +51,7 @@ struct StatementScanner {
       case "UUID" where text.kind(index + 1) == .string: isUnruly = true
       case "APPLY": takeTransformer(at: index)
       case "AS" where declares && text.depth(index) == 0: takeSource(at: index + 1)
+      case "ON" where declares && text.word(index - 1) == "DEPENDS": takeSources(at: index + 1)
       case "FROM" where text.word(0) == "ALTER": takeSource(at: index + 1)
       case "SETTINGS": takeSettingsClause(at: index)
       default: break
@@ -62,17 +65,29 @@ struct StatementScanner {
     sources.append(Name(database: parts[0], table: parts[1]))
   }
 
-  /// `APPLY(f)` and `APPLY f` call a function by its name, and in brackets there may be one that is
-  /// made there. What else follows is not told.
-  private mutating func takeTransformer(at index: Int) {
-    let isInBrackets = text.isSymbol(index + 1, "(")
-    let start = isInBrackets ? index + 2 : index + 1
-    guard let name = text.identifier(start), isInBrackets || !text.isSymbol(start + 1, "-") else {
-      return
+  private mutating func takeSources(at index: Int) {
+    var position = index
+    while let (parts, next) = scanPath(at: position) {
+      if parts.count == 2 { sources.append(Name(database: parts[0], table: parts[1])) }
+      guard text.isSymbol(next, ",") else { return }
+      position = next + 1
     }
-    functions.insert(name)
-    transformerCount += 1
-    if SyntaxTree.takesName(name) { isOpaque = true }
+  }
+
+  /// `APPLY f` and `APPLY(…)`: what is in the brackets is read by the engine's parser. Whatever else
+  /// follows is not told, if the word is no name.
+  private mutating func takeTransformer(at index: Int) {
+    if text.isSymbol(index + 1, "(") {
+      transformerCount += 1
+    } else if let name = text.identifier(index + 1),
+      !["(", "-", "."].contains(where: { text.isSymbol(index + 2, $0) })
+    {
+      transformerCount += 1
+      functions.insert(name)
+      if SyntaxTree.takesName(name) { isOpaque = true }
+    } else {
+      hasOddTransformer = true
+    }
   }
 
   private mutating func noteParameter(at index: Int) {
@@ -192,8 +207,7 @@ struct StatementScanner {
 
   /// A value in the form of the TSV format.
   static func unescaped(_ value: String) -> String {
-    guard value.utf8.contains(UInt8(ascii: "\\")) else { return value }
-    return SQLText("'" + value.replacing("'", with: "\\'") + "'").string(0) ?? value
+    String(decoding: withoutEscapes(Array(value.utf8)[...]), as: UTF8.self)
   }
 
   // MARK: Guards

@@ -69,7 +69,11 @@ struct StatementSession: Sendable {
       "\(quotedIdentifier("param_" + $0.key)) = \(quotedString($0.value))"
     }
     changes += ["\(Self.settings[0]) = \(commit)", "\(Self.settings[1]) = 0"]
-    if context.isReadOnly { changes.append("readonly = 1") }
+    if context.isReadOnly {
+      // What cannot be set any more when the statement is known.
+      if settings["max_query_size"] == nil { changes.append("max_query_size = \(128 << 20)") }
+      changes.append("readonly = 1")
+    }
     try await connection.execute("SET " + changes.joined(separator: ", "))
   }
 
@@ -93,7 +97,7 @@ struct StatementSession: Sendable {
 
   /// The engine refuses statements above 256 KiB unless it is told their length.
   func allowLength(of statement: String) async throws {
-    if statement.utf8.count > 200 << 10 {
+    if !context.isReadOnly, statement.utf8.count > 200 << 10 {
       try await set(["max_query_size": "\(statement.utf8.count + (64 << 10))"])
     }
   }

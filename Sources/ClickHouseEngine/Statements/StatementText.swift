@@ -73,10 +73,6 @@ struct StatementText {
     return sql.identifier(sql.word(1) == "DATABASE" && sql.tokens.count > 2 ? 2 : 1)
   }
 
-  /// The words and names that it begins with, without quotes: all that a command can change is
-  /// among them.
-  var names: [String] { sql.tokens.indices.prefix(64).compactMap(sql.identifier) }
-
   /// The statement with another FORMAT clause in the place of its own.
   func replacingFormat(with clause: String) -> String {
     String(decoding: sql.bytes[..<formatRange.lowerBound], as: UTF8.self) + " " + clause

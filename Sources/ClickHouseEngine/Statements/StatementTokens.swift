@@ -26,6 +26,8 @@ public struct Tokenizer: Sendable {
   private let bytes: [UInt8]
   private var position = 0
   private var depth = 0
+  /// Where each `$tag$` stands; nil while none was looked for.
+  private var heredocTags: [ArraySlice<UInt8>: [Int]]?
   /// What a dot and digits after the last token are.
   private var last = Preceding.other
 
@@ -151,21 +153,38 @@ public struct Tokenizer: Sendable {
 
   /// Passes `$tag$…$tag$`; stays and gives false when there is none.
   private mutating func skipHeredoc() -> Bool {
-    var end = position + 1
+    if heredocTags == nil { findHeredocTags() }
+    guard let tag = tag(at: position), let places = heredocTags?[tag] else { return false }
+    let end = position + tag.count
+    // The first place after the opening tag.
+    var low = 0
+    var high = places.count
+    while low < high {
+      let middle = (low + high) / 2
+      if places[middle] < end { low = middle + 1 } else { high = middle }
+    }
+    guard low < places.count else { return false }
+    position = places[low] + tag.count
+    return true
+  }
+
+  /// The `$tag$` that begins at a `$`.
+  private func tag(at start: Int) -> ArraySlice<UInt8>? {
+    var end = start + 1
     while end < bytes.count, bytes[end] != UInt8(ascii: "$"), Self.isWordByte(bytes[end]) {
       end += 1
     }
-    guard end < bytes.count, bytes[end] == UInt8(ascii: "$") else { return false }
-    let tag = bytes[position...end]
-    var candidate = end + 1
-    while candidate + tag.count <= bytes.count {
-      if bytes[candidate..<(candidate + tag.count)].elementsEqual(tag) {
-        position = candidate + tag.count
-        return true
-      }
-      candidate += 1
+    guard end < bytes.count, bytes[end] == UInt8(ascii: "$") else { return nil }
+    return bytes[start...end]
+  }
+
+  /// Finds where each tag stands, so that the text is not searched for every one of many.
+  private mutating func findHeredocTags() {
+    var tags: [ArraySlice<UInt8>: [Int]] = [:]
+    for start in bytes.indices where bytes[start] == UInt8(ascii: "$") {
+      if let tag = tag(at: start) { tags[tag, default: []].append(start) }
     }
-    return false
+    heredocTags = tags
   }
 
   /// Passes a number, or a name that begins with a digit.

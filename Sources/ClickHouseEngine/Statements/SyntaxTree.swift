@@ -3,7 +3,8 @@ import MagicCore
 /// A statement as the engine's own parser reads it, told by `EXPLAIN AST`.
 ///
 /// Whatever is not known here is an error, so nothing of a statement is overlooked because a version
-/// of the engine has more to say.
+/// of the engine has more to say. Its names must have neither line breaks nor what stands after names
+/// in the engine's lines: see ``SQLText/hasPlainNames``.
 struct SyntaxTree: Hashable, Sendable {
   fileprivate struct Node: Hashable {
     /// Such as `TableIdentifier`.
@@ -29,25 +30,24 @@ struct SyntaxTree: Hashable, Sendable {
   /// Reads the lines that the engine gives.
   ///
   /// - Throws: ``EngineError`` when they are not what is known of them.
-  init(_ lines: some Sequence<Substring>) throws {
+  init(_ lines: [String]) throws {
     var nodes: [Node] = []
     // The nodes that the next one can be within.
     var path: [Int] = []
     for line in lines {
-      let text = line.drop { $0 == " " }
-      let depth = line.utf8.count - text.utf8.count
+      let bytes = Array(line.utf8)
+      let depth = bytes.prefix { $0 == 0x20 }.count
       guard depth <= path.count, depth > 0 || nodes.isEmpty,
-        let node = Node(text, in: path[..<depth].last)
-      else { throw Self.unknown(text) }
+        let node = Node(bytes[depth...], in: path[..<depth].last)
+      else { throw Self.unknown(line) }
       path.removeSubrange(depth...)
       if let parent = path.last { nodes[parent].children.append(nodes.count) }
       path.append(nodes.count)
       nodes.append(node)
     }
     guard !nodes.isEmpty else { throw Self.unknown("") }
-    // A name with a line break in it could pretend to be nodes.
     for node in nodes where node.children.count != node.childCount {
-      throw Self.unknown(node.name[...])
+      throw Self.unknown(node.name)
     }
     var statement = 0
     if nodes[0].kind == "Explain" {
@@ -60,11 +60,11 @@ struct SyntaxTree: Hashable, Sendable {
     self.statement = statement
     for (index, node) in nodes.enumerated()
     where Self.statements.contains(node.kind) && index != 0 && index != statement {
-      throw Self.unknown(node.kind[...])
+      throw Self.unknown(node.kind)
     }
   }
 
-  private static func unknown(_ text: Substring) -> EngineError {
+  private static func unknown(_ text: String) -> EngineError {
     EngineError(
       message: "the statement has something that only an admin may use: "
         + "\(text.isEmpty ? "nothing" : text.prefix(60))")
@@ -84,6 +84,9 @@ struct SyntaxTree: Hashable, Sendable {
       .compactMap { arguments(of: $0).dropFirst().first }
       .filter { nodes[$0].kind == "Identifier" }.map { nodes[$0].name }
   }
+
+  /// All names that stand for themselves: of columns, above all.
+  var identifiers: Set<String> { Set(nodes.filter { $0.kind == "Identifier" }.map(\.name)) }
 
   /// The functions that it calls, operators included, and what may be a function's name for one that
   /// calls others.
@@ -159,16 +162,27 @@ struct SyntaxTree: Hashable, Sendable {
       && nodes[statement].children.contains { nodes[$0].kind == "Literal" }
   }
 
-  /// How many clauses there are whose contents are not shown: those of settings.
-  var settingsCount: Int {
+  /// How many clauses there can be whose contents are not shown: those of settings.
+  var settingsCounts: ClosedRange<Int> {
     let clauses = nodes.filter {
       $0.kind == "Set" && $0.parent.map { nodes[$0].kind } != "Explain"
     }
-    // An INSERT shows those of its query again.
+    // An INSERT shows those of its query again, or its own.
     let isRepeated =
       kind == "InsertQuery" && clauses.contains { $0.parent == statement }
       && clauses.contains { $0.parent != statement }
-    return clauses.count - (isRepeated ? 1 : 0)
+    return clauses.count - (isRepeated ? 1 : 0)...clauses.count
+  }
+
+  /// Whether something happens to rows when they are old, of which not all is shown.
+  var hasTimeToLive: Bool { nodes.contains { $0.kind == "TTLElement" } }
+
+  /// Whether it declares a materialized view whose rows go into a table that is not shown.
+  var hasHiddenTarget: Bool { nodes.contains { $0.kind == "ViewTargets" && $0.children.isEmpty } }
+
+  /// Whether an ALTER does nothing but what is known here.
+  var altersAsKnown: Bool {
+    nodes.allSatisfy { $0.kind != "AlterCommand" || Self.commands.contains($0.name) }
   }
 
   /// How many APPLY there are, whose functions are not shown.
@@ -210,17 +224,31 @@ struct SyntaxTree: Hashable, Sendable {
   /// Parts of statements. The rest of a line after the kind is a name.
   private static let parts: Set<String> = [
     "ASTObjectTypeArgument", "ASTStreamSettings", "AlterCommand", "ArrayJoin", "Assignment",
-    "Asterisk", "ColumnDeclaration", "ColumnsApplyTransformer", "ColumnsExceptTransformer",
+    "Asterisk", "Collation", "ColumnDeclaration", "ColumnsApplyTransformer",
+    "ColumnsExceptTransformer",
     "ColumnsListMatcher", "ColumnsRegexpMatcher", "ColumnsReplaceTransformer",
     "ColumnsReplaceTransformer::Replacement", "ColumnsTransformerList", "Constraint", "DataType",
     "EnumDataType", "ExpressionList", "Function", "Identifier", "Index", "InterpolateElement",
     "Literal", "NameTypePair", "ObjectTypedPath", "OrderByElement", "Partition", "Partition_ID",
     "Projection", "ProjectionSelectQuery", "QualifiedAsterisk", "QualifiedColumnsListMatcher",
     "QualifiedColumnsRegexpMatcher", "SampleRatio", "SelectIntersectExceptQuery", "SelectQuery",
-    "SelectWithUnionQuery", "Set", "StorageOrderByElement", "Subquery", "TTLElement",
+    "SelectWithUnionQuery", "Set", "Stat", "StorageOrderByElement", "Subquery", "TTLElement",
     "TableExpression", "TableIdentifier", "TableJoin", "TablesInSelectQuery",
     "TablesInSelectQueryElement", "TimeInterval", "TupleDataType", "ViewTargets",
     "WindowDefinition", "WindowListElement", "WithElement",
+  ]
+
+  /// What an ALTER may do.
+  private static let commands: Set<String> = [
+    "ADD_COLUMN", "ADD_CONSTRAINT", "ADD_INDEX", "ADD_PROJECTION", "ADD_STATISTICS",
+    "APPLY_DELETED_MASK", "APPLY_PATCHES", "ATTACH_PARTITION", "COMMENT_COLUMN", "DELETE",
+    "DROP_COLUMN", "DROP_CONSTRAINT", "DROP_DETACHED_PARTITION", "DROP_INDEX", "DROP_PARTITION",
+    "DROP_PROJECTION", "DROP_STATISTICS", "FORGET_PARTITION", "MATERIALIZE_COLUMN",
+    "MATERIALIZE_INDEX", "MATERIALIZE_PROJECTION", "MATERIALIZE_STATISTICS", "MATERIALIZE_TTL",
+    "MODIFY_COLUMN", "MODIFY_COMMENT", "MODIFY_ORDER_BY", "MODIFY_QUERY", "MODIFY_REFRESH",
+    "MODIFY_SAMPLE_BY", "MODIFY_SETTING", "MODIFY_STATISTICS", "MODIFY_TTL", "MOVE_PARTITION",
+    "REMOVE_SAMPLE_BY", "REMOVE_TTL", "RENAME_COLUMN", "REPLACE_PARTITION", "RESET_SETTING",
+    "UPDATE",
   ]
 
   /// Parts whose kind is more than one word.
@@ -228,29 +256,39 @@ struct SyntaxTree: Hashable, Sendable {
     "Columns definition", "Refresh strategy definition", "Storage definition", "View SQL Security",
   ]
 
-  fileprivate static func kind(of text: Substring) -> Substring? {
-    if let phrase = phrases.first(where: { text.hasPrefix($0) }) {
-      return text.prefix(phrase.count)
-    }
-    let word = text.prefix { $0 != " " }
-    return statements.contains(String(word)) || parts.contains(String(word)) ? word : nil
+  /// The kind that a line begins with, without the space in front of it.
+  fileprivate static func kind(of line: ArraySlice<UInt8>) -> String? {
+    if let phrase = phrases.first(where: { line.starts(with: $0.utf8) }) { return phrase }
+    let word = String(decoding: line.prefix { $0 != 0x20 }, as: UTF8.self)
+    return statements.contains(word) || parts.contains(word) ? word : nil
   }
 }
 
 extension SyntaxTree.Node {
   /// Reads a line without the space in front of it; nil when it is of no known kind.
-  fileprivate init?(_ line: Substring, in parent: Int?) {
-    var text = line
-    var childCount = 0
-    if let match = text.firstMatch(of: /\ \(children (\d+)\)$/) {
-      guard let count = Int(match.1) else { return nil }
-      childCount = count
-      text = text[..<match.range.lowerBound]
-    }
-    guard let kind = SyntaxTree.kind(of: text) else { return nil }
-    var name = text[kind.endIndex...].drop { $0 == " " }
-    if let alias = name.firstRange(of: " (alias ") { name = name[..<alias.lowerBound] }
+  fileprivate init?(_ line: ArraySlice<UInt8>, in parent: Int?) {
+    var line = line
+    let childCount = Self.takeChildCount(from: &line)
+    guard let kind = SyntaxTree.kind(of: line) else { return nil }
+    var name = line.dropFirst(kind.utf8.count).drop { $0 == 0x20 }
+    if let alias = name.firstRange(of: Array(" (alias ".utf8)) { name = name[..<alias.lowerBound] }
     self.init(
-      kind: String(kind), name: String(name), parent: parent, childCount: childCount)
+      kind: kind, name: String(decoding: name, as: UTF8.self), parent: parent,
+      childCount: childCount)
+  }
+
+  /// Takes ` (children N)` from the end of a line; without it there are none.
+  private static func takeChildCount(from line: inout ArraySlice<UInt8>) -> Int {
+    guard line.last == UInt8(ascii: ")") else { return 0 }
+    let digits = line.dropLast().reversed().prefix {
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+    }
+    let head = line.dropLast(1 + digits.count)
+    let opening = Array(" (children ".utf8)
+    guard !digits.isEmpty, head.suffix(opening.count).elementsEqual(opening),
+      let count = Int(String(decoding: digits.reversed(), as: UTF8.self))
+    else { return 0 }
+    line = head.dropLast(opening.count)
+    return count
   }
 }

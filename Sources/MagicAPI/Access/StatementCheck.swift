@@ -73,8 +73,7 @@ struct StatementCheck {
 
   /// What would show a caller more than what he may see of tables.
   private func checkNames() throws(APIError) {
-    // SHOW reads names only.
-    if inspection.isOpaque, caller.databases != nil || inspection.verb != "SHOW" {
+    if inspection.isOpaque {
       throw caller.forbidden(
         "run this statement, whose text does not tell what it reads; write names of tables as they "
           + "are, with quotes if they are keywords")
