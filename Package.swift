@@ -34,6 +34,7 @@ let package = Package(
     // L0
     .target(name: "WireFormat", dependencies: ["CDeflate"], swiftSettings: swiftSettings),
     .target(name: "Threads", swiftSettings: swiftSettings),
+    .target(name: "Latches", swiftSettings: swiftSettings),
     .target(name: "CArrowABI"),
     .target(name: "CLoader"),
     .systemLibrary(name: "CCrypt"),
@@ -281,6 +282,7 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: swiftSettings),
+    .testTarget(name: "LatchesTests", dependencies: ["Latches"], swiftSettings: swiftSettings),
     .testTarget(
       name: "WireFormatTests", dependencies: ["WireFormat"], swiftSettings: swiftSettings),
     .testTarget(

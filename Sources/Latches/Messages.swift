@@ -1,0 +1,96 @@
+/// A call for some resources, all at once or none.
+public struct Request: Hashable, Sendable {
+  /// The session that is to hold them.
+  public var session: String
+  /// A name that the caller chooses: a request of the same name is the same one, sent again.
+  public var id: String
+  /// What it asks for.
+  public var wishes: [Wish]
+  /// How long it may wait; zero to be granted now or not at all.
+  public var waitLimit: Duration
+
+  /// Makes a request.
+  public init(session: String, id: String, wishes: [Wish], waitLimit: Duration) {
+    self.session = session
+    self.id = id
+    self.wishes = wishes
+    self.waitLimit = waitLimit
+  }
+}
+
+/// What a session holds by one request.
+public struct Grant: Hashable, Sendable, Codable {
+  /// The fencing token: larger than that of every grant before it. It names the grant.
+  public var token: UInt64
+  /// The session that holds it.
+  public var session: String
+  /// The request that it answers.
+  public var request: String
+  /// What is held.
+  public var wishes: [Wish]
+}
+
+/// The answer to a request.
+public enum Answer: Hashable, Sendable {
+  case granted(Grant)
+  /// A notice will follow.
+  case waiting
+}
+
+/// What happens to a session without its having asked at that moment.
+public enum Notice: Hashable, Sendable {
+  /// A request that waited is granted.
+  case granted(Grant)
+  /// A request that waited is refused.
+  case refused(session: String, request: String, LatchError)
+  /// The session is gone, and all that it held with it.
+  case lost(session: String, Loss)
+}
+
+/// Why a session is gone.
+public enum Loss: String, Hashable, Sendable, Codable {
+  /// It was not kept alive.
+  case expired
+  /// An administrator ended it.
+  case revoked
+}
+
+/// Why something is refused.
+public enum LatchError: Error, Hashable, Sendable {
+  /// The request makes no sense.
+  case invalid(String)
+  /// There is no such session: it ended.
+  case noSession(String)
+  /// There is a session of that name.
+  case sessionExists(String)
+  /// The session holds nothing by that token.
+  case notHeld(UInt64)
+  /// It waited for as long as it was willing to.
+  case timedOut
+  /// The request was given up, or its grant released, before it was sent again.
+  case finished
+  /// What the session holds cannot be held in a stronger mode now, because of these sessions. Waiting
+  /// for that could be for ever.
+  case cannotUpgrade([String])
+  /// Each of the sessions waits for the next, and the last for the first, which asked last.
+  case deadlock([String])
+  /// There are too many sessions, requests or resources.
+  case tooMany(String)
+}
+
+/// How much a table of latches holds.
+public struct Limits: Hashable, Sendable {
+  /// Sessions at a time.
+  public var sessionCount = 10_000
+  /// Grants and waiting requests of one session.
+  public var requestCount = 1_000
+  /// Wishes of one request.
+  public var wishCount = 1_000
+  /// Changes that those who watch can still be told.
+  public var eventCount = 10_000
+  /// How long a session may last without being kept alive.
+  public var longestLife = Duration.seconds(3600)
+
+  /// The defaults.
+  public init() {}
+}

@@ -1,0 +1,102 @@
+/// What can be held: a database, a table in it, a partition of that, or a range of keys of a table or a
+/// partition.
+public struct Resource: Hashable, Sendable, Codable {
+  /// The most names of a path.
+  public static let maximumDepth = 3
+
+  /// The names from the outermost in: database, table, partition.
+  public var path: [String]
+  /// The keys that are meant; nil for all of it.
+  public var keys: KeyRange?
+
+  /// Names a resource.
+  public init(_ path: [String], keys: KeyRange? = nil) {
+    self.path = path
+    self.keys = keys
+  }
+
+  /// Why there cannot be such a resource; nil when there can.
+  var problem: String? {
+    guard (1...Self.maximumDepth).contains(path.count) else {
+      return "a resource has 1 to \(Self.maximumDepth) names: database, table, partition"
+    }
+    guard !path.contains(where: \.isEmpty) else { return "a resource has an empty name" }
+    guard let keys else { return nil }
+    if path.count < 2 { return "a database has no keys" }
+    if let upper = keys.upper, !keys.lower.lexicographicallyPrecedes(upper) {
+      return "a range of keys is empty"
+    }
+    return nil
+  }
+}
+
+/// A range of keys, which are compared as bytes.
+public struct KeyRange: Hashable, Sendable, Codable {
+  /// The first key; empty for the least of all.
+  public var lower: [UInt8]
+  /// The first key after the range; nil when it has no end.
+  public var upper: [UInt8]?
+
+  /// Makes a range.
+  public init(from lower: [UInt8] = [], to upper: [UInt8]? = nil) {
+    self.lower = lower
+    self.upper = upper
+  }
+
+  /// Whether there is a key in both.
+  public func overlaps(_ other: KeyRange) -> Bool {
+    func begins(_ one: KeyRange, before end: [UInt8]?) -> Bool {
+      end.map { one.lower.lexicographicallyPrecedes($0) } ?? true
+    }
+    return begins(self, before: other.upper) && begins(other, before: upper)
+  }
+}
+
+/// One resource in one mode, of those that a request asks for or implies.
+struct Claim: Hashable, Sendable {
+  var resource: Resource
+  var mode: Mode
+
+  /// Whether two sessions cannot have the claims at a time. A range of keys and all of its table
+  /// conflict by the intention that the range implies.
+  func conflicts(with other: Claim) -> Bool {
+    guard resource.path == other.resource.path, !mode.isCompatible(with: other.mode) else {
+      return false
+    }
+    switch (resource.keys, other.resource.keys) {
+    case (nil, nil): return true
+    case (let one?, let another?): return one.overlaps(another)
+    default: return false
+    }
+  }
+
+  /// What some wishes imply: intentions on everything that contains what is wished for, and each
+  /// resource once, in the mode that all of its wishes need.
+  static func claims(of wishes: [Wish]) -> [Claim] {
+    var modes: [Resource: Mode] = [:]
+    func add(_ resource: Resource, _ mode: Mode) {
+      modes[resource] = modes[resource].map { $0.joined(with: mode) } ?? mode
+    }
+    for wish in wishes {
+      add(wish.resource, wish.mode)
+      let path = wish.resource.path
+      let depth = wish.resource.keys == nil ? path.count - 1 : path.count
+      for count in 0..<depth { add(Resource(Array(path[...count])), wish.mode.intention) }
+    }
+    return modes.map { Claim(resource: $0.key, mode: $0.value) }
+  }
+}
+
+/// A resource that a request asks for, and how.
+public struct Wish: Hashable, Sendable, Codable {
+  /// What is wished for.
+  public var resource: Resource
+  /// In which mode.
+  public var mode: Mode
+
+  /// Makes a wish.
+  public init(_ resource: Resource, _ mode: Mode) {
+    self.resource = resource
+    self.mode = mode
+  }
+}
