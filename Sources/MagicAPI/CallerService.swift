@@ -116,8 +116,10 @@ struct CallerService: MagicService {
     }
     let inspection = try await api.database.inspect(
       request.sql, parameters: request.parameters, thoroughly: thoroughly)
+    let session = request.session.flatMap { api.sessions.look($0.name, owner: caller.owner) }
     let restrictions = try api.policy.check(
-      inspection, request, hasInput: hasInput, caller: caller, home: home)
+      inspection, request, hasInput: hasInput, caller: caller, home: home,
+      current: session?.database)
     return (inspection, restrictions)
   }
 

@@ -13,6 +13,11 @@ private func quoted(_ text: String, with quote: Unicode.Scalar) -> String {
       result.append(contentsOf: "\\0".unicodeScalars)
       continue
     }
+    if scalar == "$", quote == "'" {
+      // Elsewhere in the statement there may be a `$tag$` without an end, which it must not find here.
+      result.append(contentsOf: "\\x24".unicodeScalars)
+      continue
+    }
     if scalar == quote || scalar == "\\" { result.append("\\") }
     result.append(scalar)
   }

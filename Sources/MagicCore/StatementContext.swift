@@ -62,6 +62,9 @@ public final class CommitPin: Sendable {
 /// A session that outlives its statements: what `SET` and `USE` change stays, and so do temporary
 /// tables. Its statements run one after another.
 public protocol DatabaseSession: Sendable {
+  /// The database of names without one.
+  var database: String { get }
+
   /// Ends the session; idempotent. A statement that still runs is cancelled.
   func close() async
 }

@@ -253,6 +253,12 @@ extension EngineTests {
     "SHOW COLUMNS FROM shop.t WHERE throwIf(1, (SELECT any(s) FROM secret.t))",
     "SELECT * FROM secret.`\u{301}t`", "SELECT * FROM `x (alias z`.t",
     "SELECT 1 AS `x\n  y`", "SELECT 1 AS `x (children 4)`",
+    "CHECK TABLE sales_north.t PARTITION tuple(file('/etc/hostname'))",
+    "CHECK TABLE sales_north.t PARTITION tuple((SELECT any(s) FROM secret.t))",
+    "WITH 1 AS \"$a$\" SELECT $a$, {v:String}, (SELECT any(s) FROM secret.t)",
+    "SELECT 1 AS a$b, {v:String}", "USE {d:Identifier}",
+    "SELECT * FROM `\(String(repeating: ".", count: 2000))`",
+    "SELECT * \(String(repeating: "APPLY( ", count: 3000))\(String(repeating: ")", count: 3000)) FROM shop.t",
     "SELECT flameGraphIf([1::UInt64], 1)", "SELECT arrayReduce('flameGraph', [[1::UInt64]])",
     "SELECT count(DISTINCT 1) SETTINGS count_distinct_implementation = 'flameGraph'",
   ]
@@ -276,7 +282,7 @@ extension EngineTests {
     try await withPeople { people in
       await people.expectRefused(
         people.guest, Self.elsewhere, kind: nil,
-        { $0.parameters = ["d": "secret", "j": "secret.j"] })
+        { $0.parameters = ["d": "secret", "j": "secret.j", "v": "$a$ --"] })
       await people.expectRefused(people.guest, ["SELECT * FROM t"], { $0.database = "secret" })
       // Nothing that can be asked tells that there is another database.
       for statement in [
@@ -393,7 +399,7 @@ extension EngineTests {
       }
       await people.expectRefused(
         people.guestWriter, Self.elsewhere, kind: nil,
-        { $0.parameters = ["d": "secret", "j": "secret.j"] })
+        { $0.parameters = ["d": "secret", "j": "secret.j", "v": "$a$ --"] })
       await people.expectRefused(
         people.guestWriter,
         [
@@ -631,6 +637,39 @@ extension EngineTests {
         people.reader, statement,
         { $0.settings = ["result_overflow_mode": "break", "max_result_rows": "10"] })
       #expect(!answer.isEmpty)
+    }
+  }
+
+  /// A value is a value, whatever else the statement has.
+  @Test func valuesStayInTheirPlace() async throws {
+    try await withPeople { people in
+      let admin = people.service(.admin)
+      let value = "$a$ AS x, (SELECT any(s) FROM secret.t) --"
+      for sql in ["WITH 1 AS \"$a$\" SELECT $a$, {p:String}", "SELECT $a$ AS x, {p:String}"] {
+        let answer = try? await people.text(admin, sql) { $0.parameters["p"] = value }
+        #expect(answer?.contains(EngineTests.secret) != true, "\(sql)")
+      }
+    }
+  }
+
+  /// A session may be in a database of the engine without its statements saying so.
+  @Test func aSessionStaysWhereItsUserMayBe() async throws {
+    try await withPeople { people in
+      let guest = people.service(.writer, ["late"])
+      func text(_ sql: String) async throws -> String {
+        try await people.text(guest, sql) {
+          $0.database = "default"
+          $0.session = SessionRequest(name: "s")
+        }
+      }
+      #expect(try await text("SELECT currentDatabase()") == "information_schema\n")
+      _ = try await text("CREATE DATABASE late")
+      for sql in [
+        "SELECT table_schema FROM tables", "CREATE VIEW late.v AS SELECT table_schema FROM tables",
+      ] {
+        await #expect(throws: APIError.self) { try await text(sql) }
+      }
+      _ = try await people.text(people.service(.admin), "DROP DATABASE late")
     }
   }
 

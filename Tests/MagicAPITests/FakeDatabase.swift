@@ -94,11 +94,12 @@ final class FakeDatabase: Database {
   }
 
   private struct FakeSession: DatabaseSession {
-    let database: FakeDatabase
-    func close() async { database.state.withLock { $0.sessionsClosed += 1 } }
+    let fake: FakeDatabase
+    let database = "default"
+    func close() async { fake.state.withLock { $0.sessionsClosed += 1 } }
   }
 
-  func openSession() async throws -> any DatabaseSession { FakeSession(database: self) }
+  func openSession() async throws -> any DatabaseSession { FakeSession(fake: self) }
 
   func pin() -> CommitPin {
     state.withLock { $0.pins += 1 }

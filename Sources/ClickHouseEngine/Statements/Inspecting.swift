@@ -16,6 +16,13 @@ extension StatementPath {
       throw EngineError(
         code: 241, message: "the statement has more than 200,000 words; an admin's may have more")
     }
+    guard !text.hasOpenHeredoc else {
+      throw EngineError(code: 62, message: "a name with a $ stands in quotes")
+    }
+    guard !text.mentions("SELRAW") || text.tokens.count <= 20_000 else {
+      throw EngineError(
+        code: 241, message: "a statement with SELRAW has at most 20,000 words; an admin's more")
+    }
     let forEngine = try ParserText(text, parameters: parameters)
     inspection.add(try await parser.tree(of: forEngine.statement), to: scanner, from: next)
     inspection.sources += forEngine.rawSources
@@ -146,6 +153,10 @@ extension StatementInspection {
   private mutating func addSources(_ name: String) {
     // A dot and what combines with it are one character, but not to the engine.
     let bytes = Array(name.utf8)
+    guard bytes.count(where: { $0 == UInt8(ascii: ".") }) <= 16 else {
+      isOpaque = true
+      return
+    }
     for dot in bytes.indices where bytes[dot] == UInt8(ascii: ".") {
       sources.append(
         Name(
@@ -209,11 +220,14 @@ private struct ParserText {
   init(_ original: SQLText, parameters: [String: String]) throws {
     var text = original
     if let places = try text.bindingNulls() { text = places }
+    try text.checkLength(with: parameters)
     text = SQLText(text.replacing(text.parameterValues(parameters) + text.assignedPaths))
     guard text.hasPlainNames else {
       throw EngineError(
         code: 62,
-        message: "names with control characters, \" (alias \" or \" (children \" are an admin's")
+        message:
+          "names with control characters, \" (alias \" or \" (children \", and of more than 1024 "
+          + "bytes, are an admin's")
     }
     var rawSources: [StatementInspection.Name] = []
     if text.hasSelraw {
@@ -224,11 +238,15 @@ private struct ParserText {
         })
     }
     self.rawSources = rawSources
-    let brackets = text.tokens.indices.compactMap { index -> String? in
+    var brackets: [String] = []
+    var end = 0
+    // What is within brackets is among what they hold.
+    for index in text.tokens.indices where index >= end {
       guard text.word(index) == "APPLY", text.isSymbol(index + 1, "("),
         let close = text.closing(index + 1)
-      else { return nil }
-      return text.text(index + 1..<close + 1)
+      else { continue }
+      brackets.append(text.text(index + 1..<close + 1))
+      end = close
     }
     transformers = brackets.isEmpty ? "" : "SELECT " + brackets.joined(separator: ", ")
     let count = text.tokens.count
@@ -238,15 +256,15 @@ private struct ParserText {
       return
     }
     let source = head.source(in: text)
-    let end = text.word(source) == "VALUES" ? source + 1 : count
+    let rows = text.word(source) == "VALUES" ? source + 1 : count
     let verb = text.tokens[head.verb].range
-    let last = text.byteRange(0..<end).upperBound
+    let last = text.byteRange(0..<rows).upperBound
     let parts = [
       text.bytes[text.tokens[0].range.lowerBound..<verb.lowerBound], Array("INSERT".utf8)[...],
       text.bytes[verb.upperBound..<last],
     ]
     statement = String(decoding: parts.joined(), as: UTF8.self)
-    values = "SELECT " + text.text(end..<count)
+    values = "SELECT " + text.text(rows..<count)
   }
 }
 
@@ -269,6 +287,27 @@ extension SQLText {
     }
   }
 
+  /// - Throws: ``EngineError`` when the statement would be too long with all values in it.
+  fileprivate func checkLength(with parameters: [String: String]) throws {
+    var count = bytes.count
+    for index in tokens.indices where isSymbol(index, "{") {
+      count += identifier(index + 1).flatMap { parameters[$0]?.utf8.count } ?? 0
+    }
+    if count > StatementParser.byteLimit { throw StatementParser.tooLong }
+  }
+
+  /// Whether a word has a `$` that is no place of a value: what is put into the statement later could
+  /// make it the beginning of a text.
+  fileprivate var hasOpenHeredoc: Bool {
+    tokens.indices.contains { index in
+      guard kind(index) == .word else { return false }
+      let word = bytes[tokens[index].range]
+      return word.contains(UInt8(ascii: "$"))
+        && !(word.first == UInt8(ascii: "$")
+          && word.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+    }
+  }
+
   /// Whether no quoted name can be taken for something else in what the engine's parser tells.
   fileprivate var hasPlainNames: Bool {
     tokens.indices.allSatisfy { index in
@@ -277,7 +316,7 @@ extension SQLText {
   }
 
   private static func isPlainName(_ name: String) -> Bool {
-    name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+    name.utf8.count <= 1024 && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
       && ![" (alias ", " (children "].contains { name.utf8.firstRange(of: $0.utf8) != nil }
   }
 

@@ -123,8 +123,13 @@ final class KeptSession: DatabaseSession {
       if before.database != nil { statements.append("USE \(quotedIdentifier(database))") }
       guard !statements.isEmpty else { return }
       // Also when the statement's task is cancelled.
-      await Task { [connection] in
-        for statement in statements { _ = try? await connection.execute(statement) }
+      await Task { [connection, session] in
+        do {
+          for statement in statements { try await connection.execute(statement) }
+        } catch {
+          // It is not what its owner left any more.
+          session.state.withLock { $0.isClosed = true }
+        }
       }.value
     }
 

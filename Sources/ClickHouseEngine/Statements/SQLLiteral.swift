@@ -199,7 +199,8 @@ func quotedString(bytes: UnsafeRawBufferPointer) -> String {
   for byte in bytes {
     switch byte {
     case UInt8(ascii: "'"), UInt8(ascii: "\\"): result += [UInt8(ascii: "\\"), byte]
-    case 0x20..<0x7F: result.append(byte)
+    // A `$tag$` without an end elsewhere in the statement must not find it here.
+    case 0x20..<0x7F where byte != UInt8(ascii: "$"): result.append(byte)
     default: result += Array("\\x\(hexadecimal(byte))".utf8)
     }
   }

@@ -41,8 +41,7 @@ extension StatementScanner {
     case "EXISTS":
       source(at: afterWords(start + 1, ["TEMPORARY"]), anyKind: true).map { (.read, $0) }
     case "CHECK":
-      text.word(start + 1) == "TABLE"
-        ? source(at: start + 1, anyKind: true).map { (.read, $0) } : nil
+      text.word(start + 1) == "TABLE" ? checked(at: start + 1).map { (.read, $0) } : nil
     case "EXPLAIN": explained(at: start + 1)
     case "SET": sessionSettings(at: start + 1).map { (.session, $0) }
     case "USE":
@@ -255,6 +254,28 @@ extension StatementScanner {
     "SELECT", "SELRAW", "WITH", "FROM", "INSERT", "CREATE", "ALTER", "DROP", "SYSTEM", "UPDATE",
     "DELETE", "SET", "SHOW", "KILL", "GRANT",
   ]
+
+  /// The engine's parser does not tell what the partition of a CHECK is, which it computes.
+  private mutating func checked(at start: Int) -> Int? {
+    guard let end = source(at: start, anyKind: true) else { return nil }
+    var position = end
+    if ["PARTITION", "PART"].contains(text.word(position)) {
+      position = afterWords(position + 1, ["ID"])
+      let last = text.isSymbol(position, "(") ? text.closing(position) : position
+      guard let last, (position...last).allSatisfy(isPartOfLiteral) else { return nil }
+      position = last + 1
+    }
+    if text.word(position) == "FORMAT", text.kind(position + 1) == .word { position += 2 }
+    return position == text.tokens.count || text.word(position) == "SETTINGS" ? end : nil
+  }
+
+  private func isPartOfLiteral(_ index: Int) -> Bool {
+    switch text.kind(index) {
+    case .number, .string: true
+    case .symbol: ["(", ")", ",", "-"].contains { text.isSymbol(index, $0) }
+    case .word, .quotedName, nil: false
+    }
+  }
 
   // MARK: SHOW
 

@@ -8,7 +8,7 @@ final class StatementParser: Sendable {
   private let trees = Mutex<[[UInt8]: SyntaxTree]>([:])
 
   /// Longer statements, without rows, are not read for people who are no admins.
-  private static let byteLimit = 1 << 20
+  static let byteLimit = 1 << 20
   private static let keptCount = 500
   private static let keptByteLimit = 4096
 
@@ -24,11 +24,7 @@ final class StatementParser: Sendable {
   func tree(of statement: String, isKept: Bool = true) async throws -> SyntaxTree {
     let key = Array(statement.utf8)
     if let tree = trees.withLock({ $0[key] }) { return tree }
-    guard statement.utf8.count <= Self.byteLimit else {
-      throw EngineError(
-        code: 241,
-        message: "without the rows that follow it, a statement may have 1 MiB; an admin's more")
-    }
+    guard key.count <= Self.byteLimit else { throw Self.tooLong }
     let tree = try SyntaxTree(try await rows(of: statement))
     if isKept, key.count <= Self.keptByteLimit {
       trees.withLock { trees in
@@ -38,6 +34,11 @@ final class StatementParser: Sendable {
     }
     return tree
   }
+
+  /// Why a longer statement is refused.
+  static let tooLong = EngineError(
+    code: 241,
+    message: "without the rows that follow it, a statement may have 1 MiB; an admin's more")
 
   private func rows(of statement: String) async throws -> [String] {
     do {

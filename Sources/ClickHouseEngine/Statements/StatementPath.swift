@@ -100,6 +100,9 @@ public struct StatementPath: Database {
   }
 
   private func prepare(_ text: StatementText, _ scope: StatementScope) async throws -> Prepared {
+    if text.sql.word(0) == "USE", text.usedDatabase == nil {
+      throw EngineError(code: 62, message: "USE takes the name of a database, and no parameter")
+    }
     // The engine lets a session that may only read end the statements of others.
     if text.sql.word(0) == "KILL" { try scope.requireChange("KILL") }
     if scope.kept != nil, text.sql.word(0) == "SET", text.sql.mentions("readonly") {

@@ -16,7 +16,9 @@ struct MagicInterface: Sendable {
     switch request.head.method {
     case .GET:
       switch name {
-      case "status": return .json(try await contents.status())
+      case "status":
+        try AccessPolicy.checkSeeingAll(by: caller)
+        return .json(try await contents.status())
       default: break
       }
     case .POST:

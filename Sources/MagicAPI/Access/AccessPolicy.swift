@@ -16,10 +16,11 @@ public struct AccessPolicy: Sendable {
   /// - Parameters:
   ///   - hasInput: whether rows follow the statement's text.
   ///   - home: the database that the caller works in who asks for none.
+  ///   - current: the database that the request's session is in, when there is one already.
   /// - Throws: ``APIError`` of kind `forbidden` when the caller may not.
   public func check(
     _ inspection: StatementInspection, _ request: StatementRequest, hasInput: Bool = false,
-    caller: Caller, home: String
+    caller: Caller, home: String, current: String? = nil
   ) throws(APIError) -> EngineRestrictions {
     var restrictions = EngineRestrictions(statement: request.sql, database: request.database)
     restrictions.settings = request.settings.filter { !Settings.ignored.contains($0.key) }
@@ -56,7 +57,7 @@ public struct AccessPolicy: Sendable {
       restrictions.settings.merge(Settings.literalRows) { $1 }
     }
     // In such a database, names without one are of tables that tell about tables, too.
-    let isAmongMetadata = [restrictions.database, home].contains(
+    let isAmongMetadata = [restrictions.database, home, current ?? home].contains(
       where: SystemTables.belongsToEngine)
     if isAmongMetadata, inspection.kind == .declare, !inspection.concernsDatabase {
       throw caller.forbidden("declare a table while working in a database of the engine")
@@ -106,6 +107,13 @@ public struct AccessPolicy: Sendable {
     try checkWriting(by: caller)
     guard caller.role != .admin else { return }
     try checkTarget(.init(database: table.database, table: table.table), caller)
+  }
+
+  /// - Throws: ``APIError`` of kind `forbidden` when the caller may not know of all databases.
+  public static func checkSeeingAll(by caller: Caller) throws(APIError) {
+    guard caller.databases == nil || caller.role == .admin else {
+      throw caller.forbidden("see the state of all tables")
+    }
   }
 
   /// - Throws: ``APIError`` of kind `forbidden` when the caller may not write anything.

@@ -60,6 +60,11 @@ final class LeaseTable<Value: Sendable>: Sendable {
     leases.withLock { $0[Key(owner: owner, name: name)] != nil }
   }
 
+  /// The value of that name; nil when the owner has none.
+  func look(_ name: String, owner: Caller.Owner) -> Value? {
+    leases.withLock { $0[Key(owner: owner, name: name)]?.value }
+  }
+
   /// Takes something into use; ``leave(_:owner:)`` must follow.
   func enter(_ name: String, owner: Caller.Owner) throws(APIError) -> Value {
     let key = Key(owner: owner, name: name)
