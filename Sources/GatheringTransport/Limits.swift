@@ -25,8 +25,11 @@ extension GatheringServerTransport {
     public var receiveByteCount = 512 << 10
     /// The longest headers of a request, in bytes.
     public var headerByteCount = 32 << 10
-    /// How many pings and settings, and how many cancelled calls, a client may send in half a minute.
-    public var controlFramesPerHalfMinute = 2000
+    /// How many pings and settings a client may send in half a minute. Go's client measures with a ping
+    /// whenever data has come, which are several for each of thousands of short calls.
+    public var controlFramesPerHalfMinute = 200_000
+    /// How many calls a client may cancel in half a minute.
+    public var cancelledCallsPerHalfMinute = 2000
     /// How long a new connection may take until it speaks HTTP/2.
     public var openingTimeout = Duration.seconds(20)
     /// How long a connection may be without a call.
@@ -60,7 +63,7 @@ extension GatheringServerTransport {
       configuration.targetWindowSize = max(windowByteCount, 8 << 20)
       configuration.controlFrameRateLimit.maximumCount = controlFramesPerHalfMinute
       configuration.maximumRecentlyResetStreams = callsPerConnection
-      configuration.maximumConnectionGlitches = controlFramesPerHalfMinute
+      configuration.maximumConnectionGlitches = cancelledCallsPerHalfMinute
       return configuration
     }
 
@@ -69,8 +72,8 @@ extension GatheringServerTransport {
       configuration.targetWindowSize = windowByteCount
       configuration.outboundBufferSizeHighWatermark = streamBufferByteCount
       configuration.outboundBufferSizeLowWatermark = streamBufferByteCount / 2
-      configuration.streamResetFrameRateLimit.maximumCount = controlFramesPerHalfMinute
-      configuration.streamErrorRateLimit.maximumCount = controlFramesPerHalfMinute
+      configuration.streamResetFrameRateLimit.maximumCount = cancelledCallsPerHalfMinute
+      configuration.streamErrorRateLimit.maximumCount = cancelledCallsPerHalfMinute
       return configuration
     }
   }
