@@ -49,11 +49,11 @@ struct CallerService: MagicService {
   func describe(_ request: StatementRequest) async throws -> StatementDescription {
     do {
       let home = try await homeDatabase(for: request)
-      let (inspection, _) = try await check(request, home: home)
+      let (inspection, told) = try await check(request, home: home)
       // The engine works out subqueries that stand for a value.
       let schema = try await admitted(inspection, timeout: request.timeout) { statement in
         let restrictions = try await statement.perform {
-          try await self.restrictions(of: request, home: home)
+          try await self.restrictions(of: request, told: told, home: home)
         }
         let context = try await context(request, restrictions, statement)
         return try await statement.perform {
@@ -123,13 +123,14 @@ struct CallerService: MagicService {
     return (inspection, restrictions)
   }
 
-  /// Under what restrictions the caller may run a statement whose words were looked at before.
+  /// Under what restrictions the caller may run a statement.
+  ///
+  /// - Parameter told: those that its words alone have told, which are all for who is trusted.
   private func restrictions(
-    of request: StatementRequest, hasInput: Bool = false, home: String
+    of request: StatementRequest, told: EngineRestrictions, hasInput: Bool = false, home: String
   ) async throws -> EngineRestrictions {
-    try await check(
-      request, hasInput: hasInput, home: home, thoroughly: !isTrusted(request)
-    ).1
+    if isTrusted(request) { return told }
+    return try await check(request, hasInput: hasInput, home: home, thoroughly: true).1
   }
 
   private func isTrusted(_ request: StatementRequest) -> Bool {
@@ -147,7 +148,7 @@ struct CallerService: MagicService {
   ) async throws -> Result {
     do {
       let home = try await homeDatabase(for: request)
-      let (inspection, _) = try await check(request, hasInput: hasInput, home: home)
+      let (inspection, told) = try await check(request, hasInput: hasInput, home: home)
       if inspection.takesRoom { try api.disk.check() }
       if inspection.kind == .kill, let id = inspection.killedStatement {
         _ = try await cancel(statement: id)
@@ -157,7 +158,7 @@ struct CallerService: MagicService {
         inspection, id: request.id, timeout: request.timeout, caller: caller)
       do {
         let restrictions = try await statement.perform {
-          try await self.restrictions(of: request, hasInput: hasInput, home: home)
+          try await self.restrictions(of: request, told: told, hasInput: hasInput, home: home)
         }
         let context = try await context(request, restrictions, statement)
         let result = try await statement.perform { try await run(restrictions.statement, context) }

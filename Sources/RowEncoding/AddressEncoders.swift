@@ -28,6 +28,12 @@ extension ByteReader {
   }
 }
 
+extension FixedSizeBinaryBuilder {
+  fileprivate func append(_ value: (high: UInt64, low: UInt64)) {
+    withUnsafeBytes(of: (value.high.bigEndian, value.low.bigEndian)) { append($0) }
+  }
+}
+
 /// UUID: 16 bytes in the order of the text.
 final class UUIDEncoder: ColumnEncoder {
   private let values = FixedSizeBinaryBuilder(width: 16)
@@ -39,7 +45,7 @@ final class UUIDEncoder: ColumnEncoder {
   override func accept(_ wire: WireColumnType) -> Bool { wire == .string(maximumLength: 16) }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
-    append(try reader.readPadded())
+    values.append(try reader.readPadded())
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {
@@ -57,11 +63,7 @@ final class UUIDEncoder: ColumnEncoder {
       }
     }
     try cursor.expectEnd("UUID")
-    append(value)
-  }
-
-  private func append(_ value: (high: UInt64, low: UInt64)) {
-    withUnsafeBytes(of: (value.high.bigEndian, value.low.bigEndian)) { values.append($0) }
+    values.append(value)
   }
 }
 
@@ -111,8 +113,7 @@ final class IPv6Encoder: ColumnEncoder {
   override func accept(_ wire: WireColumnType) -> Bool { wire == .string(maximumLength: 16) }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
-    let value = try reader.readPadded()
-    withUnsafeBytes(of: (value.high.bigEndian, value.low.bigEndian)) { values.append($0) }
+    values.append(try reader.readPadded())
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {

@@ -26,19 +26,19 @@ extension StatementPath {
     let forEngine = try ParserText(text, parameters: parameters)
     inspection.add(try await parser.tree(of: forEngine.statement), to: scanner, from: next)
     inspection.sources += forEngine.rawSources
-    if forEngine.transformers.count > 0 {
+    if !forEngine.transformers.isEmpty {
       let tree = try await parser.tree(of: forEngine.transformers)
       inspection.add(expressions: tree)
       // A function's name alone.
       inspection.functions.formUnion(tree.identifiers)
       if tree.identifiers.contains(where: SyntaxTree.takesName) { inspection.isOpaque = true }
     }
-    if inspection.hasPlainValues {
+    if inspection.kind == .write, InsertStatement(text)?.source == .values, text.hasPlainValues {
       do {
         inspection.add(expressions: try await parser.tree(of: forEngine.values, isKept: false))
+        inspection.hasPlainValues = true
       } catch is EngineError {
         // Then the engine takes them for nothing but values.
-        inspection.hasPlainValues = false
       }
     }
     return inspection
@@ -77,8 +77,6 @@ extension StatementInspection {
     let hasParameters = text.tokens.indices.contains { text.isSymbol($0, "{") }
     inspection.isOpaque = scanner.isOpaque || declares && isView && hasParameters
     inspection.killedStatement = kind == .kill ? scanner.killedStatement : nil
-    inspection.hasPlainValues =
-      kind == .write && InsertStatement(text)?.source == .values && text.hasPlainValues
     return (inspection, scanner, next)
   }
 
@@ -274,9 +272,9 @@ extension SQLText {
     _ parameters: [String: String]
   ) -> [(range: Range<Int>, text: String)] {
     tokens.indices.compactMap { index in
-      guard isSymbol(index, "{"), let name = identifier(index + 1), isSymbol(index + 2, ":"),
-        let close = closing(index), isSymbol(close, "}")
-      else { return nil }
+      guard let name = parameter(index), let close = closing(index), isSymbol(close, "}") else {
+        return nil
+      }
       let range = byteRange(index..<close + 1)
       let raw = parameters[name] ?? ""
       let value = StatementScanner.unescaped(raw)
@@ -290,8 +288,8 @@ extension SQLText {
   /// - Throws: ``EngineError`` when the statement would be too long with all values in it.
   fileprivate func checkLength(with parameters: [String: String]) throws {
     var count = bytes.count
-    for index in tokens.indices where isSymbol(index, "{") {
-      count += identifier(index + 1).flatMap { parameters[$0]?.utf8.count } ?? 0
+    for index in tokens.indices {
+      count += parameter(index).flatMap { parameters[$0]?.utf8.count } ?? 0
     }
     if count > StatementParser.byteLimit { throw StatementParser.tooLong }
   }

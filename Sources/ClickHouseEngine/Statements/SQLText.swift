@@ -144,6 +144,12 @@ struct SQLText {
     }
   }
 
+  /// The name in a `{name:Type}` that begins at a position.
+  func parameter(_ index: Int) -> String? {
+    guard isSymbol(index, "{"), isSymbol(index + 2, ":") else { return nil }
+    return identifier(index + 1)
+  }
+
   /// What a string says; nil for another token.
   func string(_ index: Int) -> String? {
     guard kind(index) == .string else { return nil }

@@ -265,8 +265,14 @@ extension StatementScanner {
       guard let last, (position...last).allSatisfy(isPartOfLiteral) else { return nil }
       position = last + 1
     }
-    if text.word(position) == "FORMAT", text.kind(position + 1) == .word { position += 2 }
-    return position == text.tokens.count || text.word(position) == "SETTINGS" ? end : nil
+    return endsStatement(at: position) ? end : nil
+  }
+
+  /// Whether nothing follows but a format and settings.
+  private func endsStatement(at index: Int) -> Bool {
+    let hasFormat = text.word(index) == "FORMAT" && text.kind(index + 1) == .word
+    let end = hasFormat ? index + 2 : index
+    return end == text.tokens.count || text.word(end) == "SETTINGS"
   }
 
   private func isPartOfLiteral(_ index: Int) -> Bool {
@@ -300,8 +306,7 @@ extension StatementScanner {
       guard text.kind(position + 1) == .number else { return false }
       position += 2
     }
-    if text.word(position) == "FORMAT", text.kind(position + 1) == .word { position += 2 }
-    return position == text.tokens.count || text.word(position) == "SETTINGS"
+    return endsStatement(at: position)
   }
 
   private mutating func shownNames(at position: Int) -> Int? {

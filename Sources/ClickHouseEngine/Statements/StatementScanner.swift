@@ -60,18 +60,18 @@ struct StatementScanner {
   }
 
   /// Takes in the name of a table that the engine's parser does not tell.
-  private mutating func takeSource(at index: Int) {
-    guard let (parts, _) = scanPath(at: index), parts.count == 2 else { return }
-    sources.append(Name(database: parts[0], table: parts[1]))
+  ///
+  /// - Returns: the position after it.
+  @discardableResult private mutating func takeSource(at index: Int) -> Int? {
+    guard let (parts, next) = scanPath(at: index) else { return nil }
+    if parts.count == 2 { sources.append(Name(database: parts[0], table: parts[1])) }
+    return next
   }
 
+  /// Takes in such names with commas between.
   private mutating func takeSources(at index: Int) {
     var position = index
-    while let (parts, next) = scanPath(at: position) {
-      if parts.count == 2 { sources.append(Name(database: parts[0], table: parts[1])) }
-      guard text.isSymbol(next, ",") else { return }
-      position = next + 1
-    }
+    while let next = takeSource(at: position), text.isSymbol(next, ",") { position = next + 1 }
   }
 
   /// `APPLY f` and `APPLY(…)`: what is in the brackets is read by the engine's parser. Whatever else
@@ -91,10 +91,7 @@ struct StatementScanner {
   }
 
   private mutating func noteParameter(at index: Int) {
-    guard text.isSymbol(index, "{"), let name = text.identifier(index + 1),
-      text.isSymbol(index + 2, ":"), parameters[name] == nil
-    else { return }
-    missingParameters.insert(name)
+    if let name = text.parameter(index), parameters[name] == nil { missingParameters.insert(name) }
   }
 
   // MARK: Settings
@@ -181,7 +178,7 @@ struct StatementScanner {
   // MARK: Names
 
   /// The parts of a name, with parameters replaced by their values, and the position after it.
-  mutating func scanPath(at start: Int) -> (parts: [String], next: Int)? {
+  func scanPath(at start: Int) -> (parts: [String], next: Int)? {
     guard var (part, next) = scanPart(at: start) else { return nil }
     var parts = [part]
     while text.isSymbol(next, ".") {
@@ -192,17 +189,12 @@ struct StatementScanner {
     return (parts, next)
   }
 
-  private mutating func scanPart(at index: Int) -> (String, Int)? {
+  private func scanPart(at index: Int) -> (String, Int)? {
     if let name = text.identifier(index) { return (name, index + 1) }
-    guard text.isSymbol(index, "{"), let name = text.identifier(index + 1),
-      text.isSymbol(index + 2, ":"), text.word(index + 3) == "IDENTIFIER",
+    guard let name = text.parameter(index), text.word(index + 3) == "IDENTIFIER",
       text.isSymbol(index + 4, "}")
     else { return nil }
-    guard let value = parameters[name] else {
-      missingParameters.insert(name)
-      return ("", index + 5)
-    }
-    return (Self.unescaped(value), index + 5)
+    return (parameters[name].map(Self.unescaped) ?? "", index + 5)
   }
 
   /// A value in the form of the TSV format.
@@ -223,8 +215,7 @@ struct StatementScanner {
     var counts: [String: Int] = [:]
     for index in text.tokens.indices.dropFirst(start) where !text.isSymbol(index - 1, ".") {
       guard text.isSymbol(index + 1, ".") || text.isSymbol(index, "{") else { continue }
-      var scanner = self
-      guard let (parts, next) = scanner.scanPath(at: index), parts.count == 2,
+      guard let (parts, next) = scanPath(at: index), parts.count == 2,
         Self.isSystem(parts[0]), !text.isSymbol(next, "("), !text.isSymbol(next, ".")
       else { continue }
       counts[parts.joined(separator: "."), default: 0] += 1

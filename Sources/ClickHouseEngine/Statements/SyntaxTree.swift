@@ -21,9 +21,6 @@ struct SyntaxTree: Hashable, Sendable {
 
   /// What kind of statement it is, such as `SelectWithUnionQuery`.
   var kind: String { nodes[statement].kind }
-  /// Whether it is one that EXPLAIN is about.
-  var isExplained: Bool { statement != 0 }
-
   /// The position of the statement itself, which EXPLAIN may be about.
   private let statement: Int
 
