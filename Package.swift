@@ -92,7 +92,7 @@ let package = Package(
     .target(
       name: "MagicAPI",
       dependencies: [
-        "Arrow", "CCrypt", "MagicCore", "Threads",
+        "Arrow", "Binlog", "CCrypt", "MagicCore", "Threads",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
       ],

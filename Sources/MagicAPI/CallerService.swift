@@ -149,6 +149,13 @@ struct CallerService: MagicService {
     do {
       let home = try await homeDatabase(for: request)
       let (inspection, told) = try await check(request, hasInput: hasInput, home: home)
+      if let gtids = request.atLeast {
+        guard request.snapshot == nil else {
+          throw APIError(
+            .invalid, "a statement reads at a snapshot, or at least at some GTIDs, not both")
+        }
+        _ = try await api.wait(for: gtids, timeout: request.timeout)
+      }
       if inspection.takesRoom { try api.disk.check() }
       if inspection.kind == .kill, let id = inspection.killedStatement {
         _ = try await cancel(statement: id)
@@ -189,7 +196,7 @@ struct CallerService: MagicService {
         uses.transaction = try api.transactions.enter(name, owner: caller.owner)
       }
       if let name = request.snapshot {
-        uses.snapshot = try api.snapshots.renew(name, owner: caller.owner).value
+        uses.snapshot = try api.snapshots.renew(name, owner: owner(ofSnapshot: name)).value
       }
       return uses
     } catch {
@@ -268,6 +275,8 @@ struct CallerService: MagicService {
     context.parameters = request.parameters
     context.positionalParameters = request.positionalParameters
     context.writeToken = request.writeToken.map(ownToken)
+    context.fencing = try fencing(
+      request.fencingToken, targets(request, statement, home: restrictions.database))
     context.transaction = uses.transaction
     context.commitPoint = uses.snapshot
     context.session = uses.session
@@ -292,6 +301,7 @@ struct CallerService: MagicService {
   func scan(_ scan: TableScan) async throws -> QueryResult {
     var request = StatementRequest(try scan.statement())
     request.snapshot = scan.snapshot
+    request.atLeast = scan.atLeast
     return try await query(request)
   }
 
@@ -304,8 +314,12 @@ struct CallerService: MagicService {
       }
       try api.policy.checkReading(table, by: caller)
       let snapshot =
-        if let snapshot { try await renew(snapshot: snapshot) } else { try await openSnapshot() }
-      let pin = try api.snapshots.renew(snapshot.id, owner: caller.owner).value
+        if let snapshot {
+          try await renew(snapshot: snapshot)
+        } else {
+          try await openSnapshot(SnapshotRequest())
+        }
+      let pin = try api.snapshots.renew(snapshot.id, owner: owner(ofSnapshot: snapshot.id)).value
       let inspection = StatementInspection(kind: .read, verb: "SPLIT", pattern: "SPLIT \(table)")
       return try await admitted(inspection) { statement in
         let ranges = try await statement.perform {
@@ -323,6 +337,7 @@ struct CallerService: MagicService {
       var request = WriteRequest(
         table: write.table, action: write.action, whenMissing: write.whenMissing,
         whenExisting: write.whenExisting, token: write.token.map(ownToken))
+      request.fencing = try fencing(write.fencingToken, [write.table])
       return try await admitted(write.inspection, id: write.id, isNoted: true) { statement in
         if let name = write.transaction {
           request.transaction = try api.transactions.enter(name, owner: caller.owner)
@@ -366,13 +381,14 @@ struct CallerService: MagicService {
     }
   }
 
-  func commit(transaction: String) async throws {
+  func commit(transaction: String, fencingToken: UInt64?) async throws {
     try await failing {
+      let fencing = try fencing(fencingToken, [])
       let changes = try api.transactions.take(transaction, owner: caller.owner)
       do {
         try api.disk.check()
         // Once it has begun, it goes on to its end whatever becomes of the client.
-        _ = try await Task { try await changes.commit() }.value
+        _ = try await Task { try await changes.commit(fencing: fencing) }.value
       } catch {
         await changes.rollback()
         throw error
@@ -386,24 +402,77 @@ struct CallerService: MagicService {
     }
   }
 
-  func openSnapshot() async throws -> Snapshot {
+  func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
     try await failing {
-      let pin = api.database.pin()
-      let id = try api.snapshots.add(
-        pin, owner: caller.owner, lifetime: api.limits.snapshotLifetime)
-      return Snapshot(id: id, commit: pin.commit, lifetime: api.limits.snapshotLifetime)
+      if let gtids { return try await api.wait(for: gtids, timeout: timeout) }
+      return api.database.published
     }
+  }
+
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot {
+    try await failing {
+      for table in request.tables ?? [] { try api.policy.checkReading(table, by: caller) }
+      let lifetime = min(
+        request.lifetime ?? api.limits.snapshotLifetime, api.limits.longestSnapshotLifetime)
+      if let gtids = request.atLeast {
+        _ = try await api.wait(for: gtids, timeout: request.timeout)
+      }
+      let pin = try await api.database.snapshot(of: request.tables)
+      let id = try api.snapshots.add(pin, owner: caller.owner, lifetime: lifetime)
+      return Snapshot(id: id, pin: pin, user: caller.user, lifetime: lifetime)
+    }
+  }
+
+  func snapshots() async throws -> [Snapshot] {
+    api.snapshots.all.filter { caller.role == .admin || $0.owner == caller.owner }
+      .sorted { $0.remaining < $1.remaining }
+      .map { Snapshot(id: $0.name, pin: $0.value, user: $0.owner.user, lifetime: $0.remaining) }
   }
 
   func renew(snapshot: String) async throws -> Snapshot {
     try await failing {
-      let (pin, lifetime) = try api.snapshots.renew(snapshot, owner: caller.owner)
-      return Snapshot(id: snapshot, commit: pin.commit, lifetime: lifetime)
+      let owner = owner(ofSnapshot: snapshot)
+      let (pin, lifetime) = try api.snapshots.renew(snapshot, owner: owner)
+      return Snapshot(id: snapshot, pin: pin, user: owner.user, lifetime: lifetime)
     }
   }
 
   func release(snapshot: String) async throws {
-    _ = try? api.snapshots.take(snapshot, owner: caller.owner)
+    _ = try? api.snapshots.take(snapshot, owner: owner(ofSnapshot: snapshot))
+  }
+
+  /// Whose snapshot of a name the caller means: an admin reaches those of others too.
+  private func owner(ofSnapshot name: String) -> Caller.Owner {
+    guard caller.role == .admin, !api.snapshots.contains(name, owner: caller.owner) else {
+      return caller.owner
+    }
+    return api.snapshots.owner(of: name) ?? caller.owner
+  }
+
+  // MARK: Fencing
+
+  /// What a request's fencing token has to allow.
+  private func fencing(
+    _ token: UInt64?, _ tables: Set<TableReference>
+  ) throws(APIError) -> Fencing? {
+    guard let token else { return nil }
+    guard let fence = api.fence else {
+      throw APIError(
+        .unsupported, "there is no latch service here that knows fencing tokens: see --latch")
+    }
+    return Fencing(fence, token: token, tables: tables)
+  }
+
+  /// The tables that a statement changes; a name without a table is a database's.
+  private func targets(_ request: StatementRequest, _ statement: RunningStatement, home: String)
+    -> Set<TableReference>
+  {
+    let session = request.session.flatMap { api.sessions.look($0.name, owner: caller.owner) }
+    return Set(
+      statement.inspection.targets.map { name in
+        TableReference(
+          database: name.database ?? session?.database ?? home, table: name.table ?? "")
+      })
   }
 
   func end(session: String) async throws {

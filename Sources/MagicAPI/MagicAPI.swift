@@ -13,18 +13,22 @@ public final class MagicAPI: Sendable {
   let transactions: LeaseTable<any Transaction>
   let snapshots: LeaseTable<CommitPin>
   let sessions: LeaseTable<any DatabaseSession>
+  let fence: (any Fence)?
   private let queryLog: QueryLog?
   private let metrics = ServiceMetrics()
   private let logger: Logger
 
   /// Makes a service; ``run()`` keeps its house.
   ///
-  /// - Parameter keepsQueryLog: whether what runs is written into `magic.query_log`.
+  /// - Parameters:
+  ///   - fence: knows the fencing tokens that statements bring; nil when they can bring none.
+  ///   - keepsQueryLog: whether what runs is written into `magic.query_log`.
   public init(
-    database: any Database, limits: Limits, disk: DiskReserve, keepsQueryLog: Bool,
-    logger: Logger
+    database: any Database, limits: Limits, disk: DiskReserve, fence: (any Fence)? = nil,
+    keepsQueryLog: Bool, logger: Logger
   ) {
     self.database = database
+    self.fence = fence
     self.limits = limits
     policy = AccessPolicy(bounds: limits.bounds)
     self.disk = disk

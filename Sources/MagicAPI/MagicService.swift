@@ -53,13 +53,24 @@ public protocol MagicService: Sendable {
   func beginTransaction() async throws -> String
 
   /// Publishes all changes of a transaction in one step; durable on return.
-  func commit(transaction: String) async throws
+  ///
+  /// - Parameter fencingToken: see ``StatementRequest/fencingToken``.
+  func commit(transaction: String, fencingToken: UInt64?) async throws
 
   /// Forgets the changes of a transaction.
   func rollback(transaction: String) async throws
 
+  /// The newest published state.
+  ///
+  /// - Parameter gtids: transactions of the source that it waits for, see ``StatementRequest/atLeast``.
+  /// - Throws: ``APIError`` of kind `timedOut` when the copy does not get them in time.
+  func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint
+
   /// Keeps the newest published state readable.
-  func openSnapshot() async throws -> Snapshot
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot
+
+  /// The caller's snapshots; those of everybody for an admin. The ones that end first come first.
+  func snapshots() async throws -> [Snapshot]
 
   /// Puts off the end of a snapshot.
   func renew(snapshot: String) async throws -> Snapshot
@@ -95,6 +106,12 @@ public struct StatementRequest: Sendable {
   public var transaction: String?
   /// The snapshot that it reads; nil for the newest state.
   public var snapshot: String?
+  /// Transactions of the source that the state must have which it reads: GTIDs as the source writes
+  /// them. It waits for them, for ``timeout`` at most.
+  public var atLeast: String?
+  /// The fencing token of the latch under which it changes something: it changes nothing when that
+  /// is not held any more.
+  public var fencingToken: UInt64?
   /// The session whose settings and temporary tables it shares.
   public var session: SessionRequest?
   /// Makes a repeated write harmless.
@@ -158,6 +175,8 @@ public struct TableScan: Hashable, Sendable, Codable {
   public var snapshot: String?
   /// The most rows that are wanted; nil for all.
   public var limit: Int?
+  /// See ``StatementRequest/atLeast``.
+  public var atLeast: String?
 
   /// Reads a whole table.
   public init(_ table: TableReference) { self.table = table }
@@ -177,14 +196,35 @@ public struct TableSplits: Hashable, Sendable, Codable {
   }
 }
 
+/// Asks for a snapshot.
+public struct SnapshotRequest: Hashable, Sendable {
+  /// The tables that are to stay readable; nil for all.
+  public var tables: Set<TableReference>?
+  /// How long it lasts without being renewed or read; nil for the service's default. An hour at most.
+  public var lifetime: Duration?
+  /// See ``StatementRequest/atLeast``.
+  public var atLeast: String?
+  /// How long it waits for that; nil for the service's limit.
+  public var timeout: Duration?
+
+  /// Asks for a snapshot of all tables.
+  public init(atLeast: String? = nil) { self.atLeast = atLeast }
+}
+
 /// A published state that stays readable for a while.
 public struct Snapshot: Hashable, Sendable, Codable {
   /// Its name, which cannot be guessed.
   public var id: String
   /// The number of the last commit that it has.
   public var commit: UInt64
-  /// When it ends, in seconds since 1970, unless it is renewed.
+  /// The transactions of the source that it has, see ``CommitPoint/gtids``.
+  public var gtids: String?
+  /// The tables that it is of; nil for all.
+  public var tables: Set<TableReference>?
+  /// When it ends, in seconds since 1970, unless it is renewed or read.
   public var expires: Double
+  /// Whose it is.
+  public var user: String?
 
   /// Makes a snapshot's description.
   public init(id: String, commit: UInt64, expires: Double) {
@@ -193,9 +233,13 @@ public struct Snapshot: Hashable, Sendable, Codable {
     self.expires = expires
   }
 
-  init(id: String, commit: UInt64, lifetime: Duration) {
+  init(id: String, pin: CommitPin, user: String, lifetime: Duration) {
     self.init(
-      id: id, commit: commit, expires: Date().timeIntervalSince1970 + lifetime / .seconds(1))
+      id: id, commit: pin.point.commit,
+      expires: Date().timeIntervalSince1970 + lifetime / .seconds(1))
+    gtids = pin.point.gtids
+    tables = pin.tables
+    self.user = user
   }
 }
 
@@ -215,6 +259,8 @@ public struct TableWrite: Sendable {
   public var transaction: String?
   /// By what name it can be cancelled; nil for one that is made up.
   public var id: String?
+  /// See ``StatementRequest/fencingToken``.
+  public var fencingToken: UInt64?
 
   /// Appends rows to a table.
   public init(_ table: TableReference) { self.table = table }

@@ -81,10 +81,11 @@ extension MagicClient: MagicService {
     }
   }
 
-  public func commit(transaction: String) async throws {
+  public func commit(transaction: String, fencingToken: UInt64?) async throws {
     try await failing {
       let _: EmptyMessage = try await send(
-        "transactions/commit", TransactionMessage(transaction: transaction))
+        "transactions/commit",
+        CommitMessage(transaction: transaction, fencingToken: fencingToken))
     }
   }
 
@@ -95,8 +96,24 @@ extension MagicClient: MagicService {
     }
   }
 
-  public func openSnapshot() async throws -> Snapshot {
-    try await failing { try await send("snapshots/open", EmptyMessage()) }
+  public func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
+    try await failing {
+      let message: CommitPointMessage = try await send(
+        "commitpoint",
+        CommitPointRequestMessage(atLeast: gtids, timeout: timeout.map { $0 / .seconds(1) }))
+      return message.point
+    }
+  }
+
+  public func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot {
+    try await failing { try await send("snapshots/open", OpenSnapshotMessage(request)) }
+  }
+
+  public func snapshots() async throws -> [Snapshot] {
+    try await failing {
+      let message: SnapshotsMessage = try await send("snapshots/list", EmptyMessage())
+      return message.snapshots
+    }
   }
 
   public func renew(snapshot: String) async throws -> Snapshot {
@@ -133,7 +150,7 @@ extension MagicClient: MagicService {
     return QueryResult(
       // An Arrow stream tells itself where it ends.
       reader: try await ArrowResponse(answer.reader(holdsBack: false, makeError: Self.error)),
-      changedRows: rows)
+      changedRows: rows, commitPoint: CommitPoint(answer.head.headers))
   }
 
   private func send<Result: Message>(
@@ -190,5 +207,16 @@ extension MagicClient: MagicService {
     } catch {
       throw APIError(.failed, "\(error)")
     }
+  }
+}
+
+extension CommitPoint {
+  /// What an answer says that it reads.
+  init?(_ headers: HTTPHeaders) {
+    guard let commit = headers.first(name: "X-Magic-Commit-Point").flatMap({ UInt64($0) }) else {
+      return nil
+    }
+    self.init(commit: commit)
+    gtids = headers.first(name: "X-Magic-GTID")
   }
 }

@@ -22,6 +22,8 @@ func clickHouseParameters(
     ("session_timeout", message.sessionTimeout.map { "\($0)" }),
     ("session_check", request.session?.mustExist == true ? "1" : nil),
     ("magic_transaction", request.transaction), ("magic_snapshot", request.snapshot),
+    ("magic_at_least", request.atLeast),
+    ("magic_fencing_token", request.fencingToken.map { "\($0)" }),
     ("magic_write_token", request.writeToken), ("magic_timeout", message.timeout.map { "\($0)" }),
     ("magic_arguments", message.arguments),
   ]
@@ -36,7 +38,8 @@ extension StatementMessage {
     [
       ("sql", sql), ("database", database), ("parameters", jsonText(parameters)),
       ("arguments", arguments), ("settings", jsonText(settings)), ("id", id),
-      ("transaction", transaction), ("snapshot", snapshot), ("session", session),
+      ("transaction", transaction), ("snapshot", snapshot), ("atLeast", atLeast),
+      ("fencingToken", fencingToken.map { "\($0)" }), ("session", session),
       ("sessionTimeout", sessionTimeout.map { "\($0)" }),
       ("sessionMustExist", sessionMustExist == true ? "1" : nil), ("token", token),
       ("timeout", timeout.map { "\($0)" }),
@@ -60,6 +63,7 @@ extension TableWrite {
         ("database", table.database), ("table", table.table), ("action", action.rawValue),
         ("mode", mode.rawValue), ("key", jsonText(key)), ("token", token),
         ("transaction", transaction), ("id", id),
+        ("fencingToken", fencingToken.map { "\($0)" }),
       ]
     }
   }

@@ -44,7 +44,8 @@ public protocol ChangeSink: Sendable {
   /// Forgets what was staged since the last publication.
   func discardStaged() async throws
   /// Makes the staged row versions and these visible in one step, durable together with the
-  /// checkpoint.
+  /// checkpoint: a JSON object, whose member `gtids`, if there is one, tells the transactions of the
+  /// source that are in the copy then.
   func publish(
     _ batches: [(table: TableDefinition, batch: RecordBatch)], checkpoint: [UInt8]
   ) async throws

@@ -45,8 +45,13 @@ public protocol Database: StatementService {
   /// Opens a session that outlives its statements.
   func openSession() async throws -> any DatabaseSession
 
-  /// Keeps the newest published state readable.
-  func pin() -> CommitPin
+  /// Keeps the newest published state of some tables, or of all, as it is, whatever becomes of them.
+  ///
+  /// - Throws: ``EngineError`` when one of them is no mutable table.
+  func snapshot(of tables: Set<TableReference>?) async throws -> CommitPin
+
+  /// The newest published state.
+  var published: CommitPoint { get }
 
   /// Begins a transaction.
   func begin() async throws -> any Transaction
@@ -76,11 +81,16 @@ public struct QueryResult: Sendable {
   public var reader: any RecordBatchReader
   /// How many rows the statement changed, for one that tells.
   public var changedRows: Int?
+  /// What it reads; nil for a statement that has no result.
+  public var commitPoint: CommitPoint?
 
   /// Makes a result.
-  public init(reader: any RecordBatchReader, changedRows: Int? = nil) {
+  public init(
+    reader: any RecordBatchReader, changedRows: Int? = nil, commitPoint: CommitPoint? = nil
+  ) {
     self.reader = reader
     self.changedRows = changedRows
+    self.commitPoint = commitPoint
   }
 }
 
@@ -129,6 +139,8 @@ public struct WriteRequest: Sendable {
   public var token: String?
   /// Collects the rows instead of having them published at once.
   public var transaction: (any Transaction)?
+  /// See ``StatementContext/fencing``.
+  public var fencing: Fencing?
 
   /// Makes a request.
   public init(

@@ -22,6 +22,8 @@ public struct StatementContext: Sendable {
   /// Makes a repeated write harmless: a token that a published write had already, in the last week,
   /// makes this one do nothing.
   public var writeToken: String?
+  /// The fencing token under which it changes tables; nil for none.
+  public var fencing: Fencing?
   /// What follows the statement's text: the rows of an `INSERT … FORMAT …`, of any length.
   public var input: StatementInput?
   /// The session whose settings, current database and temporary tables the statement shares; nil
@@ -44,21 +46,6 @@ public struct StatementInput: Sendable {
   public func next() async throws -> [UInt8]? { try await nextChunk() }
 }
 
-/// Keeps a published state readable for as long as this object, or a copy of the reference, exists.
-public final class CommitPin: Sendable {
-  /// The number of the commit that is read, and all before it.
-  public let commit: UInt64
-  private let release: @Sendable () -> Void
-
-  /// Makes a pin that calls `release` when it goes.
-  public init(commit: UInt64, release: @escaping @Sendable () -> Void) {
-    self.commit = commit
-    self.release = release
-  }
-
-  deinit { release() }
-}
-
 /// A session that outlives its statements: what `SET` and `USE` change stays, and so do temporary
 /// tables. Its statements run one after another.
 public protocol DatabaseSession: Sendable {
@@ -79,9 +66,10 @@ public protocol Transaction: Sendable {
   /// Publishes all changes in one step; durable on return. The transaction is over afterwards,
   /// however this ends.
   ///
+  /// - Parameter fencing: a fencing token, without tables: what the transaction changes is meant.
   /// - Returns: the commit point from which on they are seen.
   /// - Throws: ``EngineError`` when nothing was published.
-  @discardableResult func commit() async throws -> UInt64
-  /// Forgets all changes; idempotent, and without effect after ``commit()``.
+  @discardableResult func commit(fencing: Fencing?) async throws -> UInt64
+  /// Forgets all changes; idempotent, and without effect after ``commit(fencing:)``.
   func rollback() async
 }

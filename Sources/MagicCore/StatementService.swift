@@ -15,17 +15,20 @@ public struct StatementResult: Sendable {
   public var format: String
   /// How many rows the statement changed, for one that tells.
   public var changedRows: Int?
+  /// What it reads; nil for a statement that has no result.
+  public var commitPoint: CommitPoint?
   private let nextChunk: @Sendable () async throws -> [UInt8]?
   private let cancelStatement: @Sendable () async -> Void
 
   /// Makes a result from how to read it and how to end it early.
   public init(
-    format: String, changedRows: Int? = nil,
+    format: String, changedRows: Int? = nil, commitPoint: CommitPoint? = nil,
     next: @escaping @Sendable () async throws -> [UInt8]?,
     cancel: @escaping @Sendable () async -> Void
   ) {
     self.format = format
     self.changedRows = changedRows
+    self.commitPoint = commitPoint
     self.nextChunk = next
     self.cancelStatement = cancel
   }

@@ -8,6 +8,8 @@ public struct Checkpoint: Hashable, Sendable, Codable {
   public var position: BinlogPosition
   /// That transaction's GTID as text, when the source assigns them.
   public var gtid: String?
+  /// All transactions of the source that are stored, when it assigns GTIDs.
+  public var gtids: String?
   /// The version that the next row change gets. Versions follow the order of the binlog, so that
   /// a replay from here writes identical rows.
   public var nextVersion: UInt64
@@ -16,11 +18,12 @@ public struct Checkpoint: Hashable, Sendable, Codable {
   public var counters: Counters
 
   public init(
-    position: BinlogPosition, gtid: String? = nil, nextVersion: UInt64 = 1, timestamp: UInt32 = 0,
+    position: BinlogPosition, gtid: String? = nil, gtids: String? = nil, nextVersion: UInt64 = 1, timestamp: UInt32 = 0,
     counters: Counters = Counters()
   ) {
     self.position = position
     self.gtid = gtid
+    self.gtids = gtids
     self.nextVersion = nextVersion
     self.timestamp = timestamp
     self.counters = counters

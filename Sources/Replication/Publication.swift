@@ -28,6 +28,7 @@ extension TransactionAssembler {
       checkpoint.counters.invalidTexts += UInt64(counters.invalidTexts)
       batches.append((assembly.definition, try assembly.encoder.finish()))
     }
+    if checkpoint.gtid != nil { checkpoint.gtids = gtids.description }
     let publication = Publication(
       removed: removed, created: created, catalog: catalogChanged ? catalog : nil,
       batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,

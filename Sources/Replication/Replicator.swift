@@ -126,9 +126,12 @@ public actor Replicator {
       try await save(checkpoint)
     } else {
       let start = catalog.tables.filter { $0.state == .live }.compactMap(\.copyPosition).min()
+      // A copy that went on after a crash begins at an earlier snapshot, whose GTIDs are not known.
+      let isWhole = start == nil || start == snapshot.position
       try await save(
         Checkpoint(
-          position: start ?? snapshot.position, gtid: snapshot.gtid, counters: counters))
+          position: start ?? snapshot.position, gtids: isWhole ? snapshot.gtid : nil,
+          counters: counters))
     }
   }
 

@@ -34,7 +34,9 @@ final class TransactionAssembler {
   var checkpoint: Checkpoint
   /// Where the transaction that is being read starts.
   private var transactionStart: BinlogPosition
-  private var transactionGTID: String?
+  private var transactionGTID: SourceGTID?
+  /// All transactions of the source up to the checkpoint.
+  var gtids: SourceGTIDs
   /// Transactions that turned out to be rolled back, by their start.
   private var skippedTransactions: Set<BinlogPosition>
   /// Tables that have to stop, though the stream is yet to create them.
@@ -59,6 +61,7 @@ final class TransactionAssembler {
     self.catalog = catalog
     storedCatalog = catalog
     self.checkpoint = checkpoint
+    gtids = try SourceGTIDs(checkpoint.gtids ?? checkpoint.gtid ?? "")
     self.filter = filter
     self.unknownTables = unknownTables
     self.encodingOptions = encodingOptions
@@ -155,11 +158,11 @@ final class TransactionAssembler {
       }
       endTransaction(header: event.header)
     case .gtid(let gtid):
-      begin(.announced, at: start, gtid: gtid.gtid?.description)
+      begin(.announced, at: start, gtid: gtid.gtid.map(SourceGTID.mysql))
     case .mariadbGTID(let gtid):
       begin(
         gtid.flags.contains(.standalone) ? .announced : .begun, at: start,
-        gtid: gtid.gtid.description)
+        gtid: .mariadb(gtid.gtid))
     case .incident(let incident):
       throw ReplicationError(
         .incident,
@@ -190,7 +193,7 @@ final class TransactionAssembler {
     throw rewind(skipping: transactionStart)
   }
 
-  private func begin(_ state: EventGroup, at start: BinlogPosition, gtid: String? = nil) {
+  private func begin(_ state: EventGroup, at start: BinlogPosition, gtid: SourceGTID? = nil) {
     if group == .none {
       transactionStart = start
       transactionTouchesCopy = false
@@ -201,7 +204,10 @@ final class TransactionAssembler {
 
   private func endTransaction(header: EventHeader) {
     group = .none
-    checkpoint.gtid = transactionGTID ?? checkpoint.gtid
+    if let transactionGTID {
+      checkpoint.gtid = transactionGTID.description
+      gtids.insert(transactionGTID)
+    }
     checkpoint.timestamp = header.timestamp
     checkpoint.counters.transactions += 1
     transactionGTID = nil

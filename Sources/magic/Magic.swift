@@ -11,7 +11,7 @@ struct Magic: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self,
-      StatusCommand.self,
+      StatusCommand.self, SnapshotCommand.self,
       VerifyCommand.self, BinlogCommand.self, PasswordCommand.self,
     ])
 

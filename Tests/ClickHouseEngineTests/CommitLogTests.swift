@@ -102,7 +102,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = folder + "/commits"
     let (log, record) = try await CommitLog.open(path: path)
-    let registry = ReaderRegistry(published: record.commit)
+    let registry = ReaderRegistry(published: CommitPoint(commit: record.commit))
     let sequencer = CommitSequencer(log: log, record: record, registry: registry) { _ in }
     try await body(sequencer, registry, path)
   }
@@ -115,10 +115,10 @@ import Testing
       // The checkpoint of a later commit does not get ahead of an earlier one.
       let later = Task { try await sequencer.publish(second, checkpoint: [2]) }
       try await Task.sleep(for: .milliseconds(20))
-      #expect(registry.published == 1)
+      #expect(registry.published.commit == 1)
       try await sequencer.publish(first, checkpoint: [1])
       try await later.value
-      #expect(registry.published == 3)
+      #expect(registry.published.commit == 3)
       let record = try CommitLog.read(path: path)
       #expect(record?.commit == 3)
       #expect(record?.checkpoint == [2])
@@ -132,7 +132,7 @@ import Testing
       let later = Task { try await sequencer.publish(second) }
       await sequencer.abandon(first)
       try await later.value
-      #expect(registry.published == second)
+      #expect(registry.published.commit == second)
     }
   }
 
@@ -162,36 +162,36 @@ import Testing
         let error = await engineError { try await attempt() }
         #expect(error?.message == "broken")
       }
-      #expect(registry.published == 1)
+      #expect(registry.published.commit == 1)
     }
   }
 }
 
 @Suite struct ReaderRegistryTests {
   @Test func readersHoldTheirCommitPoint() {
-    let registry = ReaderRegistry(published: 5)
+    let registry = ReaderRegistry(published: CommitPoint(commit: 5))
     let first = registry.enter()
-    registry.publish(7)
-    registry.publish(6)
-    #expect(registry.published == 7)
-    #expect(first.commit == 5)
-    #expect(registry.enter().commit == 7)
-    #expect(registry.hasReaders(below: 6))
-    #expect(!registry.hasReaders(below: 5))
+    registry.publish(CommitPoint(commit: 7))
+    registry.publish(CommitPoint(commit: 6))
+    #expect(registry.published.commit == 7)
+    #expect(first.point.commit == 5)
+    #expect(registry.enter().point.commit == 7)
+    #expect(registry.hasStatements(below: 6))
+    #expect(!registry.hasStatements(below: 5))
     registry.leave(first)
     registry.leave(first)
-    #expect(!registry.hasReaders(below: 7))
-    #expect(registry.hasReaders(below: 8))
+    #expect(!registry.hasStatements(below: 7))
+    #expect(registry.hasStatements(below: 8))
   }
 
   @Test func aMarkParts() {
-    let registry = ReaderRegistry(published: 1)
+    let registry = ReaderRegistry(published: CommitPoint(commit: 1))
     let before = registry.enter()
     let mark = registry.mark
     let after = registry.enter()
-    #expect(registry.hasReaders(before: mark))
+    #expect(registry.hasStatements(before: mark))
     registry.leave(before)
-    #expect(!registry.hasReaders(before: mark))
+    #expect(!registry.hasStatements(before: mark))
     registry.leave(after)
   }
 }

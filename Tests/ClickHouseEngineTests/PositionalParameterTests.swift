@@ -173,12 +173,12 @@ extension EngineTests {
           statement, parameterRows: BatchReader(batches), context: StatementContext())
       }
       for table in ["m", "p"] {
-        let before = path.pin().commit
+        let before = path.published.commit
         let batches = [try batch(0..<1000), try batch(1000..<100_000)]
         #expect(
           try await run("INSERT INTO \(table) (s, id) VALUES (?, ?)", batches) == 100_000)
         // All of them are one commit.
-        if table == "m" { #expect(path.pin().commit == before + 1) }
+        if table == "m" { #expect(path.published.commit == before + 1) }
         #expect(
           try await path.text(
             "SELECT count(), sum(id), countIf(s = concat('t', toString(id))), count(d) FROM \(table)"

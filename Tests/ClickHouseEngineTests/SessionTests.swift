@@ -75,7 +75,7 @@ extension EngineTests {
       #expect(try await path.text(after, session) == "1000\t0\td\n")
       #expect(try await path.text("SET max_threads = 1", session) == "")
       var earlier = session
-      earlier.commitPoint = path.pin()
+      earlier.commitPoint = try await path.snapshot(of: nil)
       _ = try await path.text(
         "CREATE TABLE m (a Int8) ENGINE = MutableMergeTree ORDER BY a", session)
       _ = try await path.text("INSERT INTO m VALUES (1)", session)

@@ -1,5 +1,5 @@
 import Arrow
-import ClickHouseEngine
+@testable import ClickHouseEngine
 import Foundation
 import MagicCore
 import Testing

@@ -329,7 +329,7 @@ extension EngineTests {
       for name in ["a", "b", "c", "c"] { try await write(name, in: transaction) }
       #expect(
         try await path.text("SELECT (SELECT count() FROM a), (SELECT sum(x) FROM b)") == "0\t1\n")
-      try await transaction.commit()
+      try await transaction.commit(fencing: nil)
       for name in ["a", "b", "c"] {
         #expect(try await path.text("SELECT * FROM \(name) ORDER BY id") == "1\n2\n", "\(name)")
       }
@@ -340,8 +340,8 @@ extension EngineTests {
       try await write("d", in: first)
       try await write("d", in: second)
       try await write("a", in: second)
-      try await first.commit()
-      let error = await engineError { try await second.commit() }
+      try await first.commit(fencing: nil)
+      let error = await engineError { try await second.commit(fencing: nil) }
       #expect(error?.message.contains("created meanwhile") == true)
       await tables.shutdown()
       let reopened = try await openTables(engine)
@@ -364,7 +364,7 @@ extension EngineTests {
       func owner(_ name: String) -> String {
         "\(tables.table(TableReference(database: "default", table: name))?.owner.description ?? "")"
       }
-      let published = tables.storage.registry.published
+      let published = tables.storage.registry.published.commit
       let intents = ["new", "lost"].map { name in
         CommitIntent.Table(
           owner: owner(name), name: TableReference(database: "default", table: "old"), comment: "",

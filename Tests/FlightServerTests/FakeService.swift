@@ -132,13 +132,19 @@ final class FakeService: MagicService {
 
   func databases() async throws -> [String] { ["default", "shop"] }
   func beginTransaction() async throws -> String { "tx" }
-  func commit(transaction: String) async throws {
+  func commit(transaction: String, fencingToken: UInt64?) async throws {
     log.withLock { $0.ended.append("commit \(transaction)") }
   }
   func rollback(transaction: String) async throws {
     log.withLock { $0.ended.append("rollback \(transaction)") }
   }
-  func openSnapshot() async throws -> Snapshot { Snapshot(id: "snap", commit: 1, expires: 0) }
+  func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
+    CommitPoint(commit: 7)
+  }
+
+  func snapshots() async throws -> [Snapshot] { [] }
+
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot { Snapshot(id: "snap", commit: 1, expires: 0) }
   func renew(snapshot: String) async throws -> Snapshot {
     Snapshot(id: snapshot, commit: 1, expires: 4_100_000_000)
   }

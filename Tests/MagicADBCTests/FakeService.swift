@@ -40,7 +40,13 @@ struct FakeService: MagicService {
       ranges: (0..<count).map { KeyRange(key: ["id"], lower: ["\($0)"], upper: ["\($0 + 1)"]) })
   }
 
-  func openSnapshot() async throws -> Snapshot { Snapshot(id: "s", commit: 7, expires: 0) }
+  func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
+    CommitPoint(commit: 7)
+  }
+
+  func snapshots() async throws -> [Snapshot] { [] }
+
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot { Snapshot(id: "s", commit: 7, expires: 0) }
 
   func run(
     _ request: StatementRequest, format: String, input: StatementInput?
@@ -55,9 +61,9 @@ struct FakeService: MagicService {
     throw APIError(.unsupported, "not here")
   }
   func beginTransaction() async throws -> String { throw APIError(.unsupported, "not here") }
-  func commit(transaction: String) async throws {}
+  func commit(transaction: String, fencingToken: UInt64?) async throws {}
   func rollback(transaction: String) async throws {}
-  func renew(snapshot: String) async throws -> Snapshot { try await openSnapshot() }
+  func renew(snapshot: String) async throws -> Snapshot { try await openSnapshot(SnapshotRequest()) }
   func release(snapshot: String) async throws {}
   func end(session: String) async throws {}
   func cancel(statement id: String) async throws -> Bool { false }

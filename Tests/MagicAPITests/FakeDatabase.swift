@@ -101,14 +101,16 @@ final class FakeDatabase: Database {
 
   func openSession() async throws -> any DatabaseSession { FakeSession(fake: self) }
 
-  func pin() -> CommitPin {
+  var published: CommitPoint { CommitPoint(commit: 5) }
+
+  func snapshot(of tables: Set<TableReference>?) async throws -> CommitPin {
     state.withLock { $0.pins += 1 }
-    return CommitPin(commit: 5) { [weak self] in self?.state.withLock { $0.pins -= 1 } }
+    return CommitPin(CommitPoint(commit: 5), tables: tables, isSnapshot: true) { [weak self] in self?.state.withLock { $0.pins -= 1 } }
   }
 
   private struct FakeTransaction: Transaction {
     let database: FakeDatabase
-    func commit() async throws -> UInt64 {
+    func commit(fencing: Fencing?) async throws -> UInt64 {
       database.state.withLock { $0.commits += 1 }
       return 6
     }

@@ -141,10 +141,10 @@ import Testing
     _ = try await service(api).query(request)
     #expect(database.state.withLock { $0.contexts.last?.transaction } != nil)
     let error = await #expect(throws: APIError.self) {
-      try await service(api, "bob").commit(transaction: name)
+      try await service(api, "bob").commit(transaction: name, fencingToken: nil)
     }
     #expect(error?.kind == .notFound)
-    try await service(api).commit(transaction: name)
+    try await service(api).commit(transaction: name, fencingToken: nil)
     #expect(database.state.withLock { $0.commits } == 1)
     await #expect(throws: APIError.self) { try await service(api).rollback(transaction: name) }
   }
@@ -155,7 +155,7 @@ import Testing
       user: "ana", role: .writer, databases: ["d"], rights: 1, interface: "test")
     let transaction = try await service(api).beginTransaction()
     let error = await #expect(throws: APIError.self) {
-      try await api.service(for: restricted).commit(transaction: transaction)
+      try await api.service(for: restricted).commit(transaction: transaction, fencingToken: nil)
     }
     #expect(error?.kind == .notFound)
     var request = StatementRequest("SELECT 0")
@@ -227,12 +227,12 @@ import Testing
 
   @Test func aSnapshotPinsUntilItIsReleased() async throws {
     let api = makeAPI()
-    let snapshot = try await service(api).openSnapshot()
+    let snapshot = try await service(api).openSnapshot(SnapshotRequest())
     #expect(snapshot.commit == 5)
     var request = StatementRequest("SELECT 0")
     request.snapshot = snapshot.id
     _ = try await service(api).query(request)
-    #expect(database.state.withLock { $0.contexts.last?.commitPoint?.commit } == 5)
+    #expect(database.state.withLock { $0.contexts.last?.commitPoint?.point.commit } == 5)
     database.state.withLock { $0.contexts = [] }
     #expect(database.state.withLock { $0.pins } == 1)
     try await service(api).release(snapshot: snapshot.id)

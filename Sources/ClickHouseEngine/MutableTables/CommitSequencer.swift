@@ -15,6 +15,8 @@ actor CommitSequencer {
   private let registry: ReaderRegistry
   private let onPublish: @Sendable (UInt64) -> Void
   private var record: CommitRecord
+  /// What was published last.
+  private var point: CommitPoint
   /// The last commit before which all have ended, well or not.
   private var ended: UInt64
   private var nextCommit: UInt64
@@ -33,6 +35,7 @@ actor CommitSequencer {
   ) {
     self.log = log
     self.record = record
+    point = registry.published
     self.registry = registry
     self.onPublish = onPublish
     ended = record.commit
@@ -92,7 +95,7 @@ actor CommitSequencer {
   }
 
   private func hasEnded(_ commit: UInt64) -> Bool {
-    ended >= commit && (!isWriting || registry.published >= commit)
+    ended >= commit && (!isWriting || registry.published.commit >= commit)
   }
 
   /// Publishes everything up to the first commit that has not ended.
@@ -122,7 +125,11 @@ actor CommitSequencer {
   ) async {
     do {
       try await log.write(record)
-      registry.publish(record.commit)
+      if point.checkpoint != record.checkpoint {
+        point = CommitPoint(commit: record.commit, checkpoint: record.checkpoint)
+      }
+      point.commit = record.commit
+      registry.publish(point)
       onPublish(record.commit)
       isWriting = false
       for continuation in waiting { continuation.resume() }

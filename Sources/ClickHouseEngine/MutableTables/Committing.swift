@@ -72,7 +72,7 @@ extension MutableTables {
     _ changes: [TableChange], _ newTables: [NewTable], tokens: Set<String>
   ) async throws -> Committed {
     if changes.isEmpty, newTables.isEmpty {
-      return Committed(commit: storage.registry.published, changedRows: 0)
+      return Committed(commit: storage.registry.published.commit, changedRows: 0)
     }
     var tables: [StorageOwner: MutableTable] = [:]
     var unsettled: Set<StorageOwner> = []
@@ -125,11 +125,17 @@ private struct CommitRun {
       changes[0].source = .staged(found.rows)
       counts[0] = found.changedRows
     }
+    let replaced = newTables.compactMap { all.table($0.name) }
     return try await storage.withConnection { connection in
       if !tokens.isEmpty { try await all.tokens.prepare(on: connection) }
       let generations = try await makeGenerations(of: changes, on: connection)
       do {
-        return try await publish(changes, counts, newTables, generations, on: connection)
+        if replaced.isEmpty {
+          return try await publish(changes, counts, newTables, generations, on: connection)
+        }
+        return try await storage.preserving(replaced) {
+          try await publish(changes, counts, newTables, generations, on: connection)
+        }
       } catch {
         for stage in generations.values { await storage.discard(stage) }
         throw error
@@ -198,7 +204,7 @@ private struct CommitRun {
     _ generations: [StorageOwner: StorageName], on connection: any EngineConnection
   ) async throws -> MutableTables.Committed {
     if Task.isCancelled { throw EngineError.cancelled }
-    let commit = try await storage.sequencer.begin()
+    let commit = try await storage.beginCommit()
     var counts = counts
     do {
       for table in tables {
@@ -214,7 +220,7 @@ private struct CommitRun {
     }
     let changed = counts.reduce(0, +) + newTables.reduce(0) { $0 + $1.rowCount }
     try await Task {
-      try await storage.sequencer.publish(commit)
+      try await storage.publish(commit)
       if !newTables.isEmpty { try await show(newTables) }
     }.value
     return MutableTables.Committed(commit: commit, changedRows: changed)
@@ -248,8 +254,10 @@ private struct CommitRun {
     var pin: CommitPin?
     if firstSearch < changes.count {
       try await storage.sequencer.waitForEnd(of: commit - 1)
-      let entered = storage.registry.enter(at: commit)
-      pin = CommitPin(commit: commit) { [registry = storage.registry] in registry.leave(entered) }
+      var point = storage.registry.published
+      point.commit = commit
+      let entered = storage.registry.enter(at: point)
+      pin = CommitPin(point) { [registry = storage.registry] in registry.leave(entered) }
     }
     var waiting: [(table: MutableTable, rows: StagedRows)] = []
     for (index, change) in changes.enumerated() {

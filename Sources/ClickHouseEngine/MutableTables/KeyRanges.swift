@@ -175,9 +175,11 @@ extension StatementPath {
   private func keyRanges(
     of name: TableReference, at pin: CommitPin, on connection: any EngineConnection
   ) async throws -> KeyRanges? {
+    // What was altered or dropped since is not divided.
+    if tables.storage.past.views(at: pin.point.commit)[name] != nil { return nil }
     if let table = tables.table(name) {
       return KeyRanges(
-        sources: await table.storage(at: pin.commit).map(\.reference), key: await table.shape.key)
+        sources: await table.storage(at: pin.point.commit).map(\.reference), key: await table.shape.key)
     }
     let rows = try await connection.texts(
       """

@@ -66,6 +66,9 @@ actor MutableTable {
   var lastSettling: (end: ContinuousClock.Instant, duration: Duration)?
   /// Since when readers of earlier commit points hold up settling.
   var waitingSince: ContinuousClock.Instant?
+  /// For the generations that snapshots read by past views: the statements that entered before may
+  /// still read them by the table's own view.
+  var pastMarks: [UInt64: UInt64] = [:]
 
   init(
     owner: StorageOwner, storage: StorageEngine, name: TableReference?, comment: String,
@@ -104,12 +107,14 @@ actor MutableTable {
   /// The SQL that reads the table in its present state.
   var view: MutableView {
     MutableView(
-      shape: shape,
-      branches: generations.map { generation in
-        Branch(
-          settled: generation.settled, from: generation.from,
-          youngs: generation.youngs.filter { $0.lastCommit > 0 }.map(\.name))
-      })
+      shape: shape, branches: generations.map(branch))
+  }
+
+  /// How a generation is read.
+  func branch(of generation: Generation) -> Branch {
+    Branch(
+      settled: generation.settled, from: generation.from,
+      youngs: generation.youngs.filter { $0.lastCommit > 0 }.map(\.name))
   }
 
   /// Makes the view read what ``view`` says. The caller holds the latch.
@@ -179,7 +184,7 @@ actor MutableTable {
   /// Fixes the place of a commit. The caller holds the latch and lets ``finish(_:of:on:)`` follow,
   /// with or without the latch: rows of several commits are written side by side.
   func begin(_ rows: StagedRows, on connection: any EngineConnection) async throws -> Append {
-    let commit = try await storage.sequencer.begin()
+    let commit = try await storage.beginCommit()
     do {
       return try await append(rows, commit: commit, on: connection)
     } catch {
@@ -215,7 +220,7 @@ actor MutableTable {
         await storage.takeBack(append.commit, from: ["\(append.young)"], because: error)
         throw error
       }
-      try await storage.sequencer.publish(append.commit)
+      try await storage.publish(append.commit)
     }.value
   }
 
@@ -321,14 +326,14 @@ actor MutableTable {
   private func publishGeneration(
     _ stage: StorageName, on connection: any EngineConnection
   ) async throws {
-    let commit = try await storage.sequencer.begin()
+    let commit = try await storage.beginCommit()
     do {
       try await addGeneration(of: stage, from: commit, on: connection)
     } catch {
-      await storage.sequencer.abandon(commit)
+      await storage.abandon(commit)
       throw error
     }
-    try await storage.sequencer.publish(commit)
+    try await storage.publish(commit)
   }
 
   /// Lets a commit that has begun be read from a new generation. The caller holds both latches.
@@ -360,7 +365,7 @@ actor MutableTable {
   ) async throws {
     guard case .young(let number, _) = openYoung.name.role else { return }
     // The last of them may have been abandoned, and is not published then.
-    let from = min(frozen.map(\.lastCommit).max() ?? lastCommit, storage.registry.published)
+    let from = min(frozen.map(\.lastCommit).max() ?? lastCommit, storage.registry.published.commit)
     let settled = StorageName(owner, .settled(generation: number, from: from))
     try await connection.execute("RENAME TABLE \(stage) TO \(settled)")
     let open = current.youngs.filter { young in !frozen.contains { $0.name == young.name } }
@@ -512,22 +517,45 @@ actor MutableTable {
     storage.retire([name])
   }
 
-  /// Gives up generations that nobody reads any more. The caller holds the latch.
+  /// Gives up generations that nobody reads by the table's own view any more. The caller holds the
+  /// latch.
   func removeOldGenerations(on connection: any EngineConnection) async throws {
+    try await preserveOldGenerations(on: connection)
     let old = unreadGenerations
     guard !old.isEmpty else { return }
     let numbers = Set(old.map(\.number))
     try await changeView(on: connection) {
       generations.removeAll { numbers.contains($0.number) }
     }
+    for number in numbers { pastMarks[number] = nil }
     storage.retire(old.flatMap(\.storageNames))
   }
 
-  /// The generations that nobody reads any more: their commit points have passed.
+  /// The generations that nobody reads by the table's own view any more: their commit points have
+  /// passed, and snapshots read them otherwise.
   var unreadGenerations: [Generation] {
-    zip(generations, generations.dropFirst()).enumerated().compactMap { index, pair in
-      let first = index == 0 ? 0 : pair.0.from
-      return storage.registry.hasReaders(from: first, below: pair.1.from) ? nil : pair.0
+    let pinned = pinnedGenerations.map(\.generation.number)
+    return oldGenerations.compactMap { generation, range in
+      let isRead = storage.registry.hasStatements(
+        from: range.lowerBound, below: range.upperBound,
+        before: pastMarks[generation.number] ?? .max)
+      return isRead || pinned.contains(generation.number) ? nil : generation
+    }
+  }
+
+  /// The generations that snapshots read by the table's own view.
+  var pinnedGenerations: [(generation: Generation, range: Range<UInt64>)] {
+    let commits = storage.registry.snapshotCommits(of: owner)
+    guard !commits.isEmpty else { return [] }
+    return oldGenerations.filter { generation, range in
+      pastMarks[generation.number] == nil && commits.contains(where: range.contains)
+    }
+  }
+
+  /// All generations but the current one, with the commit points that read them.
+  private var oldGenerations: [(generation: Generation, range: Range<UInt64>)] {
+    zip(generations, generations.dropFirst()).enumerated().map { index, pair in
+      (pair.0, min(index == 0 ? 0 : pair.0.from, pair.1.from)..<pair.1.from)
     }
   }
 

@@ -50,7 +50,8 @@ public final class MutableTables: Sendable {
   ) async throws -> MutableTables {
     let isNew = try CommitLog.read(path: commitLog) == nil
     let (log, record) = try await CommitLog.open(path: commitLog)
-    let registry = ReaderRegistry(published: record.commit)
+    let registry = ReaderRegistry(
+      published: CommitPoint(commit: record.commit, checkpoint: record.checkpoint))
     let background = PublishedTable(engine: engine)
     let sequencer = CommitSequencer(log: log, record: record, registry: registry) { commit in
       background.set(commit)
@@ -62,6 +63,8 @@ public final class MutableTables: Sendable {
       try await connection.execute(
         "CREATE DATABASE IF NOT EXISTS \(StorageName.database) ENGINE = Atomic")
       try await PublishedTable.make(on: connection, commit: record.commit)
+      try await PastTables.dropAll(on: connection)
+      try await CommitPointFunctions.make(on: connection)
       return try await Recovery(
         storage: storage, record: record, isNewLog: isNew, intent: intent, report: report
       ).run(on: connection)

@@ -1,65 +1,135 @@
+import MagicCore
 import Synchronization
 
 /// Knows the published commit point and who still reads an earlier one.
 ///
-/// A statement enters before it resolves its first name and leaves after its last row. What a
-/// statement may still need is kept: settling waits for readers of earlier commit points, and
-/// tables that no view names any more are dropped once everyone who may have resolved the old view
-/// has left.
+/// A *statement* enters before it resolves its first name and leaves after its last row. What it may
+/// still need is kept: settling waits for readers of earlier commit points, and tables that no view
+/// names any more are dropped once everyone who may have resolved the old view has left.
+///
+/// A *snapshot* reads nothing by itself: statements that read at it enter. It says which commit point
+/// has to stay readable, of which tables; ``PastTables`` see to it.
 final class ReaderRegistry: Sendable {
   /// A reader's hold on a commit point.
   struct Pin: Hashable, Sendable {
     fileprivate let id: UInt64
-    /// What the reader sees: everything up to this commit.
-    let commit: UInt64
+    /// What the reader sees.
+    let point: CommitPoint
+  }
+
+  private struct Statement {
+    var commit: UInt64
+    var isAtSnapshot: Bool
+  }
+
+  private struct Snapshot {
+    var commit: UInt64
+    /// The tables that it is of; nil for all.
+    var owners: Set<StorageOwner>?
   }
 
   private struct State {
-    var published: UInt64
+    var published: CommitPoint
     var nextID: UInt64 = 0
-    var pins: [UInt64: UInt64] = [:]
+    var statements: [UInt64: Statement] = [:]
+    var snapshots: [UInt64: Snapshot] = [:]
+
+    mutating func newID() -> UInt64 {
+      defer { nextID += 1 }
+      return nextID
+    }
   }
 
   private let state: Mutex<State>
 
-  init(published: UInt64) { state = Mutex(State(published: published)) }
+  init(published: CommitPoint) { state = Mutex(State(published: published)) }
 
   /// The commit point that a statement which starts now sees.
-  var published: UInt64 { state.withLock { $0.published } }
+  var published: CommitPoint { state.withLock { $0.published } }
 
-  /// Takes hold of the published commit point.
-  func enter() -> Pin { enter { $0 } }
+  /// Makes a commit point the one that later statements see. Commit points never go back.
+  func publish(_ point: CommitPoint) {
+    state.withLock { if point.commit > $0.published.commit { $0.published = point } }
+  }
 
-  /// Takes hold of a commit point that is about to be published, or is.
-  func enter(at commit: UInt64) -> Pin { enter { _ in commit } }
+  // MARK: Statements
 
-  private func enter(_ commit: (_ published: UInt64) -> UInt64) -> Pin {
+  /// A statement takes hold of the published commit point.
+  func enter() -> Pin {
     state.withLock { state in
-      defer { state.nextID += 1 }
-      let commit = commit(state.published)
-      state.pins[state.nextID] = commit
-      return Pin(id: state.nextID, commit: commit)
+      let id = state.newID()
+      state.statements[id] = Statement(commit: state.published.commit, isAtSnapshot: false)
+      return Pin(id: id, point: state.published)
     }
   }
 
-  /// Idempotent.
-  func leave(_ pin: Pin) { state.withLock { state in _ = state.pins.removeValue(forKey: pin.id) } }
-
-  /// Makes a commit point the one that later statements see. Commit points never go back.
-  func publish(_ commit: UInt64) {
-    state.withLock { $0.published = max($0.published, commit) }
+  /// A statement takes hold of a commit point that is about to be published, or is.
+  ///
+  /// - Parameter isAtSnapshot: whether a snapshot has pinned it.
+  func enter(at point: CommitPoint, isAtSnapshot: Bool = false) -> Pin {
+    state.withLock { state in
+      let id = state.newID()
+      state.statements[id] = Statement(commit: point.commit, isAtSnapshot: isAtSnapshot)
+      return Pin(id: id, point: point)
+    }
   }
 
-  /// Whether someone reads a commit point from `first` on and before `commit`.
-  func hasReaders(from first: UInt64 = 0, below commit: UInt64) -> Bool {
-    state.withLock { state in state.pins.values.contains { $0 >= first && $0 < commit } }
+  /// Whether a statement reads a commit point from `first` on and before `commit`.
+  ///
+  /// - Parameter mark: leaves out those that have entered since it was taken.
+  func hasStatements(
+    from first: UInt64 = 0, below commit: UInt64 = .max, before mark: UInt64 = .max
+  ) -> Bool {
+    state.withLock { state in
+      state.statements.contains { $0.key < mark && (first..<commit).contains($0.value.commit) }
+    }
   }
 
-  /// A mark between the readers that have entered and those that are yet to come.
+  /// Whether a statement that is not at a snapshot reads a commit point before `commit`.
+  func hasStatementsAtNewest(below commit: UInt64) -> Bool {
+    state.withLock { state in
+      state.statements.values.contains { !$0.isAtSnapshot && $0.commit < commit }
+    }
+  }
+
+  /// Whether a statement at a snapshot is left of those that entered before `mark` was taken.
+  func hasStatementsAtSnapshots(before mark: UInt64) -> Bool {
+    state.withLock { state in
+      state.statements.contains { $0.key < mark && $0.value.isAtSnapshot }
+    }
+  }
+
+  /// A mark between the statements that have entered and those that are yet to come.
   var mark: UInt64 { state.withLock { $0.nextID } }
 
-  /// Whether someone is left of those who entered before `mark` was taken.
-  func hasReaders(before mark: UInt64) -> Bool {
-    state.withLock { state in state.pins.keys.contains { $0 < mark } }
+  // MARK: Snapshots
+
+  /// A snapshot takes hold of the published commit point of some tables; nil for all.
+  func pin(_ owners: Set<StorageOwner>?) -> Pin {
+    state.withLock { state in
+      let id = state.newID()
+      state.snapshots[id] = Snapshot(commit: state.published.commit, owners: owners)
+      return Pin(id: id, point: state.published)
+    }
+  }
+
+  /// The commit points that snapshots of a table, nil for any, have pinned.
+  func snapshotCommits(of owner: StorageOwner?) -> Set<UInt64> {
+    state.withLock { state in
+      var commits: Set<UInt64> = []
+      for snapshot in state.snapshots.values {
+        if let owner, let owners = snapshot.owners, !owners.contains(owner) { continue }
+        commits.insert(snapshot.commit)
+      }
+      return commits
+    }
+  }
+
+  /// Ends a statement's or a snapshot's hold; idempotent.
+  func leave(_ pin: Pin) {
+    state.withLock { state in
+      state.statements[pin.id] = nil
+      state.snapshots[pin.id] = nil
+    }
   }
 }

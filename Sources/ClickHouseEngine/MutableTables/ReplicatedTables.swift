@@ -70,15 +70,16 @@ extension MutableTables: ChangeSink {
           throw EngineError(
             message: "\(definition.name) exists and is not a replicated table; rename or drop it")
         }
-        if let others {
-          try await others.latch.withLatch { await others.setName(nil) }
-        }
-        try await table.latch.withLatch {
-          let before = await table.name
-          await table.setName(definition.name)
-          try await table.refreshView(on: connection)
-          if let before {
-            try await connection.execute("DROP VIEW IF EXISTS \(before.quoted) SYNC")
+        let changed = [others, table].compactMap(\.self)
+        try await withLatches(changed.sorted { $0.owner < $1.owner }.map(\.latch)) {
+          try await storage.changeMeaning(of: changed) {
+            await others?.setName(nil)
+            let before = await table.name
+            await table.setName(definition.name)
+            try await table.refreshView(on: connection)
+            if let before {
+              try await connection.execute("DROP VIEW IF EXISTS \(before.quoted) SYNC")
+            }
           }
         }
       }
@@ -142,7 +143,7 @@ extension MutableTables: ChangeSink {
     _ rows: [StorageOwner: [RecordBatch]], _ stages: [StorageOwner: StorageName],
     _ tables: [MutableTable], _ checkpoint: [UInt8]
   ) async throws {
-    let commit = try await storage.sequencer.begin()
+    let commit = try await storage.beginCommit()
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (index, table) in tables.enumerated() {
@@ -163,7 +164,7 @@ extension MutableTables: ChangeSink {
       await storage.takeBack(commit, from: youngs, because: error)
       throw error
     }
-    try await storage.sequencer.publish(commit, checkpoint: checkpoint)
+    try await storage.publish(commit, checkpoint: checkpoint)
   }
 
   public func storedTableIDs() async throws -> [UInt64] {
@@ -186,12 +187,13 @@ extension MutableTables: ChangeSink {
     try await declarations.withLatch {
       try await table.settling.withLatch {
         try await table.latch.withLatch {
-          if let name = await table.name {
+          guard let name = await table.name else { return await remove(table) }
+          try await storage.changeMeaning(of: [table]) {
             try await storage.withConnection {
               _ = try await $0.execute("DROP VIEW IF EXISTS \(name.quoted) SYNC")
             }
+            await remove(table)
           }
-          await remove(table)
         }
       }
     }

@@ -14,6 +14,8 @@ extension MutableTable {
   private static let ageLimit = Duration.seconds(3)
   /// How long readers of earlier commit points hold up settling before it goes on in a copy.
   private static let patience = Duration.seconds(5)
+  /// The same for snapshots.
+  private static let pinPatience = Duration.seconds(2)
   private static let generationLimit = 8
   /// How long rows are left alone after they were written.
   private static let grace = Duration.milliseconds(200)
@@ -23,7 +25,7 @@ extension MutableTable {
 
   /// Whether the background should call ``settle()`` now.
   func settlingIsDue(at now: ContinuousClock.Instant) -> Bool {
-    if !unreadGenerations.isEmpty { return true }
+    if !unreadGenerations.isEmpty || !pinnedGenerations.isEmpty { return true }
     if current.youngs.count > 1 { return true }
     guard openYoung.rows > 0, let first = openYoung.firstWrite, let last = openYoung.lastWrite
     else { return false }
@@ -75,14 +77,18 @@ extension MutableTable {
     // What the engine runs by itself has looked the commit point up by then.
     if let last = frozen.lastWrite { try await Task.sleep(until: last + Self.grace) }
     // Readers of earlier generations do not mind.
-    if storage.registry.hasReaders(from: readersStart, below: frozen.lastCommit) {
+    let range = readersStart..<max(readersStart, frozen.lastCommit)
+    let isPinned = storage.registry.snapshotCommits(of: owner).contains(where: range.contains)
+    let isRead = storage.registry.hasStatements(from: range.lowerBound, below: range.upperBound)
+    if isPinned || isRead {
       waitingSince = waitingSince ?? start
       let waited = start - (waitingSince ?? start)
+      // A snapshot stays for long, and other reads are not to be slow because of it.
       let isWorthACopy =
-        youngRows >= Self.eagerRowCount || youngInserts >= Self.youngInsertLimit / 2
+        isPinned || youngRows >= Self.eagerRowCount || youngInserts >= Self.youngInsertLimit / 2
       // More generations would make statements slow to plan.
-      if waited >= (isForced ? Self.grace : Self.patience), isForced || isWorthACopy,
-        generations.count < Self.generationLimit
+      if waited >= (isForced ? Self.grace : isPinned ? Self.pinPatience : Self.patience),
+        isForced || isWorthACopy, generations.count < Self.generationLimit
       {
         try await settleInCopy(on: connection)
       } else {

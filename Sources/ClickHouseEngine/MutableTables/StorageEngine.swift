@@ -14,10 +14,16 @@ final class StorageEngine: Sendable {
   }
 
   let registry: ReaderRegistry
+  /// What snapshots read of tables that are not what they were.
+  let past = PastTables()
+  /// Held while a snapshot is pinned, and while what a name means changes.
+  let pinning = WriteLatch()
   let sequencer: CommitSequencer
   private let engine: any Engine
   private let retired = Mutex<[Retired]>([])
   private let lastStage = Atomic<UInt64>(0)
+  /// The commits that have entered with fencing tokens.
+  private let fenced = Mutex<[UInt64: (Fencing, [UInt64])]>([:])
 
   init(engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer) {
     self.engine = engine
@@ -33,6 +39,50 @@ final class StorageEngine: Sendable {
     "lightweight_deletes_sync = 1", "mutations_sync = 1", "insert_null_as_default = 0",
     "max_query_size = 16777216",
   ]
+
+  // MARK: Commits
+
+  /// The number of a new commit, see ``CommitSequencer/begin()``. Until its end nobody else is given
+  /// what the fencing tokens of the task hold.
+  ///
+  /// - Throws: ``EngineError`` also when a token is stale.
+  func beginCommit() async throws -> UInt64 {
+    guard let fencing = Fencing.current else { return try await sequencer.begin() }
+    let entries = try await fencing.enter()
+    do {
+      let commit = try await sequencer.begin()
+      fenced.withLock { $0[commit] = (fencing, entries) }
+      return commit
+    } catch {
+      await fencing.leave(entries)
+      throw error
+    }
+  }
+
+  /// Publishes a commit, see ``CommitSequencer/publish(_:checkpoint:)``.
+  func publish(_ commit: UInt64, checkpoint: [UInt8]? = nil) async throws {
+    let result: Result<Void, any Error>
+    do {
+      result = .success(try await sequencer.publish(commit, checkpoint: checkpoint))
+    } catch {
+      result = .failure(error)
+    }
+    await leaveFence(of: commit)
+    try result.get()
+  }
+
+  /// Ends a commit of which no rows are left.
+  func abandon(_ commit: UInt64) async {
+    await sequencer.abandon(commit)
+    await leaveFence(of: commit)
+  }
+
+  private func leaveFence(of commit: UInt64) async {
+    guard let (fencing, entries) = fenced.withLock({ $0.removeValue(forKey: commit) }) else {
+      return
+    }
+    await fencing.leave(entries)
+  }
 
   /// Runs `body` with a session for the layer's own statements.
   func withConnection<Result: Sendable>(
@@ -63,6 +113,7 @@ final class StorageEngine: Sendable {
   ///
   /// - Parameter isLast: whether the engine's own readers need not be waited for.
   func dropRetired(isLast: Bool = false) async throws {
+    try await past.dropUnread(self)
     guard nextRetired(isLast: isLast) != nil else { return }
     try await withConnection { connection in
       while let next = nextRetired(isLast: isLast) {
@@ -79,8 +130,9 @@ final class StorageEngine: Sendable {
     return retired.withLock { retired in
       var seen: Set<StorageOwner> = []
       return retired.first { table in
-        seen.insert(table.name.owner).inserted && (isLast || table.earliest <= now)
-          && !registry.hasReaders(before: table.mark)
+        // What snapshots read is of generations that the next start does not look at.
+        !past.holds(table.name) && seen.insert(table.name.owner).inserted && (isLast || table.earliest <= now)
+          && !registry.hasStatements(before: table.mark)
       }?.name
     }
   }
@@ -103,7 +155,7 @@ extension StorageEngine {
         try await withConnection { connection in
           for place in places { try await removeRows(of: commit, from: place, on: connection) }
         }
-        await sequencer.abandon(commit)
+        await abandon(commit)
       } catch {
         await sequencer.fail(
           "a write failed (\(reason)) and could not be taken back (\(error)): restart to recover")

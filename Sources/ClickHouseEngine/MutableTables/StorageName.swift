@@ -41,6 +41,11 @@ struct StorageName: Hashable, Sendable, CustomStringConvertible {
   /// The database of all storage.
   static let database = "_magic"
 
+  /// Whether a database is the layer's own.
+  static func isStorage(_ database: String) -> Bool {
+    database == Self.database || database.hasPrefix(PastTables.databasePrefix)
+  }
+
   /// The settings of a stage, which is read once and then dropped: merging it would be for nothing.
   static let stageSettings =
     "max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1, "

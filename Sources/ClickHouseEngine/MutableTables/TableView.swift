@@ -14,7 +14,8 @@ struct TableView {
     let rows = try await connection.texts(
       """
       SELECT database, name, comment, as_select FROM system.tables \
-      WHERE engine = 'View' AND position(as_select, '\(StorageName.database).') > 0
+      WHERE engine = 'View' AND position(as_select, '\(StorageName.database).') > 0 \
+      AND NOT startsWith(database, \(quotedString(PastTables.databasePrefix)))
       """)
     var views: [StorageOwner: TableView] = [:]
     for row in rows {

@@ -48,7 +48,7 @@ actor WriteTokens {
       try await $0.texts(
         """
         SELECT token, toString(max(rows)) FROM \(Self.table) WHERE token IN (\(list)) \
-        AND \(HiddenColumn.commit) <= \(storage.registry.published) \
+        AND \(HiddenColumn.commit) <= \(storage.registry.published.commit) \
         AND time > now() - INTERVAL 7 DAY GROUP BY token
         """)
     }

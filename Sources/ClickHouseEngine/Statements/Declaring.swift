@@ -245,7 +245,7 @@ extension MutableStatements {
           [], into: await table.current.settled, adding: rows, versions, on: $0)
       }
       // The versions that were given are given to nobody else, also after a crash.
-      try await storage.sequencer.publish(try await storage.sequencer.begin())
+      try await storage.publish(try await storage.beginCommit())
       storage.retire([stage])
       return rows.count
     } catch {
@@ -370,23 +370,28 @@ extension MutableStatements {
   private func execute(
     _ text: SQLText, _ affected: () throws -> [MutableTable]
   ) async throws -> Outcome {
-    try await tables.declarations.withLatch {
+    let storage = tables.storage
+    try await storage.prepareChange(of: try affected())
+    return try await tables.declarations.withLatch {
       var seen: Set<StorageOwner> = []
       let affected = try affected().filter { seen.insert($0.owner).inserted }
       let latches = affected.sorted { $0.owner < $1.owner }.map(\.latch)
       try await withLatches(latches) {
         for table in affected { try await table.waitForCommits() }
-        let outcome: Result<Void, any Error>
-        do {
-          try await scope.withSession { session in
-            _ = try await session.connection.execute(String(decoding: text.bytes, as: UTF8.self))
+        try await storage.changeMeaning(of: affected) {
+          let outcome: Result<Void, any Error>
+          do {
+            try await scope.withSession { session in
+              _ = try await session.connection.execute(
+                String(decoding: text.bytes, as: UTF8.self))
+            }
+            outcome = .success(())
+          } catch {
+            outcome = .failure(error)
           }
-          outcome = .success(())
-        } catch {
-          outcome = .failure(error)
+          try await tables.readNames(of: affected)
+          try outcome.get()
         }
-        try await tables.readNames(of: affected)
-        try outcome.get()
       }
       return .done(rows: nil)
     }

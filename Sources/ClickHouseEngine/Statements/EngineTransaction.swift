@@ -14,6 +14,8 @@ actor EngineTransaction: Transaction {
   private var changes: [TableChange] = []
   private var newTables: [NewTable] = []
   private var stages: [StorageName] = []
+  /// The fencing tokens of its statements.
+  private var fencing: Fencing?
 
   init(engine: any Engine, tables: MutableTables) {
     self.engine = engine
@@ -58,8 +60,14 @@ actor EngineTransaction: Transaction {
   ) async throws -> Result {
     try await turn.withLatch {
       try await requireOpen()
-      return try await body()
+      let result = try await body()
+      if let fencing = Fencing.current { await add(fencing) }
+      return result
     }
+  }
+
+  private func add(_ other: Fencing) {
+    if fencing == nil { fencing = other } else { fencing?.formUnion(other) }
   }
 
   private func requireOpen() throws {
@@ -68,8 +76,15 @@ actor EngineTransaction: Transaction {
 
   // MARK: The end
 
-  @discardableResult nonisolated func commit() async throws -> UInt64 {
-    try await publish().commit
+  @discardableResult nonisolated func commit(fencing: Fencing?) async throws -> UInt64 {
+    if let fencing { await add(fencing.changing(await changedTables)) }
+    return try await Fencing.$current.withValue(await self.fencing) {
+      try await publish().commit
+    }
+  }
+
+  private var changedTables: Set<TableReference> {
+    Set(changes.map(\.name) + newTables.map(\.name))
   }
 
   private func publish() async throws -> MutableTables.Committed {

@@ -206,7 +206,7 @@ extension StatementInspection {
 
 /// A statement as the engine's parser knows it, without the rows of an INSERT: with the engine's words
 /// for those of the mutable tables, and with something in the places of values.
-private struct ParserText {
+struct ParserText {
   let statement: String
   /// The tables that SELRAW reads.
   let rawSources: [StatementInspection.Name]

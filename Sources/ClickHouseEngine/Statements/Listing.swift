@@ -22,7 +22,8 @@ extension StatementPath {
     let rows = try await connection.texts(
       """
       SELECT database, name, engine, comment, ifNull(toString(total_rows), '') FROM system.tables \
-      WHERE NOT is_temporary AND database != \(quotedString(StorageName.database))\
+      WHERE NOT is_temporary AND database != \(quotedString(StorageName.database)) \
+      AND NOT startsWith(database, \(quotedString(PastTables.databasePrefix)))\
       \(conditions.joined()) ORDER BY database, name
       """)
     var entries: [TableEntry] = []

@@ -187,8 +187,10 @@ struct SQLText {
   }
 
   /// Whether a database is named: before a dot anywhere, or where a statement says what it is about.
-  func namesDatabase(_ name: String) -> Bool {
-    tokens.indices.contains { ($0 < 64 || isSymbol($0 + 1, ".")) && identifier($0) == name }
+  func namesDatabase(where isMeant: (String) -> Bool) -> Bool {
+    tokens.indices.contains {
+      ($0 < 64 || isSymbol($0 + 1, ".")) && identifier($0).map(isMeant) ?? false
+    }
   }
 
   /// The statement with other text in the place of some bytes, of which no two overlap.

@@ -9,6 +9,8 @@ extension StatementPath {
   public func write(
     _ request: WriteRequest, rows: any RecordBatchReader
   ) async throws -> Int {
-    try await RowWriter(engine: engine, tables: tables, request: request, rows: rows).write()
+    try await Fencing.$current.withValue(request.fencing) {
+      try await RowWriter(engine: engine, tables: tables, request: request, rows: rows).write()
+    }
   }
 }

@@ -26,26 +26,34 @@ public struct StatementPath: Database {
   public func run(
     _ statement: String, format: String, context: StatementContext
   ) async throws -> StatementResult {
-    let scope = try scope(fixing(context, for: statement))
-    return try await scope.endingWithSession {
-      switch try await prepare(statement, scope) {
-      case .done(let rows):
-        scope.kept?.end()
-        return empty(format: format, changedRows: rows)
-      case .engine(let text): return try await run(text, format: format, scope)
+    let scope = try scope(fixing(entering(context), for: statement))
+    return try await Fencing.$current.withValue(context.fencing) {
+    try await scope.endingWithSession {
+      try await findingTables(scope) {
+        switch try await prepare(statement, scope) {
+        case .done(let rows):
+          scope.kept?.end()
+          return empty(format: format, changedRows: rows)
+        case .engine(let text): return try await run(text, format: format, scope)
+        }
       }
+    }
     }
   }
 
   public func query(_ statement: String, context: StatementContext) async throws -> QueryResult {
-    let scope = try scope(fixing(context, for: statement))
-    return try await scope.endingWithSession {
-      switch try await prepare(statement, scope) {
-      case .done(let rows):
-        scope.kept?.end()
-        return QueryResult(reader: EmptyReader(), changedRows: rows)
-      case .engine(let text): return try await query(text, scope)
+    let scope = try scope(fixing(entering(context), for: statement))
+    return try await Fencing.$current.withValue(context.fencing) {
+    try await scope.endingWithSession {
+      try await findingTables(scope) {
+        switch try await prepare(statement, scope) {
+        case .done(let rows):
+          scope.kept?.end()
+          return QueryResult(reader: EmptyReader(), changedRows: rows)
+        case .engine(let text): return try await query(text, scope)
+        }
       }
+    }
     }
   }
 
@@ -53,10 +61,62 @@ public struct StatementPath: Database {
     KeptSession(connection: try await engine.connect())
   }
 
-  public func pin() -> CommitPin {
+  /// Keeps the newest published state readable for statements of the layer's own.
+  func pin() -> CommitPin {
     let registry = tables.storage.registry
     let pin = registry.enter()
-    return CommitPin(commit: pin.commit) { registry.leave(pin) }
+    return CommitPin(pin.point) { registry.leave(pin) }
+  }
+
+  public var published: CommitPoint { tables.storage.registry.published }
+
+  public func snapshot(of names: Set<TableReference>?) async throws -> CommitPin {
+    let registry = tables.storage.registry
+    let pin = try await tables.storage.pinning.withLatch {
+      let owners = try names.map { names in
+        Set(
+          try names.map { name in
+            guard let table = tables.table(name) else {
+              throw EngineError(
+                code: 60,
+                message: "\(name) is no mutable table, and only those can be read as they were")
+            }
+            return table.owner
+          })
+      }
+      return registry.pin(owners)
+    }
+    return CommitPin(pin.point, tables: names, isSnapshot: true) { registry.leave(pin) }
+  }
+
+  /// Has a statement at a snapshot enter by itself, so that what it reads stays whatever becomes of the
+  /// snapshot.
+  private func entering(_ context: StatementContext) -> StatementContext {
+    guard let snapshot = context.commitPoint, snapshot.isSnapshot else { return context }
+    let registry = tables.storage.registry
+    let pin = registry.enter(at: snapshot.point, isAtSnapshot: true)
+    var context = context
+    context.commitPoint = CommitPin(snapshot.point, tables: snapshot.tables, isSnapshot: true) {
+      registry.leave(pin)
+    }
+    return context
+  }
+
+  /// Runs a statement again that found a table missing at a snapshot, because it was dropped in between.
+  private func findingTables<Result: Sendable>(
+    _ scope: StatementScope, _ body: () async throws -> Result
+  ) async throws -> Result {
+    guard scope.context.commitPoint?.isSnapshot == true, scope.kept == nil else {
+      return try await body()
+    }
+    while true {
+      let revision = tables.storage.past.revision
+      do {
+        return try await body()
+      } catch let error as EngineError {
+        if tables.storage.past.revision == revision { throw error }
+      }
+    }
   }
 
   func scope(_ context: StatementContext) throws -> StatementScope {
@@ -77,9 +137,16 @@ public struct StatementPath: Database {
 
   /// Does what the mutable layer has to do.
   private func prepare(_ statement: String, _ scope: StatementScope) async throws -> Prepared {
-    let sql = SQLText(statement)
-    let text = try StatementText(sql.binding(scope.context.positionalParameters) ?? sql)
-    try refuseStorage(text)
+    var sql = SQLText(statement)
+    sql = try sql.binding(scope.context.positionalParameters) ?? sql
+    try refuseStorage(StatementText(sql))
+    if let pin = scope.context.commitPoint, pin.isSnapshot {
+      let reading = PastReading(tables: tables, parser: parser, pin: pin)
+      let replaced = try await reading.replacingNames(
+        in: sql, database: scope.database, parameters: scope.context.parameters)
+      if let replaced { sql = SQLText(replaced) }
+    }
+    let text = try StatementText(sql)
     if let input = scope.context.input { return try await prepare(text, with: input, scope) }
     return try await prepare(text, scope)
   }
@@ -118,7 +185,7 @@ public struct StatementPath: Database {
 
   /// The storage of mutable tables belongs to the layer: nobody else changes it.
   private func refuseStorage(_ text: StatementText) throws {
-    if text.kind == .command, text.sql.namesDatabase(StorageName.database) {
+    if text.kind == .command, text.sql.namesDatabase(where: StorageName.isStorage) {
       throw EngineError(
         message: "\(StorageName.database) holds the storage of mutable tables, which nobody else "
           + "may change")
@@ -178,9 +245,19 @@ public struct StatementPath: Database {
     // What USE changes is the session's, also when the statement may only read.
     let database = text.usedDatabase
     let connection = database == nil ? session.connection : scope.kept?.connection
-    let rows = try await (connection ?? session.connection).execute(text.text)
+    let rows = try await fenced(context: scope.context) {
+      try await (connection ?? session.connection).execute(text.text)
+    }
     if let database { scope.kept?.setDatabase(database) }
     return rows
+  }
+
+  /// Runs what the engine changes by itself, while nobody else can hold the latch of it.
+  private func fenced<Result: Sendable>(
+    context: StatementContext, _ body: () async throws -> Result
+  ) async throws -> Result {
+    guard let fencing = context.fencing else { return try await body() }
+    return try await fencing.entered(body)
   }
 
   private func empty(format: String, changedRows: Int? = nil) -> StatementResult {
@@ -247,7 +324,8 @@ public struct StatementPath: Database {
     scope.kept?.onClose { [weak run] in await run?.cancel() }
     try await run.readFirst()
     return StatementResult(
-      format: format, next: { try await run.next() }, cancel: { await run.cancel() })
+      format: format, commitPoint: session.point, next: { try await run.next() },
+      cancel: { await run.cancel() })
   }
 
   // MARK: Record batches
@@ -266,7 +344,9 @@ public struct StatementPath: Database {
       let reader = try await session.connection.query(sql)
       let result = SessionReader(reader, session: session, scope: scope)
       scope.kept?.onClose { await reader.cancel() }
-      return QueryResult(reader: scope.wantsBinaryTexts ? BinaryTextReader(result) : result)
+      return QueryResult(
+        reader: scope.wantsBinaryTexts ? BinaryTextReader(result) : result,
+        commitPoint: session.point)
     } catch {
       await session.close()
       throw error

@@ -8,14 +8,15 @@ struct StatementSession: Sendable {
   private let registry: ReaderRegistry
   /// The session's own hold on its commit point; nil when the context has one.
   private let pin: ReaderRegistry.Pin?
-  private let commitPoint: CommitPin?
+  /// What the statement sees.
+  let point: CommitPoint
   private let context: StatementContext
 
   /// What users must not set: the commit point; whether reads of one table share a moment, which two
   /// reads that resolve a view before and after settling must not; whether masks count.
   static let settings = [
     MutableView.commitPointSetting, "enable_shared_storage_snapshot_in_query",
-    "apply_deleted_mask",
+    CommitPointFunctions.gtidSetting, "apply_deleted_mask",
   ]
 
   static func refusal(of setting: String) -> EngineError {
@@ -26,9 +27,14 @@ struct StatementSession: Sendable {
   init(_ scope: StatementScope) async throws {
     registry = scope.registry
     context = scope.context
-    commitPoint = context.commitPoint
-    pin = commitPoint == nil ? registry.enter() : nil
-    let commit = commitPoint?.commit ?? pin?.commit ?? 0
+    if let commitPoint = context.commitPoint {
+      pin = nil
+      point = commitPoint.point
+    } else {
+      let entered = registry.enter()
+      pin = entered
+      point = entered.point
+    }
     // What is set for reading only cannot be taken back, so a kept connection would stay so.
     kept = context.isReadOnly ? nil : scope.kept
     do {
@@ -38,7 +44,7 @@ struct StatementSession: Sendable {
       throw error
     }
     do {
-      try await prepare(scope, commit: commit)
+      try await prepare(scope)
     } catch {
       await close()
       throw error
@@ -46,7 +52,7 @@ struct StatementSession: Sendable {
   }
 
   /// Everything that the statement runs with goes into one SET.
-  private func prepare(_ scope: StatementScope, commit: UInt64) async throws {
+  private func prepare(_ scope: StatementScope) async throws {
     var settings = context.settings
     if context.isReadOnly {
       if let kept = scope.kept {
@@ -68,7 +74,8 @@ struct StatementSession: Sendable {
     changes += context.parameters.sorted { $0.key < $1.key }.map {
       "\(quotedIdentifier("param_" + $0.key)) = \(quotedString($0.value))"
     }
-    changes += ["\(Self.settings[0]) = \(commit)", "\(Self.settings[1]) = 0"]
+    changes += ["\(Self.settings[0]) = \(point.commit)", "\(Self.settings[1]) = 0"]
+    changes.append("\(Self.settings[2]) = \(quotedString(point.gtids ?? ""))")
     if context.isReadOnly {
       // What cannot be set any more when the statement is known.
       if settings["max_query_size"] == nil { changes.append("max_query_size = \(128 << 20)") }

@@ -185,6 +185,63 @@ struct SyntaxTree: Hashable, Sendable {
   /// How many APPLY there are, whose functions are not shown.
   var transformerCount: Int { nodes.filter { $0.kind == "ColumnsApplyTransformer" }.count }
 
+  // MARK: Names of tables
+
+  /// The tables that it may read. A name with dots may be divided at any of them.
+  ///
+  /// - Parameters:
+  ///   - database: of names without one.
+  ///   - defined: what WITH defines.
+  func namesRead(in database: String, except defined: Set<String>) -> [TableReference] {
+    (tables + members).flatMap { name -> [TableReference] in
+      let bytes = Array(name.utf8)
+      let dots = bytes.indices.filter { bytes[$0] == UInt8(ascii: ".") }
+      if dots.isEmpty {
+        return defined.contains(name) ? [] : [TableReference(database: database, table: name)]
+      }
+      return dots.map { dot in
+        TableReference(
+          database: String(decoding: bytes[..<dot], as: UTF8.self),
+          table: String(decoding: bytes[(dot + 1)...], as: UTF8.self))
+      }
+    }
+  }
+
+  /// Whether it is the same statement as another one but for the names of some tables.
+  ///
+  /// - Parameters:
+  ///   - places: the names in this one, by those in the other one.
+  ///   - database: of names without one.
+  ///   - defined: what WITH defines.
+  func isEqual(
+    to other: SyntaxTree, but places: [TableReference: TableReference], database: String,
+    except defined: Set<String>
+  ) -> Bool {
+    guard nodes.count == other.nodes.count else { return false }
+    let others = Set(other.members)
+    func place(_ name: String) -> String? {
+      places.first {
+        let isShort =
+          $0.key.database == database && $0.key.table == name && !defined.contains(name)
+        return isShort || $0.key.joined == name
+      }?.value.joined
+    }
+    func column(_ name: String) -> String? {
+      places.lazy.compactMap { table, place -> String? in
+        let prefix = table.joined + "."
+        return name.hasPrefix(prefix) ? place.joined + "." + name.dropFirst(prefix.count) : nil
+      }.first
+    }
+    return zip(nodes, other.nodes).allSatisfy { node, other in
+      guard node.kind == other.kind, node.parent == other.parent else { return false }
+      let isTable =
+        other.kind == "TableIdentifier" || other.kind == "Identifier" && others.contains(other.name)
+      if isTable, let name = place(other.name) { return node.name == name }
+      return node.name == other.name || node.name == column(other.name)
+        || node.name == place(other.name)
+    }
+  }
+
   private func arguments(of function: Int) -> [Int] {
     nodes[function].children.first.map { nodes[$0].children } ?? []
   }
@@ -288,4 +345,9 @@ extension SyntaxTree.Node {
     line = head.dropLast(opening.count)
     return count
   }
+}
+
+extension TableReference {
+  /// The name as the engine's parser tells it.
+  fileprivate var joined: String { "\(database).\(table)" }
 }

@@ -304,7 +304,7 @@ struct RowWriter {
   /// Writes into a table of the engine: all rows or none.
   private func writePlain(engine: String) async throws -> Int {
     guard token == nil, request.action == .insert else { throw notMutable }
-    if ["View", "Dictionary"].contains(engine) || name.database == StorageName.database {
+    if ["View", "Dictionary"].contains(engine) || StorageName.isStorage(name.database) {
       throw EngineError(message: "\(name) is a \(engine), which takes no rows")
     }
     let storage = tables.storage
@@ -325,10 +325,15 @@ struct RowWriter {
         let clauses = takesParts ? "" : ownClauses
         try await connection.execute("CREATE TABLE \(stage) AS \(name.quoted)\(clauses)")
         try await insert(plan, plan.names, plan.values, into: "\(stage)")
-        try await connection.execute(
+        let statement =
           takesParts
-            ? "ALTER TABLE \(name.quoted) ATTACH PARTITION ALL FROM \(stage)"
-            : "INSERT INTO \(name.quoted) (\(plan.names)) SELECT \(plan.names) FROM \(stage)")
+          ? "ALTER TABLE \(name.quoted) ATTACH PARTITION ALL FROM \(stage)"
+          : "INSERT INTO \(name.quoted) (\(plan.names)) SELECT \(plan.names) FROM \(stage)"
+        if let fencing = request.fencing {
+          try await fencing.entered { _ = try await connection.execute(statement) }
+        } else {
+          try await connection.execute(statement)
+        }
         return try await connection.count("\(stage)")
       }
       storage.retire([stage])

@@ -90,7 +90,9 @@ extension FlightService {
   ) async throws {
     let transaction = try name(request.transactionID)
     switch request.action {
-    case .commit: try await call.service.commit(transaction: transaction)
+    case .commit:
+      try await call.service.commit(
+        transaction: transaction, fencingToken: call.session.fencingToken)
     case .rollback: try await call.service.rollback(transaction: transaction)
     case .unspecified, .UNRECOGNIZED:
       throw APIError.invalid("a transaction is ended by commit or rollback")

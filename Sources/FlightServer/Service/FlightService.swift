@@ -113,6 +113,18 @@ public struct FlightService: RegistrableRPCService {
     if let count = metadata.text("x-magic-endpoints").flatMap({ Int($0) }) {
       call.session.endpointCount = count
     }
+    if let snapshot = metadata.text("x-magic-snapshot") { call.session.snapshot = snapshot }
+    if let gtids = metadata.text("x-magic-at-least") { call.session.atLeast = gtids }
+    if let text = metadata.text("x-magic-fencing-token") {
+      guard let token = UInt64(text) else {
+        throw APIError.invalid("the header x-magic-fencing-token is no number")
+      }
+      call.session.fencingToken = token
+    }
+    // Whatever the call reads is read after that.
+    if let gtids = call.session.atLeast, call.session.snapshot == nil {
+      _ = try await service.commitPoint(atLeast: gtids, timeout: nil)
+    }
     return call
   }
 

@@ -10,6 +10,12 @@ struct Session: Sendable {
   var database = "default"
   /// Settings of the engine.
   var settings: [String: String] = [:]
+  /// The snapshot that statements read; nil for the newest state.
+  var snapshot: String?
+  /// Transactions of the source that every answer has.
+  var atLeast: String?
+  /// The fencing token under which statements change something.
+  var fencingToken: UInt64?
   /// How many endpoints a plain reading of a large table gets; nil for the server's choice.
   var endpointCount: Int?
   /// Whether statements run in a session of the engine, one after another: since one of them was
@@ -36,6 +42,8 @@ struct Call: Sendable {
     var request = StatementRequest(sql)
     request.database = session.database
     request.settings = session.settings
+    request.snapshot = session.snapshot
+    request.fencingToken = session.fencingToken
     if session.isHeldByEngine, let sessionName {
       request.session = SessionRequest(name: sessionName)
     }

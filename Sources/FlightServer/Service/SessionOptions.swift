@@ -1,7 +1,8 @@
 import GRPCCore
 import MagicAPI
 
-/// The session options of clients: `catalog`, `schema`, `endpoints`, and the engine's settings.
+/// The session options of clients: `catalog`, `schema`, `endpoints`, `magic_snapshot`,
+/// `magic_at_least`, `magic_fencing_token`, and the engine's settings.
 extension FlightService {
   private typealias OptionError = ProtoSetSessionOptionsResult.ErrorValue
 
@@ -39,6 +40,20 @@ extension FlightService {
       guard let count = Int(value), (1...10_000).contains(count) else { return .invalidValue }
       session.endpointCount = count
       return nil
+    case "magic_snapshot":
+      if let value, (try? await call.service.renew(snapshot: value)) == nil {
+        return .invalidValue
+      }
+      session.snapshot = value
+      return nil
+    case "magic_at_least":
+      session.atLeast = value
+      return nil
+    case "magic_fencing_token":
+      let token = value.flatMap { UInt64($0) }
+      if value != nil, token == nil { return .invalidValue }
+      session.fencingToken = token
+      return nil
     default:
       guard let value else {
         session.settings[name] = nil
@@ -72,6 +87,9 @@ extension FlightService {
     options["catalog"] = FlightConfiguration.catalog
     options["schema"] = call.session.database
     if let count = call.session.endpointCount { options["endpoints"] = "\(count)" }
+    options["magic_snapshot"] = call.session.snapshot
+    options["magic_at_least"] = call.session.atLeast
+    options["magic_fencing_token"] = call.session.fencingToken.map { "\($0)" }
     var result = ProtoGetSessionOptionsResult()
     result.sessionOptions = options.mapValues { text in
       var value = ProtoSessionOptionValue()

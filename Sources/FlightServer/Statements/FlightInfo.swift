@@ -142,7 +142,7 @@ extension FlightService {
       let ticket = StatementTicket(
         id: randomName(), sql: request.sql, database: request.database,
         settings: request.settings, session: request.session?.name,
-        transaction: request.transaction,
+        transaction: request.transaction, snapshot: request.snapshot,
         parameters: try StatementTicket.encode(statement.parameters))
       var endpoint = endpoint(try ProtoTicket(ticket))
       endpoint.expirationTime = expirationTime
@@ -193,7 +193,10 @@ extension FlightService {
       let (database, table) = StatementText(statement.sql).scannedTable
     else { return nil }
     let name = TableReference(database: database ?? call.session.database, table: table)
-    return try await isLarge(name, call) ? TableScan(name) : nil
+    guard try await isLarge(name, call) else { return nil }
+    var scan = TableScan(name)
+    scan.snapshot = call.session.snapshot
+    return scan
   }
 
   private func isLarge(_ table: TableReference, _ call: Call) async throws -> Bool {

@@ -16,6 +16,7 @@ extension FlightService {
     var write = TableWrite(
       TableReference(
         database: hasDatabase ? command.schema : call.session.database, table: command.table))
+    write.fencingToken = call.session.fencingToken
     let options = command.tableDefinitionOptions
     write.whenExisting =
       switch options.ifExists {

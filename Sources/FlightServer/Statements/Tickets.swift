@@ -14,6 +14,7 @@ struct StatementTicket: Codable, Hashable {
   var settings: [String: String] = [:]
   var session: String?
   var transaction: String?
+  var snapshot: String?
   /// The rows of parameters, as an IPC stream; the statement runs once for each.
   var parameters: Data?
 }

@@ -33,7 +33,9 @@ extension FlightService {
     case .scan(let ticket):
       try await flights.perform(ticket.id, for: call.caller) {
         var sender = sender
-        try await sender.send(try await call.service.scan(ticket.scan).reader)
+        var scan = ticket.scan
+        scan.snapshot = scan.snapshot ?? call.session.snapshot
+        try await sender.send(try await call.service.scan(scan).reader)
       }
     case .write: throw APIError.invalid("rows are written by DoPut")
     case .sql(let command):
@@ -63,6 +65,8 @@ extension FlightService {
       request.settings = statement.settings
       request.session = statement.session.map { SessionRequest(name: $0) }
       request.transaction = statement.transaction
+      request.snapshot = statement.snapshot ?? call.session.snapshot
+      request.fencingToken = call.session.fencingToken
       let rows = try statement.parameterRows()
       if rows.isEmpty {
         let columns = try await call.service.describe(request).columns ?? Schema(fields: [])

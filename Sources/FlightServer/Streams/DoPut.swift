@@ -99,6 +99,7 @@ extension FlightService {
     write.whenMissing = command.createWithKey.map { .create(primaryKey: $0) } ?? .fail
     write.token = command.token
     write.transaction = command.transaction
+    write.fencingToken = call.session.fencingToken
     try await rows.requireSchema()
     let count = try await call.service.write(write, rows: rows)
     return Data("{\"rows\":\(count)}".utf8)

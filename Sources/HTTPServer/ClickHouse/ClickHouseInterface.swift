@@ -81,6 +81,7 @@ struct ClickHouseInterface: Sendable {
       "X-ClickHouse-Summary": summary,
       "X-ClickHouse-Exception-Tag": tag,
     ]
+    headers.add(result.commitPoint)
     // Clients take what has a format for a result.
     if result.changedRows != nil { headers.remove(name: "X-ClickHouse-Format") }
     let stream = ResultStream(first: first, isComplete: isComplete, result)

@@ -46,6 +46,13 @@ struct StatementForm: Sendable {
       parameters.take("magic_write_token") ?? parameters.take("insert_deduplication_token")
     request.transaction = parameters.take("magic_transaction")
     request.snapshot = parameters.take("magic_snapshot")
+    request.atLeast = parameters.take("magic_at_least")
+    if let text = parameters.take("magic_fencing_token") {
+      guard let token = UInt64(text) else {
+        throw RequestError("The parameter 'magic_fencing_token' is no number")
+      }
+      request.fencingToken = token
+    }
     if let seconds = parameters.take("magic_timeout") {
       request.timeout = try StatementMessage.duration(seconds: Double(seconds) ?? 0)
     }

@@ -81,19 +81,30 @@ struct MagicInterface: Sendable {
     case "transactions/begin":
       return json(TransactionMessage(transaction: try await service.beginTransaction()))
     case "transactions/commit":
-      let message: TransactionMessage = try await decode(request)
-      try await service.commit(transaction: message.transaction)
+      let message: CommitMessage = try await decode(request)
+      try await service.commit(
+        transaction: message.transaction, fencingToken: message.fencingToken)
     case "transactions/rollback":
       let message: TransactionMessage = try await decode(request)
       try await service.rollback(transaction: message.transaction)
     case "snapshots/open":
-      return json(try await service.openSnapshot())
+      let message: OpenSnapshotMessage = try await decode(request)
+      return json(try await service.openSnapshot(try message.request()))
+    case "snapshots/list":
+      let _: EmptyMessage = try await decode(request)
+      return json(SnapshotsMessage(snapshots: try await service.snapshots()))
     case "snapshots/renew":
       let message: SnapshotMessage = try await decode(request)
       return json(try await service.renew(snapshot: message.snapshot))
     case "snapshots/release":
       let message: SnapshotMessage = try await decode(request)
       try await service.release(snapshot: message.snapshot)
+    case "commitpoint":
+      let message: CommitPointRequestMessage = try await decode(request)
+      let timeout = try message.timeout.map(StatementMessage.duration)
+      return json(
+        CommitPointMessage(
+          try await service.commitPoint(atLeast: message.atLeast, timeout: timeout)))
     case "sessions/end":
       let message: SessionMessage = try await decode(request)
       try await service.end(session: message.session)
@@ -129,6 +140,7 @@ struct MagicInterface: Sendable {
     if let rows = result.changedRows {
       headers.add(name: "X-Magic-Changed-Rows", value: String(rows))
     }
+    headers.add(result.commitPoint)
     let body = ResponseStream(
       next: { try await encoder.next() },
       ending: { error in
@@ -138,5 +150,14 @@ struct MagicInterface: Sendable {
       cancel: { await result.reader.cancel() })
     return try Response(headers: headers, body: .stream(body))
       .compressed(for: request.head.headers)
+  }
+}
+
+extension HTTPHeaders {
+  /// Tells what a result reads.
+  mutating func add(_ point: CommitPoint?) {
+    guard let point else { return }
+    add(name: "X-Magic-Commit-Point", value: String(point.commit))
+    if let gtids = point.gtids { add(name: "X-Magic-GTID", value: gtids) }
   }
 }

@@ -18,6 +18,8 @@ extension StatementMessage {
     id = parameters.take("id")
     transaction = parameters.take("transaction")
     snapshot = parameters.take("snapshot")
+    atLeast = parameters.take("atLeast")
+    fencingToken = try parameters.takeJSON("fencingToken")
     session = parameters.take("session")
     sessionTimeout = try parameters.takeJSON("sessionTimeout")
     sessionMustExist = try parameters.takeFlag("sessionMustExist")
@@ -56,6 +58,7 @@ extension TableWrite {
     token = parameters.take("token")
     transaction = parameters.take("transaction")
     id = parameters.take("id")
+    fencingToken = try parameters.takeJSON("fencingToken")
     try parameters.refuseRest()
   }
 

@@ -25,14 +25,22 @@ struct Partition: Codable {
     _ request: StatementRequest, into count: Int, service: any MagicService
   ) async throws -> [Partition] {
     guard let (database, table) = StatementText(request.sql).scannedTable else {
-      let snapshot = try await service.openSnapshot()
+      let snapshot =
+        if let snapshot = request.snapshot {
+          snapshot
+        } else {
+          try await service.openSnapshot(SnapshotRequest(atLeast: request.atLeast)).id
+        }
       return [
         Partition(
-          statement: Whole(sql: request.sql, database: request.database, snapshot: snapshot.id))
+          statement: Whole(sql: request.sql, database: request.database, snapshot: snapshot))
       ]
     }
     let name = TableReference(database: database ?? request.database, table: table)
-    let splits = try await service.split(name, into: count, snapshot: nil)
+    if let gtids = request.atLeast {
+      _ = try await service.commitPoint(atLeast: gtids, timeout: request.timeout)
+    }
+    let splits = try await service.split(name, into: count, snapshot: request.snapshot)
     return splits.ranges.map { range in
       var scan = TableScan(name)
       scan.range = range

@@ -14,6 +14,12 @@ final class Connection: OptionHolder, Sendable {
     var isAutocommit = true
     var isReadOnly = false
     var transaction: String?
+    /// The snapshot that statements read; nil for the newest state.
+    var snapshot: String?
+    /// Transactions of the source that every read has.
+    var atLeast: String?
+    /// The fencing token under which statements change something.
+    var fencingToken: UInt64?
     /// The session of the engine in which statements run since one of them was SET or the like.
     var session: String?
   }
@@ -81,6 +87,9 @@ final class Connection: OptionHolder, Sendable {
     var request = StatementRequest(sql)
     state.withLock { state in
       request.database = state.schema
+      request.snapshot = state.snapshot
+      request.atLeast = state.atLeast
+      request.fencingToken = state.fencingToken
       request.session = state.session.map {
         // Its settings are not to vanish in silence.
         SessionRequest(name: $0, timeout: .seconds(3600))
@@ -127,7 +136,13 @@ final class Connection: OptionHolder, Sendable {
   // MARK: Transactions
 
   /// Publishes the changes since the last commit.
-  func commit() throws { try endTransaction { try await $0.commit(transaction: $1) } }
+  func commit() throws {
+    let token = fencingToken
+    try endTransaction { try await $0.commit(transaction: $1, fencingToken: token) }
+  }
+
+  /// The fencing token under which statements change something.
+  var fencingToken: UInt64? { state.withLock { $0.fencingToken } }
 
   /// Forgets the changes since the last commit.
   func rollback() throws { try endTransaction { try await $0.rollback(transaction: $1) } }
@@ -151,7 +166,13 @@ final class Connection: OptionHolder, Sendable {
 
   func setOption(_ key: String, _ value: OptionValue?) throws {
     guard let value else {
-      throw DriverError.invalidArgument("the option \(key) needs a value")
+      switch key {
+      case "magic.snapshot": state.withLock { $0.snapshot = nil }
+      case "magic.at_least": state.withLock { $0.atLeast = nil }
+      case "magic.fencing_token": state.withLock { $0.fencingToken = nil }
+      default: throw DriverError.invalidArgument("the option \(key) needs a value")
+      }
+      return
     }
     let isOpen = state.withLock { $0.service != nil }
     switch key {
@@ -174,6 +195,18 @@ final class Connection: OptionHolder, Sendable {
           "the isolation level \(level): every statement reads what is committed when it begins "
             + "(\(Self.isolation("read_committed")))")
       }
+    case "magic.snapshot":
+      let snapshot = try value.text(key)
+      state.withLock { $0.snapshot = snapshot.isEmpty ? nil : snapshot }
+    case "magic.at_least":
+      let gtids = try value.text(key)
+      state.withLock { $0.atLeast = gtids.isEmpty ? nil : gtids }
+    case "magic.fencing_token":
+      let text = try value.text(key)
+      guard let token = UInt64(text) else {
+        throw DriverError.invalidArgument("the option \(key) must be a number")
+      }
+      state.withLock { $0.fencingToken = token }
     default: throw DriverError.unknownOption(key)
     }
   }
@@ -185,6 +218,9 @@ final class Connection: OptionHolder, Sendable {
     case "adbc.connection.catalog": .text(Self.catalog)
     case "adbc.connection.db_schema": .text(schema)
     case "adbc.connection.transaction.isolation_level": .text(Self.isolation("read_committed"))
+    case "magic.snapshot": .text(state.withLock { $0.snapshot } ?? "")
+    case "magic.at_least": .text(state.withLock { $0.atLeast } ?? "")
+    case "magic.fencing_token": .text(fencingToken.map { "\($0)" } ?? "")
     default: nil
     }
   }

@@ -158,6 +158,7 @@ final class Statement: OptionHolder, Sendable {
     try connection.checkWritable()
     var write = try ingestion.write(schema: connection.schema)
     write.token = token
+    write.fencingToken = connection.fencingToken
     let service = try connection.service()
     if ingestion.isTemporary {
       connection.beginSession()

@@ -12,7 +12,9 @@ enum SystemTables {
 
   /// Whether a database is for admins only: the storage of mutable tables, and the service's own
   /// tables, in which all statements are.
-  static func isHidden(_ database: String) -> Bool { database == "_magic" || database == "magic" }
+  static func isHidden(_ database: String) -> Bool {
+    database == "_magic" || database.hasPrefix("_magic_past_") || database == "magic"
+  }
 
   private static func isInformationSchema(_ database: String) -> Bool {
     database == informationSchema || database == informationSchema.uppercased()

@@ -1,3 +1,5 @@
+import MagicCore
+
 /// The name of a transaction.
 public struct TransactionMessage: Message {
   public static let members = ["transaction"]
@@ -7,6 +9,106 @@ public struct TransactionMessage: Message {
 
   /// Makes a message.
   public init(transaction: String) { self.transaction = transaction }
+}
+
+/// A transaction to be committed.
+public struct CommitMessage: Message {
+  public static let members = ["transaction", "fencingToken"]
+
+  /// The name.
+  public var transaction: String
+  /// See ``StatementRequest/fencingToken``.
+  public var fencingToken: UInt64?
+
+  /// Makes a message.
+  public init(transaction: String, fencingToken: UInt64?) {
+    self.transaction = transaction
+    self.fencingToken = fencingToken
+  }
+}
+
+/// A ``SnapshotRequest`` as JSON.
+public struct OpenSnapshotMessage: Message {
+  public static let members = ["tables", "lifetime", "atLeast", "timeout"]
+
+  /// The tables; nil for all.
+  public var tables: Set<TableReference>?
+  /// How long it lasts, in seconds.
+  public var lifetime: Double?
+  /// GTIDs that it waits for.
+  public var atLeast: String?
+  /// How long it waits, in seconds.
+  public var timeout: Double?
+
+  /// Makes the message of a request.
+  public init(_ request: SnapshotRequest) {
+    tables = request.tables
+    lifetime = request.lifetime.map { $0 / .seconds(1) }
+    atLeast = request.atLeast
+    timeout = request.timeout.map { $0 / .seconds(1) }
+  }
+
+  /// The request.
+  ///
+  /// - Throws: ``APIError`` of kind `invalid`.
+  public func request() throws(APIError) -> SnapshotRequest {
+    var request = SnapshotRequest()
+    request.tables = tables
+    request.lifetime = try lifetime.map(StatementMessage.duration)
+    request.atLeast = atLeast
+    request.timeout = try timeout.map(StatementMessage.duration)
+    return request
+  }
+}
+
+/// Asks which commit point is the newest.
+public struct CommitPointRequestMessage: Message {
+  public static let members = ["atLeast", "timeout"]
+
+  /// GTIDs that it waits for.
+  public var atLeast: String?
+  /// How long it waits, in seconds.
+  public var timeout: Double?
+
+  /// Makes a message.
+  public init(atLeast: String?, timeout: Double?) {
+    self.atLeast = atLeast
+    self.timeout = timeout
+  }
+}
+
+/// A commit point.
+public struct CommitPointMessage: Message {
+  public static let members = ["commit", "gtids"]
+
+  /// The number of its last commit.
+  public var commit: UInt64
+  /// See ``CommitPoint/gtids``.
+  public var gtids: String?
+
+  /// Makes the message of a commit point.
+  public init(_ point: CommitPoint) {
+    commit = point.commit
+    gtids = point.gtids
+  }
+
+  /// The commit point.
+  public var point: CommitPoint {
+    var point = CommitPoint(commit: commit)
+    point.gtids = gtids
+    return point
+  }
+}
+
+/// Snapshots.
+public struct SnapshotsMessage: Message {
+  public static let members = ["snapshots"]
+
+  /// The snapshots.
+  public var snapshots: [Snapshot]
+
+  /// Makes a message.
+  public init(snapshots: [Snapshot]) { self.snapshots = snapshots }
 }
 
 /// The name of a snapshot.

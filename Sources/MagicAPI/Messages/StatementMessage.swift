@@ -4,6 +4,7 @@ import Arrow
 public struct StatementMessage: Message {
   enum CodingKeys: String, CodingKey, CaseIterable {
     case sql, database, parameters, arguments, settings, id, transaction, snapshot, session, token
+    case atLeast, fencingToken
     case timeout, sessionTimeout, sessionMustExist
   }
 
@@ -25,6 +26,10 @@ public struct StatementMessage: Message {
   public var transaction: String?
   /// The snapshot that it reads.
   public var snapshot: String?
+  /// GTIDs that the state must have which it reads.
+  public var atLeast: String?
+  /// The fencing token under which it changes something.
+  public var fencingToken: UInt64?
   /// The session that it belongs to.
   public var session: String?
   /// How long the session lasts without use, in seconds.
@@ -51,6 +56,8 @@ public struct StatementMessage: Message {
     id = request.id
     transaction = request.transaction
     snapshot = request.snapshot
+    atLeast = request.atLeast
+    fencingToken = request.fencingToken
     session = request.session?.name
     sessionTimeout = request.session?.timeout.map { $0 / .seconds(1) }
     sessionMustExist = request.session?.mustExist
@@ -72,6 +79,8 @@ public struct StatementMessage: Message {
     request.id = id
     request.transaction = transaction
     request.snapshot = snapshot
+    request.atLeast = atLeast
+    request.fencingToken = fencingToken
     if let session {
       request.session = SessionRequest(
         name: session, timeout: try sessionTimeout.map(Self.duration),

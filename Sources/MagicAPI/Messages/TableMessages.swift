@@ -3,7 +3,7 @@ import MagicCore
 
 extension TableScan: Message {
   public static var members: [String] {
-    ["table", "columns", "filter", "range", "snapshot", "limit"]
+    ["table", "columns", "filter", "range", "snapshot", "limit", "atLeast"]
   }
 }
 
@@ -31,7 +31,7 @@ extension TableSplits: Message {
 }
 
 extension Snapshot: Message {
-  public static var members: [String] { ["id", "commit", "expires"] }
+  public static var members: [String] { ["id", "commit", "gtids", "tables", "expires", "user"] }
 }
 
 /// A ``TableSelection`` as JSON.

@@ -65,6 +65,18 @@ final class LeaseTable<Value: Sendable>: Sendable {
     leases.withLock { $0[Key(owner: owner, name: name)]?.value }
   }
 
+  /// Whose there is of that name, of several any.
+  func owner(of name: String) -> Caller.Owner? {
+    leases.withLock { leases in leases.keys.first { $0.name == name }?.owner }
+  }
+
+  /// All there are.
+  var all: [(name: String, owner: Caller.Owner, value: Value, remaining: Duration)] {
+    leases.withLock { leases in
+      leases.map { ($0.name, $0.owner, $1.value, $1.expires - .now) }
+    }
+  }
+
   /// Takes something into use; ``leave(_:owner:)`` must follow.
   func enter(_ name: String, owner: Caller.Owner) throws(APIError) -> Value {
     let key = Key(owner: owner, name: name)

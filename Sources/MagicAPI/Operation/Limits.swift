@@ -25,8 +25,12 @@ extension MagicAPI {
     public var transactionLifetime = Duration.seconds(300)
     /// How many snapshots may be open.
     public var snapshotCount = 1024
-    /// How long a snapshot lasts without being renewed.
+    /// How long a snapshot lasts without being renewed or read, unless its request says otherwise.
     public var snapshotLifetime = Duration.seconds(600)
+    /// The longest that a request may say.
+    public var longestSnapshotLifetime = Duration.seconds(86_400)
+    /// How long a read waits for transactions of the source, unless its request says otherwise.
+    public var sourcePatience = Duration.seconds(30)
     /// How many sessions may be open.
     public var sessionCount = 1024
     /// How long a session lasts without being used, at most and by default.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LocalDatabase
+import MagicAPI
 import MagicClient
 import MagicCore
 
@@ -20,21 +21,7 @@ struct SQLCommand: AsyncParsableCommand {
       the terminal; without --user, that is a token.
       """)
 
-  @Option(name: .customLong("data"), help: "The data folder.", completion: .directory)
-  var dataFolder: String?
-
-  @Option(help: "A server, such as http://127.0.0.1:8123.")
-  var connect: String?
-
-  @Option(help: "The user at the server.")
-  var user: String?
-
-  @Option(
-    help: "A file whose first line is the password, or a token.", completion: .file())
-  var passwordFile: String?
-
-  @Option(help: "Certificates in PEM form that the server's is signed by.", completion: .file())
-  var ca: String?
+  @OptionGroup var service: ServiceOptions
 
   @Option(name: .customShort("e"), help: "Statements to run.")
   var sql: String?
@@ -49,6 +36,18 @@ struct SQLCommand: AsyncParsableCommand {
       """)
   var format: OutputFormat?
 
+  @Option(help: "Read at this snapshot; see `magic snapshot`.")
+  var snapshot: String?
+
+  @Option(help: "Read no state before these GTIDs of the source are in the copy.")
+  var atLeast: String?
+
+  @Option(help: "How long to wait for them.")
+  var timeout: Interval?
+
+  @Option(help: "Change something only while the latch of this token is held; see `magic latch`.")
+  var fencingToken: UInt64?
+
   @Flag(help: "Go on with the next statement after an error; the exit status still tells of it.")
   var continueOnError = false
 
@@ -56,12 +55,6 @@ struct SQLCommand: AsyncParsableCommand {
   var quiet = false
 
   func validate() throws {
-    guard (dataFolder == nil) != (connect == nil) else {
-      throw ValidationError("Give either --data DIR or --connect URL.")
-    }
-    guard connect != nil || (user == nil && passwordFile == nil && ca == nil) else {
-      throw ValidationError("--user, --password-file and --ca go together with --connect.")
-    }
     guard sql == nil || file == nil else {
       throw ValidationError("Give either -e SQL or --file FILE.")
     }
@@ -79,24 +72,20 @@ struct SQLCommand: AsyncParsableCommand {
   }
 
   private func openSource() async throws -> StatementSource {
-    if let connect {
-      return try .remote(url: connect, credentials: try credentials(), authorityFile: ca)
+    if let client = try await service.client() {
+      var request = StatementRequest("")
+      request.snapshot = snapshot
+      request.atLeast = atLeast
+      request.timeout = timeout?.duration
+      request.fencingToken = fencingToken
+      return .running(client, request)
     }
-    return try await .local(try DataFolder(existing: dataFolder ?? ""))
-  }
-
-  /// What the server is told; nil where nothing is given.
-  private func credentials() throws -> MagicClient.Credentials? {
-    var secret = ProcessInfo.processInfo.environment["MAGIC_PASSWORD"]
-    if let passwordFile {
-      guard let contents = try? String(contentsOfFile: passwordFile, encoding: .utf8) else {
-        throw Failure("the file \(passwordFile) of --password-file cannot be read")
-      }
-      secret = String(contents.prefix { !$0.isNewline })
+    guard snapshot == nil, atLeast == nil, fencingToken == nil else {
+      throw Failure(
+        "--snapshot, --at-least and --fencing-token need a process that serves the folder: start "
+          + "`magic serve`")
     }
-    guard let user else { return secret.map { .token($0) } }
-    if secret == nil, isatty(STDIN_FILENO) == 1 { secret = try readHidden("Password: ") }
-    return .password(user: user, password: secret ?? "")
+    return try await .local(try service.folder())
   }
 
   private func run(on statements: any StatementService) async throws {

@@ -1,0 +1,178 @@
+import MagicCore
+import Synchronization
+
+/// What names meant before tables were altered, renamed or dropped, for those who read snapshots.
+///
+/// A *past view* has the text of a table's view at a moment, so it reads every commit point that was
+/// published by then just as the table's own view did. It has the table's name, in a database of its
+/// own. Statements at a snapshot read it instead of whatever has the name now; see
+/// ``PastReading``. It lasts while someone reads one of its commit points.
+final class PastTables: Sendable {
+  /// A past view.
+  struct View: Sendable {
+    /// The number of its database.
+    var number: UInt64
+    /// The name that it stands for.
+    var name: TableReference
+    /// Whose table it was; nil for a view of a user over such tables.
+    var owner: StorageOwner?
+    /// The tables that it reads, by the names that they had.
+    var tables: Set<TableReference>
+    /// The commit points that it is for.
+    var range: Range<UInt64>
+    /// What it reads, which is not dropped before it.
+    var storage: Set<StorageName>
+    /// The statements that entered before may not know of it.
+    var mark: UInt64 = 0
+
+    /// Where the engine has it.
+    var place: TableReference {
+      TableReference(database: "\(PastTables.databasePrefix)\(number)", table: name.table)
+    }
+  }
+
+  private struct State {
+    var views: [View] = []
+    var lastNumber: UInt64 = 0
+    var revision: UInt64 = 0
+  }
+
+  /// What the names of all databases of past views begin with.
+  static let databasePrefix = "\(StorageName.database)_past_"
+
+  private let state = Mutex(State())
+
+  /// Changes whenever a view is added.
+  var revision: UInt64 { state.withLock { $0.revision } }
+
+  /// What names mean at a commit point that now mean something else.
+  func views(at commit: UInt64) -> [TableReference: View] {
+    state.withLock { state in
+      var views: [TableReference: View] = [:]
+      for view in state.views where view.range.contains(commit) {
+        // Of several, the one that was made first still had the name then.
+        if let other = views[view.name], other.range.upperBound <= view.range.upperBound { continue }
+        views[view.name] = view
+      }
+      return views
+    }
+  }
+
+  /// Whether a past view of a table is for a commit point.
+  func covers(_ owner: StorageOwner, _ commit: UInt64) -> Bool {
+    state.withLock { state in
+      state.views.contains { $0.owner == owner && $0.range.contains(commit) }
+    }
+  }
+
+  /// The statements that entered before may not know of all past views of a table; 0 without any.
+  func mark(of owner: StorageOwner) -> UInt64 {
+    state.withLock { state in
+      state.views.filter { $0.owner == owner }.map(\.mark).max() ?? 0
+    }
+  }
+
+  /// Whether a past view reads a storage table.
+  func holds(_ name: StorageName) -> Bool {
+    state.withLock { $0.views.contains { $0.storage.contains(name) } }
+  }
+
+  /// Makes a past view.
+  ///
+  /// - Parameters:
+  ///   - owner: whose table it was; nil for a view of a user.
+  ///   - tables: what it reads by its text, of a view of a user.
+  ///   - storage: what it reads in the end.
+  ///   - select: its text.
+  @discardableResult func add(
+    _ name: TableReference, of owner: StorageOwner?, reaching tables: Set<TableReference>? = nil,
+    for range: Range<UInt64>, holding storage: Set<StorageName>, select: String,
+    registry: ReaderRegistry,
+    on connection: any EngineConnection
+  ) async throws -> View {
+    let number = state.withLock { state in
+      state.lastNumber += 1
+      return state.lastNumber
+    }
+    var view = View(
+      number: number, name: name, owner: owner, tables: tables ?? [name], range: range,
+      storage: storage)
+    let database = quotedIdentifier(view.place.database)
+    try await connection.execute("CREATE DATABASE \(database) ENGINE = Atomic")
+    do {
+      try await connection.execute("CREATE VIEW \(view.place.quoted) AS \(select)")
+    } catch {
+      _ = try? await connection.execute("DROP DATABASE \(database) SYNC")
+      throw error
+    }
+    return state.withLock { state in
+      // Whoever enters from now on waits for this lock, and sees the view.
+      view.mark = registry.mark
+      state.views.append(view)
+      state.revision += 1
+      return view
+    }
+  }
+
+  /// Drops the views that nobody can read any more.
+  func dropUnread(_ storage: StorageEngine) async throws {
+    let registry = storage.registry
+    let unread = state.withLock { state in
+      state.views.filter { view in
+        !registry.hasStatements(from: view.range.lowerBound, below: view.range.upperBound)
+          && !registry.snapshotCommits(of: view.owner).contains(where: view.range.contains)
+      }
+    }
+    guard !unread.isEmpty else { return }
+    // Nobody can begin to read them: their commit points have passed.
+    let numbers = Set(unread.map(\.number))
+    try await storage.withConnection { connection in
+      for view in unread {
+        try await connection.execute(
+          "DROP DATABASE IF EXISTS \(quotedIdentifier(view.place.database)) SYNC")
+      }
+    }
+    state.withLock { $0.views.removeAll { numbers.contains($0.number) } }
+  }
+
+  /// Drops what a process left behind that ended without doing so.
+  static func dropAll(on connection: any EngineConnection) async throws {
+    let databases = try await connection.texts(
+      "SELECT name FROM system.databases WHERE startsWith(name, \(quotedString(databasePrefix)))")
+    for row in databases {
+      try await connection.execute("DROP DATABASE IF EXISTS \(quotedIdentifier(row[0])) SYNC")
+    }
+  }
+}
+
+extension MutableTable {
+  /// Lets snapshots go on reading the table as it is now, under its present name, whatever becomes
+  /// of it. The caller holds the latch.
+  ///
+  /// - Returns: a mark: the statements that entered before may still read it otherwise.
+  func preserve(on connection: any EngineConnection) async throws -> UInt64 {
+    guard let name else { return 0 }
+    // Before the published commit point is read, so that none is missed.
+    let commits = storage.registry.snapshotCommits(of: owner)
+    if commits.contains(where: { !storage.past.covers(owner, $0) }) {
+      try await storage.past.add(
+        name, of: owner, for: 0..<storage.registry.published.commit + 1,
+        holding: Set(storageNames), select: view.livingRows, registry: storage.registry,
+        on: connection)
+    }
+    return storage.past.mark(of: owner)
+  }
+
+  /// Lets snapshots go on reading generations that are not to be read by the table's own view any
+  /// more, so that this stays as short as it would be without them. The caller holds the latch.
+  func preserveOldGenerations(on connection: any EngineConnection) async throws {
+    guard let name else { return }
+    for (generation, range) in pinnedGenerations {
+      let branch = MutableView(shape: shape, branches: [branch(of: generation)])
+      let past = try await storage.past.add(
+        name, of: owner, for: range, holding: Set(generation.storageNames),
+        select: branch.livingRows, registry: storage.registry, on: connection)
+      pastMarks[generation.number] = past.mark
+    }
+  }
+}

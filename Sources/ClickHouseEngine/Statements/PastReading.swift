@@ -1,0 +1,141 @@
+import MagicCore
+
+/// Lets statements at a snapshot read what names meant at its commit point.
+///
+/// Where a table was altered, renamed or dropped since, its name is replaced by that of a past view, in
+/// the statement and in the views that it reads. What the engine's own parser makes of both texts must
+/// differ in these names only.
+struct PastReading {
+  let tables: MutableTables
+  let parser: StatementParser
+  /// What is read.
+  let pin: CommitPin
+
+  private var past: PastTables { tables.storage.past }
+
+  /// The statement with such names replaced; nil when there is nothing to replace.
+  ///
+  /// - Parameter database: of names without one.
+  /// - Throws: ``EngineError`` when it names a table that the snapshot is not of, or when a name cannot
+  ///   be replaced.
+  func replacingNames(
+    in text: SQLText, database: String, parameters: [String: String] = [:]
+  ) async throws -> String? {
+    try await replacing(text, database, parameters, depth: 0)?.text
+  }
+
+  private typealias Replaced = (text: String, views: [PastTables.View])
+
+  private func replacing(
+    _ text: SQLText, _ database: String, _ parameters: [String: String], depth: Int
+  ) async throws -> Replaced? {
+    let known = past.views(at: pin.point.commit)
+    if known.isEmpty, pin.tables == nil { return nil }
+    guard depth < 20 else { throw EngineError(message: "views are nested more than 20 deep") }
+    let tree = try await self.tree(of: text, parameters)
+    var views: [TableReference: PastTables.View] = [:]
+    for name in Set(tree.namesRead(in: database, except: text.definedNames)) {
+      if let view = try await view(for: name, known, depth: depth) { views[name] = view }
+    }
+    if views.isEmpty { return nil }
+    let places = views.mapValues(\.place)
+    let replaced = text.replacing(text.edits(of: places, database: database))
+    let after = try await self.tree(of: SQLText(replaced), parameters)
+    guard after.isEqual(
+        to: tree, but: places, database: database, except: text.definedNames) else {
+      let names = views.keys.map(\.description).sorted().joined(separator: ", ")
+      throw EngineError(
+        message: "\(names): altered, renamed or dropped since the snapshot, and named here in a way "
+          + "in which it cannot be read as it was; write database.table after FROM, JOIN or IN")
+    }
+    return (replaced, Array(views.values))
+  }
+
+  private func tree(of text: SQLText, _ parameters: [String: String]) async throws -> SyntaxTree {
+    try await parser.tree(of: ParserText(text, parameters: parameters).statement)
+  }
+
+  /// The past view that a name stands for; nil when what has the name now is to be read.
+  private func view(
+    for name: TableReference, _ known: [TableReference: PastTables.View], depth: Int
+  ) async throws -> PastTables.View? {
+    if let view = known[name] {
+      try check(view.tables)
+      return view
+    }
+    if tables.table(name) != nil {
+      try check([name])
+      return nil
+    }
+    let definition = try await tables.storage.withConnection { connection in
+      try await connection.texts(
+        """
+        SELECT as_select FROM system.tables WHERE engine = 'View' \
+        AND database = \(quotedString(name.database)) AND name = \(quotedString(name.table))
+        """)
+    }
+    guard let select = definition.first?[0],
+      let replaced = try await replacing(SQLText(select), name.database, [:], depth: depth + 1)
+    else { return nil }
+    let ranges = replaced.views.map(\.range)
+    let first = ranges.map(\.lowerBound).max() ?? 0
+    return try await tables.storage.withConnection { connection in
+      try await past.add(
+        name, of: nil, reaching: Set(replaced.views.flatMap(\.tables)),
+        for: first..<max(first, ranges.map(\.upperBound).min() ?? first),
+        holding: Set(replaced.views.flatMap(\.storage)), select: replaced.text,
+        registry: tables.storage.registry, on: connection)
+    }
+  }
+
+  private func check(_ names: Set<TableReference>) throws {
+    guard let known = pin.tables, let name = names.subtracting(known).first else { return }
+    throw EngineError(code: 60, message: "the snapshot is not of \(name)")
+  }
+}
+
+extension SQLText {
+  /// Where names stand for which others are to be read.
+  fileprivate func edits(
+    of places: [TableReference: TableReference], database: String
+  ) -> [(range: Range<Int>, text: String)] {
+    var edits: [(range: Range<Int>, text: String)] = []
+    for index in tokens.indices where !isSymbol(index - 1, ".") {
+      guard let first = identifier(index) else { continue }
+      if isSymbol(index + 1, "."), let second = identifier(index + 2) {
+        let name = TableReference(database: first, table: second)
+        if let place = places[name] { edits.append((byteRange(index..<index + 3), place.quoted)) }
+      } else if let place = places[TableReference(database: database, table: first)],
+        !isSymbol(index + 1, "."), isTable(index), !definedNames.contains(first)
+      {
+        edits.append((byteRange(index..<index + 1), place.quoted))
+      }
+    }
+    return edits
+  }
+
+  /// What WITH defines as a query: the engine's parser does not tell.
+  fileprivate var definedNames: Set<String> {
+    Set(
+      tokens.indices.compactMap { index in
+        word(index + 1) == "AS" && isSymbol(index + 2, "(") ? identifier(index) : nil
+      })
+  }
+
+  /// Whether a name stands where a table does.
+  private func isTable(_ index: Int) -> Bool {
+    if ["FROM", "JOIN", "IN", "TABLE", "DESCRIBE", "DESC"].contains(word(index - 1)) { return true }
+    guard isSymbol(index - 1, ",") else { return false }
+    // A list of tables begins with FROM.
+    for earlier in (0..<index - 1).reversed() where depth(earlier) <= depth(index) {
+      if depth(earlier) < depth(index) { return false }
+      switch word(earlier) {
+      case "FROM": return true
+      case "SELECT", "WHERE", "BY", "ON", "USING", "WITH", "PREWHERE", "HAVING", "WINDOW", "LIMIT":
+        return false
+      default: continue
+      }
+    }
+    return false
+  }
+}
