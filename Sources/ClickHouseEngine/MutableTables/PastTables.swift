@@ -48,8 +48,11 @@ final class PastTables: Sendable {
   /// What names mean at a commit point that now mean something else.
   func views(at commit: UInt64) -> [TableReference: View] {
     state.withLock { state in
+      let valid = state.views.filter { $0.range.contains(commit) }
+      let newest = valid.filter { $0.owner != nil }.map(\.number).max() ?? 0
       var views: [TableReference: View] = [:]
-      for view in state.views where view.range.contains(commit) {
+      // A user's view may read a table by its own name that has changed since.
+      for view in valid where view.owner != nil || view.number > newest {
         // Of several, the one that was made first still had the name then.
         if let other = views[view.name], other.range.upperBound <= view.range.upperBound { continue }
         views[view.name] = view
