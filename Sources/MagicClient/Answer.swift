@@ -48,6 +48,7 @@ struct Answer: Sendable {
     return StatementResult(
       format: head.headers.first(name: "X-ClickHouse-Format") ?? format,
       changedRows: head.headers.first(name: "X-ClickHouse-Summary").flatMap(writtenRows),
+      commitPoint: CommitPoint(head.headers),
       next: { try await reader.next().map { Array(buffer: $0) } },
       cancel: { await reader.cancel() })
   }

@@ -69,7 +69,7 @@ struct ExternalTables: Sendable {
       for table in tables { try await make(table, request, service) }
       let result = try await service.run(request, format: format, input: nil)
       return StatementResult(
-        format: result.format, changedRows: result.changedRows,
+        format: result.format, changedRows: result.changedRows, commitPoint: result.commitPoint,
         next: {
           do {
             if let chunk = try await result.next() { return chunk }

@@ -7,7 +7,7 @@ extension CallerService {
     if let rows = result.changedRows { statement.note(rows: rows) }
     let reading = TrackedResult(result, statement)
     return StatementResult(
-      format: result.format, changedRows: result.changedRows,
+      format: result.format, changedRows: result.changedRows, commitPoint: result.commitPoint,
       next: { try await reading.next() }, cancel: { await reading.cancel() })
   }
 
@@ -19,7 +19,8 @@ extension CallerService {
       return result
     }
     return QueryResult(
-      reader: TrackedReader(result.reader, statement), changedRows: result.changedRows)
+      reader: TrackedReader(result.reader, statement), changedRows: result.changedRows,
+      commitPoint: result.commitPoint)
   }
 }
 
