@@ -18,7 +18,8 @@ public struct Checkpoint: Hashable, Sendable, Codable {
   public var counters: Counters
 
   public init(
-    position: BinlogPosition, gtid: String? = nil, gtids: String? = nil, nextVersion: UInt64 = 1, timestamp: UInt32 = 0,
+    position: BinlogPosition, gtid: String? = nil, gtids: String? = nil, nextVersion: UInt64 = 1,
+    timestamp: UInt32 = 0,
     counters: Counters = Counters()
   ) {
     self.position = position

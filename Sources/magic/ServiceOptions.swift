@@ -45,7 +45,8 @@ struct ServiceOptions: ParsableArguments {
   func runningClient() async throws -> MagicClient {
     guard let client = try await client() else {
       throw Failure(
-        "no process serves '\(dataFolder ?? "")': start `magic serve --data \(dataFolder ?? "DIR")`")
+        "no process serves '\(dataFolder ?? "")': start `magic serve --data \(dataFolder ?? "DIR")`"
+      )
     }
     return client
   }

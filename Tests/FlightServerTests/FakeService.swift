@@ -144,7 +144,9 @@ final class FakeService: MagicService {
 
   func snapshots() async throws -> [Snapshot] { [] }
 
-  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot { Snapshot(id: "snap", commit: 1, expires: 0) }
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot {
+    Snapshot(id: "snap", commit: 1, expires: 0)
+  }
   func renew(snapshot: String) async throws -> Snapshot {
     Snapshot(id: snapshot, commit: 1, expires: 4_100_000_000)
   }

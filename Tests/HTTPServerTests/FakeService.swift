@@ -187,7 +187,9 @@ final class FakeService: MagicService {
 
   func databases() async throws -> [String] { ["default", "shop"] }
   func beginTransaction() async throws -> String { "t1" }
-  func commit(transaction: String, fencingToken: UInt64?) async throws { note("commit \(transaction)") }
+  func commit(transaction: String, fencingToken: UInt64?) async throws {
+    note("commit \(transaction)")
+  }
   func rollback(transaction: String) async throws { note("rollback \(transaction)") }
   func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
     CommitPoint(commit: 7)
@@ -195,7 +197,9 @@ final class FakeService: MagicService {
 
   func snapshots() async throws -> [Snapshot] { [] }
 
-  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot { Snapshot(id: "s2", commit: 8, expires: 2.5) }
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot {
+    Snapshot(id: "s2", commit: 8, expires: 2.5)
+  }
   func renew(snapshot: String) async throws -> Snapshot {
     throw APIError(.notFound, "There is no snapshot \(snapshot)")
   }

@@ -133,7 +133,9 @@ import Testing
       #expect(try await client.beginTransaction() == "t1")
       try await client.commit(transaction: "t1", fencingToken: nil)
       try await client.rollback(transaction: "t2")
-      #expect(try await client.openSnapshot(SnapshotRequest()) == Snapshot(id: "s2", commit: 8, expires: 2.5))
+      #expect(
+        try await client.openSnapshot(SnapshotRequest())
+          == Snapshot(id: "s2", commit: 8, expires: 2.5))
       try await client.release(snapshot: "s2")
       #expect(try await client.cancel(statement: "q1"))
       #expect(try await client.cancel(statement: "q2") == false)

@@ -46,7 +46,9 @@ struct FakeService: MagicService {
 
   func snapshots() async throws -> [Snapshot] { [] }
 
-  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot { Snapshot(id: "s", commit: 7, expires: 0) }
+  func openSnapshot(_ request: SnapshotRequest) async throws -> Snapshot {
+    Snapshot(id: "s", commit: 7, expires: 0)
+  }
 
   func run(
     _ request: StatementRequest, format: String, input: StatementInput?
@@ -63,7 +65,9 @@ struct FakeService: MagicService {
   func beginTransaction() async throws -> String { throw APIError(.unsupported, "not here") }
   func commit(transaction: String, fencingToken: UInt64?) async throws {}
   func rollback(transaction: String) async throws {}
-  func renew(snapshot: String) async throws -> Snapshot { try await openSnapshot(SnapshotRequest()) }
+  func renew(snapshot: String) async throws -> Snapshot {
+    try await openSnapshot(SnapshotRequest())
+  }
   func release(snapshot: String) async throws {}
   func end(session: String) async throws {}
   func cancel(statement id: String) async throws -> Bool { false }

@@ -105,7 +105,9 @@ final class FakeDatabase: Database {
 
   func snapshot(of tables: Set<TableReference>?) async throws -> CommitPin {
     state.withLock { $0.pins += 1 }
-    return CommitPin(CommitPoint(commit: 5), tables: tables, isSnapshot: true) { [weak self] in self?.state.withLock { $0.pins -= 1 } }
+    return CommitPin(CommitPoint(commit: 5), tables: tables, isSnapshot: true) { [weak self] in
+      self?.state.withLock { $0.pins -= 1 }
+    }
   }
 
   private struct FakeTransaction: Transaction {

@@ -49,7 +49,8 @@ extension MutableTable {
       let shape = try await TableShape.read(stage, on: connection)
       // The last commit of the table may have been abandoned, and is not published then.
       let generation = try await makeGeneration(
-        of: stage, shape: shape, from: min(lastCommit, storage.registry.published.commit), on: connection)
+        of: stage, shape: shape, from: min(lastCommit, storage.registry.published.commit),
+        on: connection)
       try await storage.changeMeaning(of: [self]) {
         try await replace(with: generation, shape: shape, on: connection)
       }

@@ -179,7 +179,8 @@ extension StatementPath {
     if tables.storage.past.views(at: pin.point.commit)[name] != nil { return nil }
     if let table = tables.table(name) {
       return KeyRanges(
-        sources: await table.storage(at: pin.point.commit).map(\.reference), key: await table.shape.key)
+        sources: await table.storage(at: pin.point.commit).map(\.reference),
+        key: await table.shape.key)
     }
     let rows = try await connection.texts(
       """

@@ -44,7 +44,13 @@ actor MutableTable {
   nonisolated let storage: StorageEngine
 
   /// The name under which it is read; nil while nobody sees it.
-  private(set) var name: TableReference?
+  private(set) var name: TableReference? {
+    didSet {
+      if name != oldValue { nameStart = storage.registry.published.commit + 1 }
+    }
+  }
+  /// The first commit point at which it has that name.
+  private(set) var nameStart: UInt64 = 0
   private(set) var comment: String
   private(set) var shape: TableShape
   /// Oldest first. All but the last are kept for readers of earlier commit points.

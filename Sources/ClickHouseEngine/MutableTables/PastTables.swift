@@ -54,7 +54,9 @@ final class PastTables: Sendable {
       // A user's view may read a table by its own name that has changed since.
       for view in valid where view.owner != nil || view.number > newest {
         // Of several, the one that was made first still had the name then.
-        if let other = views[view.name], other.range.upperBound <= view.range.upperBound { continue }
+        if let other = views[view.name], other.range.upperBound <= view.range.upperBound {
+          continue
+        }
         views[view.name] = view
       }
       return views
@@ -155,11 +157,11 @@ extension MutableTable {
   /// - Returns: a mark: the statements that entered before may still read it otherwise.
   func preserve(on connection: any EngineConnection) async throws -> UInt64 {
     guard let name else { return 0 }
-    // Before the published commit point is read, so that none is missed.
-    let commits = storage.registry.snapshotCommits(of: owner)
+    // Before it had its name, it was preserved under an earlier one.
+    let commits = storage.registry.snapshotCommits(of: owner).filter { $0 >= nameStart }
     if commits.contains(where: { !storage.past.covers(owner, $0) }) {
       try await storage.past.add(
-        name, of: owner, for: 0..<storage.registry.published.commit + 1,
+        name, of: owner, for: nameStart..<storage.registry.published.commit + 1,
         holding: Set(storageNames), select: view.livingRows, registry: storage.registry,
         on: connection)
     }
@@ -171,11 +173,15 @@ extension MutableTable {
   func preserveOldGenerations(on connection: any EngineConnection) async throws {
     guard let name else { return }
     for (generation, range) in pinnedGenerations {
-      let branch = MutableView(shape: shape, branches: [branch(of: generation)])
-      let past = try await storage.past.add(
-        name, of: owner, for: range, holding: Set(generation.storageNames),
-        select: branch.livingRows, registry: storage.registry, on: connection)
-      pastMarks[generation.number] = past.mark
+      let range = range.clamped(to: nameStart..<UInt64.max)
+      let commits = storage.registry.snapshotCommits(of: owner)
+      if commits.contains(where: { range.contains($0) && !storage.past.covers(owner, $0) }) {
+        let branch = MutableView(shape: shape, branches: [branch(of: generation)])
+        try await storage.past.add(
+          name, of: owner, for: range, holding: Set(generation.storageNames),
+          select: branch.livingRows, registry: storage.registry, on: connection)
+      }
+      pastMarks[generation.number] = storage.past.mark(of: owner)
     }
   }
 }

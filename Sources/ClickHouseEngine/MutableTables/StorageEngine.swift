@@ -131,7 +131,8 @@ final class StorageEngine: Sendable {
       var seen: Set<StorageOwner> = []
       return retired.first { table in
         // What snapshots read is of generations that the next start does not look at.
-        !past.holds(table.name) && seen.insert(table.name.owner).inserted && (isLast || table.earliest <= now)
+        !past.holds(table.name) && seen.insert(table.name.owner).inserted
+          && (isLast || table.earliest <= now)
           && !registry.hasStatements(before: table.mark)
       }?.name
     }

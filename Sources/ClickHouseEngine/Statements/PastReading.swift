@@ -41,11 +41,14 @@ struct PastReading {
     let places = views.mapValues(\.place)
     let replaced = text.replacing(text.edits(of: places, database: database))
     let after = try await self.tree(of: SQLText(replaced), parameters)
-    guard after.isEqual(
-        to: tree, but: places, database: database, except: text.definedNames) else {
+    guard
+      after.isEqual(
+        to: tree, but: places, database: database, except: text.definedNames)
+    else {
       let names = views.keys.map(\.description).sorted().joined(separator: ", ")
       throw EngineError(
-        message: "\(names): altered, renamed or dropped since the snapshot, and named here in a way "
+        message:
+          "\(names): altered, renamed or dropped since the snapshot, and named here in a way "
           + "in which it cannot be read as it was; write database.table after FROM, JOIN or IN")
     }
     return (replaced, Array(views.values))
@@ -124,7 +127,9 @@ extension SQLText {
 
   /// Whether a name stands where a table does.
   private func isTable(_ index: Int) -> Bool {
-    if ["FROM", "JOIN", "IN", "TABLE", "DESCRIBE", "DESC"].contains(word(index - 1)) { return true }
+    if ["FROM", "JOIN", "IN", "TABLE", "DESCRIBE", "DESC"].contains(word(index - 1)) {
+      return true
+    }
     guard isSymbol(index - 1, ",") else { return false }
     // A list of tables begins with FROM.
     for earlier in (0..<index - 1).reversed() where depth(earlier) <= depth(index) {

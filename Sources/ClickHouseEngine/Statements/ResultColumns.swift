@@ -9,16 +9,21 @@ extension StatementPath {
   public func schema(
     of statement: String, context: StatementContext
   ) async throws -> Schema? {
-    var sql = SQLText(statement)
-    let scope = try scope(context)
+    let scope = try scope(entering(context))
     defer { scope.kept?.end() }
+    return try await findingTables(scope) { try await schema(of: SQLText(statement), scope) }
+  }
+
+  private func schema(of statement: SQLText, _ scope: StatementScope) async throws -> Schema? {
+    var sql = statement
+    let context = scope.context
     if context.positionalParameters == nil {
       // Which values will come is not known. Most places have no influence on the columns.
       sql = try sql.bindingNulls() ?? sql
     } else {
       sql = try sql.binding(context.positionalParameters) ?? sql
     }
-    var text = try StatementText(sql)
+    var text = try StatementText(try await asItWas(sql, scope))
     guard text.givesRows else { return nil }
     if case .replaced(let other) = try await mutable(scope).run(text.sql) {
       text = try StatementText(SQLText(other))

@@ -28,32 +28,32 @@ public struct StatementPath: Database {
   ) async throws -> StatementResult {
     let scope = try scope(fixing(entering(context), for: statement))
     return try await Fencing.$current.withValue(context.fencing) {
-    try await scope.endingWithSession {
-      try await findingTables(scope) {
-        switch try await prepare(statement, scope) {
-        case .done(let rows):
-          scope.kept?.end()
-          return empty(format: format, changedRows: rows)
-        case .engine(let text): return try await run(text, format: format, scope)
+      try await scope.endingWithSession {
+        try await findingTables(scope) {
+          switch try await prepare(statement, scope) {
+          case .done(let rows):
+            scope.kept?.end()
+            return empty(format: format, changedRows: rows)
+          case .engine(let text): return try await run(text, format: format, scope)
+          }
         }
       }
-    }
     }
   }
 
   public func query(_ statement: String, context: StatementContext) async throws -> QueryResult {
     let scope = try scope(fixing(entering(context), for: statement))
     return try await Fencing.$current.withValue(context.fencing) {
-    try await scope.endingWithSession {
-      try await findingTables(scope) {
-        switch try await prepare(statement, scope) {
-        case .done(let rows):
-          scope.kept?.end()
-          return QueryResult(reader: EmptyReader(), changedRows: rows)
-        case .engine(let text): return try await query(text, scope)
+      try await scope.endingWithSession {
+        try await findingTables(scope) {
+          switch try await prepare(statement, scope) {
+          case .done(let rows):
+            scope.kept?.end()
+            return QueryResult(reader: EmptyReader(), changedRows: rows)
+          case .engine(let text): return try await query(text, scope)
+          }
         }
       }
-    }
     }
   }
 
@@ -91,7 +91,7 @@ public struct StatementPath: Database {
 
   /// Has a statement at a snapshot enter by itself, so that what it reads stays whatever becomes of the
   /// snapshot.
-  private func entering(_ context: StatementContext) -> StatementContext {
+  func entering(_ context: StatementContext) -> StatementContext {
     guard let snapshot = context.commitPoint, snapshot.isSnapshot else { return context }
     let registry = tables.storage.registry
     let pin = registry.enter(at: snapshot.point, isAtSnapshot: true)
@@ -103,7 +103,7 @@ public struct StatementPath: Database {
   }
 
   /// Runs a statement again that found a table missing at a snapshot, because it was dropped in between.
-  private func findingTables<Result: Sendable>(
+  func findingTables<Result: Sendable>(
     _ scope: StatementScope, _ body: () async throws -> Result
   ) async throws -> Result {
     guard scope.context.commitPoint?.isSnapshot == true, scope.kept == nil else {
@@ -140,15 +140,18 @@ public struct StatementPath: Database {
     var sql = SQLText(statement)
     sql = try sql.binding(scope.context.positionalParameters) ?? sql
     try refuseStorage(StatementText(sql))
-    if let pin = scope.context.commitPoint, pin.isSnapshot {
-      let reading = PastReading(tables: tables, parser: parser, pin: pin)
-      let replaced = try await reading.replacingNames(
-        in: sql, database: scope.database, parameters: scope.context.parameters)
-      if let replaced { sql = SQLText(replaced) }
-    }
-    let text = try StatementText(sql)
+    let text = try StatementText(try await asItWas(sql, scope))
     if let input = scope.context.input { return try await prepare(text, with: input, scope) }
     return try await prepare(text, scope)
+  }
+
+  /// A statement at a snapshot with the names of what tables were then.
+  func asItWas(_ sql: SQLText, _ scope: StatementScope) async throws -> SQLText {
+    guard let pin = scope.context.commitPoint, pin.isSnapshot else { return sql }
+    let reading = PastReading(tables: tables, parser: parser, pin: pin)
+    return try await reading.replacingNames(
+      in: sql, database: scope.database, parameters: scope.context.parameters
+    ).map { SQLText($0) } ?? sql
   }
 
   private func prepare(
