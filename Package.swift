@@ -29,6 +29,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
   ],
   targets: [
     // L0
@@ -51,6 +52,13 @@ let package = Package(
       name: "PrometheusMetrics",
       dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
       swiftSettings: swiftSettings),
+    .target(
+      name: "ProtobufCoding",
+      dependencies: [
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      swiftSettings: swiftSettings),
     // L1
     .target(
       name: "Arrow", dependencies: ["CArrowABI", "Compression", "WireFormat"],
@@ -66,7 +74,35 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: swiftSettings),
+    .target(
+      name: "LatchProtocol",
+      dependencies: [
+        "Latches", "ProtobufCoding",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["magic_latch_v1.proto"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "EtcdClient",
+      dependencies: [
+        "ProtobufCoding",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["etcd.proto"],
+      swiftSettings: swiftSettings),
     // L2
+    .target(
+      name: "LatchClient",
+      dependencies: [
+        "LatchProtocol", "Latches", "ProtobufCoding",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      swiftSettings: swiftSettings),
     .target(
       name: "RowEncoding", dependencies: ["Arrow", "Binlog", "MySQLSchema", "WireFormat"],
       swiftSettings: swiftSettings),
@@ -113,7 +149,7 @@ let package = Package(
     .target(
       name: "FlightServer",
       dependencies: [
-        "Arrow", "GatheringTransport", "MagicAPI", "MagicCore", "WireFormat",
+        "Arrow", "GatheringTransport", "MagicAPI", "MagicCore", "ProtobufCoding", "WireFormat",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -136,6 +172,20 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .target(
+      name: "LatchService",
+      dependencies: [
+        "EtcdClient", "GatheringTransport", "LatchClient", "LatchProtocol", "Latches",
+        "ProtobufCoding", "Threads", "WireFormat",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: ["Storage/stored_latches.proto"],
+      swiftSettings: swiftSettings),
+    .target(
       name: "LocalDatabase",
       dependencies: [
         "ClickHouseEngine", "MagicCore", "UnixSocket",
@@ -156,12 +206,15 @@ let package = Package(
     .executableTarget(
       name: "magic",
       dependencies: [
-        "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "FlightServer",
-        "GatheringTransport", "HTTPServer", "LocalDatabase", "MagicAPI", "MagicClient",
+        "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "EtcdClient",
+        "FlightServer",
+        "GatheringTransport", "HTTPServer", "LatchClient", "LatchService", "Latches",
+        "LocalDatabase", "MagicAPI", "MagicClient",
         "MagicCore", "MySQLSchema", "MySQLSource", "PrometheusMetrics", "Replication",
         "RowEncoding", "TLSCertificates", "Threads", "UnixSocket", "WireFormat",
         .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -211,7 +264,7 @@ let package = Package(
     .testTarget(
       name: "FlightServerTests",
       dependencies: [
-        "Arrow", "FlightServer", "GatheringTransport", "MagicAPI", "MagicCore",
+        "Arrow", "FlightServer", "GatheringTransport", "MagicAPI", "MagicCore", "ProtobufCoding",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -280,6 +333,16 @@ let package = Package(
         "TLSCertificates", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LatchServiceTests",
+      dependencies: [
+        "GatheringTransport", "LatchClient", "LatchService", "Latches",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(name: "LatchesTests", dependencies: ["Latches"], swiftSettings: swiftSettings),

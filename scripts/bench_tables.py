@@ -88,7 +88,7 @@ class Server:
     def __enter__(self):
         self.folder = temporary_folder("tables")
         self.data, self.log = self.folder / "data", self.folder / "log"
-        self.process = spawn([MAGIC, "serve", "--data", self.data], self.log)
+        self.process = spawn([MAGIC, "serve", "--data", self.data, "--latch", "none"], self.log)
         try:
             wait_until(self._is_ready, 60, "the start of magic serve")
         except BaseException as error:

@@ -13,12 +13,14 @@ public struct LatchTable: Sendable {
     var timeToLive: Duration
     var lockDelay: Duration
     var deadline: Duration
-    /// The tokens of its grants.
-    var grants: Set<UInt64> = []
+    /// Tells it from other sessions of the same name.
+    var number: UInt64
+    /// The tokens of its grants, by request.
+    var grants: [String: UInt64] = [:]
     /// The places in the queue of its requests.
-    var waiting: Set<UInt64> = []
+    var waiting: [String: UInt64] = [:]
     /// The requests that are over, so that a copy of one that arrives late does nothing.
-    var finished: Set<String> = []
+    var finished = RecentNames()
   }
 
   struct Held: Sendable {
@@ -26,6 +28,10 @@ public struct LatchTable: Sendable {
     var claims: [Claim]
     /// When it goes, of a session that is gone: the lock delay.
     var lingersUntil: Duration?
+    /// Those who change what it holds just now, and until when they may; nil for as long as they like.
+    var entries: [UInt64: Duration?] = [:]
+    /// Whether it is given up, and only stays until nobody is inside.
+    var isEnding = false
   }
 
   fileprivate struct Waiting {
@@ -40,25 +46,34 @@ public struct LatchTable: Sendable {
   private(set) var held: [UInt64: Held] = [:]
   private var waiting: [UInt64: Waiting] = [:]
   /// The tokens of grants, and the places of waiting requests, that have a claim on a path.
-  private var holders: [[String]: Set<UInt64>] = [:]
-  private var queues: [[String]: Set<UInt64>] = [:]
+  private var holders = ClaimIndex()
+  private var queues = ClaimIndex()
+  /// The tokens of what is held in the name of a session and not by it any more.
+  private var remains: [String: Set<UInt64>] = [:]
+  /// How many sessions somebody has.
+  private var sessionCounts: [String: Int] = [:]
   private var nextPlace: UInt64 = 1
+  private var nextEntry: UInt64
   /// The paths of which something became free since requests were granted last.
   private var freed: Set<[String]> = []
   /// What has changed of late.
   var log: EventLog
-  /// Nothing is due before it.
-  private var nothingBefore = Duration.zero
+  private var agenda = Agenda()
+  /// What has changed since it was last taken.
+  var unsaved = Unsaved()
   /// The token of the last grant.
   public private(set) var lastToken: UInt64
 
   /// A table without sessions.
   ///
-  /// - Parameter lastToken: of all grants ever; the next one's token is larger.
-  public init(limits: Limits = Limits(), lastToken: UInt64 = 0) {
+  /// - Parameters:
+  ///   - lastToken: of all grants ever; the next one's token is larger.
+  ///   - revision: of the last change ever.
+  public init(limits: Limits = Limits(), lastToken: UInt64 = 0, revision: UInt64 = 0) {
     self.limits = limits
     self.lastToken = lastToken
-    log = EventLog(countLimit: limits.eventCount)
+    log = EventLog(countLimit: limits.eventCount, revision: revision)
+    nextEntry = revision + 1
   }
 
   // MARK: Sessions
@@ -75,41 +90,63 @@ public struct LatchTable: Sendable {
     at time: Duration
   ) throws(LatchError) -> [Notice] {
     let notices = advance(to: time)
+    guard (1...limits.nameByteCount).contains(name.utf8.count) else {
+      throw .invalid("the name of a session has 1 to \(limits.nameByteCount) bytes")
+    }
     guard timeToLive > .zero, timeToLive <= limits.longestLife, lockDelay >= .zero,
       lockDelay <= limits.longestLife
     else {
       throw .invalid("a session lasts more than nothing, and at most \(limits.longestLife)")
     }
     // What a lost one of that name holds for its lock delay is not the new one's.
-    guard sessions[name] == nil, !held.values.contains(where: { $0.grant.session == name }) else {
-      throw .sessionExists(name)
-    }
+    guard sessions[name] == nil, remains[name] == nil else { throw .sessionExists(name) }
     guard sessions.count < limits.sessionCount else {
       throw .tooMany("there are \(sessions.count) sessions, which is the limit")
     }
-    let session = Session(
-      owner: owner, timeToLive: timeToLive, lockDelay: lockDelay, deadline: now + timeToLive)
-    sessions[name] = session
-    nothingBefore = min(nothingBefore, session.deadline)
+    guard sessionCounts[owner, default: 0] < limits.ownerSessionCount else {
+      throw .tooMany("\(owner) has \(limits.ownerSessionCount) sessions, which is the limit")
+    }
+    add(
+      Session(
+        owner: owner, timeToLive: timeToLive, lockDelay: lockDelay, deadline: now + timeToLive,
+        number: 0), name: name)
+    unsaved.sessions.insert(name)
     log.add(.opened(session: name, owner: owner))
     return notices
+  }
+
+  mutating func add(_ session: Session, name: String) {
+    var session = session
+    session.number = nextPlace
+    nextPlace += 1
+    sessions[name] = session
+    sessionCounts[session.owner, default: 0] += 1
+    plan(.session(name, session.number), at: session.deadline)
+  }
+
+  private mutating func removeSession(_ name: String) -> Session? {
+    guard let session = sessions.removeValue(forKey: name) else { return nil }
+    let count = sessionCounts[session.owner, default: 1] - 1
+    sessionCounts[session.owner] = count == 0 ? nil : count
+    unsaved.sessions.insert(name)
+    return session
   }
 
   /// Lets a session's time run anew.
   public mutating func keepAlive(_ name: String, at time: Duration) throws(LatchError) -> [Notice] {
     let notices = advance(to: time)
-    guard var session = sessions[name] else { throw .noSession(name) }
-    session.deadline = now + session.timeToLive
-    sessions[name] = session
+    guard let session = sessions[name] else { throw .noSession(name) }
+    sessions[name]?.deadline = now + session.timeToLive
+    unsaved.kept.insert(name)
     return notices
   }
 
   /// Ends a session: all that it holds is free at once.
   public mutating func close(_ name: String, at time: Duration) throws(LatchError) -> [Notice] {
     var notices = advance(to: time)
-    guard let session = sessions.removeValue(forKey: name) else { throw .noSession(name) }
-    for place in session.waiting { leave(place) }
-    for token in session.grants { removeHeld(token) }
+    guard let session = removeSession(name) else { throw .noSession(name) }
+    for place in session.waiting.values.sorted() { leave(place) }
+    for token in session.grants.values.sorted() { removeHeld(token) }
     log.add(.ended(session: name, nil))
     notices += grantWaiting()
     return notices
@@ -136,7 +173,7 @@ public struct LatchTable: Sendable {
     try check(request, session)
     let claims = Claim.claims(of: request.wishes)
     if strengthens(claims, of: request.session) {
-      let others = holders(against: claims, except: request.session)
+      let others = holders(against: claims, except: request.session, evenEnding: true)
       guard others.isEmpty else { throw .cannotUpgrade(others.sorted()) }
       let grant = hold(request, claims)
       // Those who wait are not overtaken, they are behind what the session holds already; but they may
@@ -157,10 +194,10 @@ public struct LatchTable: Sendable {
     let place = nextPlace
     nextPlace += 1
     let until = now + request.waitLimit
-    nothingBefore = min(nothingBefore, until)
+    plan(.request(place), at: until)
     waiting[place] = Waiting(request: request, claims: claims, until: until)
-    for claim in claims { queues[claim.resource.path, default: []].insert(place) }
-    sessions[request.session]?.waiting.insert(place)
+    queues.insert(place, claims)
+    sessions[request.session]?.waiting[request.id] = place
     if let cycle = cycle(from: request.session) {
       removeWaiting(place)
       throw .deadlock(cycle)
@@ -175,8 +212,11 @@ public struct LatchTable: Sendable {
   ) throws(LatchError) -> [Notice] {
     var notices = advance(to: time)
     guard sessions[name] != nil else { throw .noSession(name) }
-    guard held[token]?.grant.session == name else { throw .notHeld(token) }
-    finish(removeHeld(token)?.grant.request, of: name)
+    guard let request = held[token]?.grant.request, sessions[name]?.grants[request] == token else {
+      throw .notHeld(token)
+    }
+    removeHeld(token)
+    finish(request, of: name)
     notices += grantWaiting()
     return notices
   }
@@ -187,9 +227,20 @@ public struct LatchTable: Sendable {
   ) throws(LatchError) -> [Notice] {
     var notices = advance(to: time)
     guard let session = sessions[name] else { throw .noSession(name) }
-    for place in session.waiting where waiting[place]?.request.id == id { leave(place) }
-    for token in session.grants where held[token]?.grant.request == id { removeHeld(token) }
+    if let place = session.waiting[id] { leave(place) }
+    if let token = session.grants[id] { removeHeld(token) }
     finish(id, of: name)
+    notices += grantWaiting()
+    return notices
+  }
+
+  /// Takes a request out of the queue whose caller is gone; sent again, it is a new one. What was granted
+  /// stays.
+  public mutating func withdraw(
+    request id: String, of name: String, at time: Duration
+  ) -> [Notice] {
+    var notices = advance(to: time)
+    if let place = sessions[name]?.waiting[id] { leave(place) }
     notices += grantWaiting()
     return notices
   }
@@ -199,18 +250,22 @@ public struct LatchTable: Sendable {
     _ request: Request, _ session: Session
   ) throws(LatchError) -> Answer? {
     if session.finished.contains(request.id) { throw .finished }
-    for token in session.grants {
-      if let grant = held[token]?.grant, grant.request == request.id { return .granted(grant) }
+    if let token = session.grants[request.id], let grant = held[token]?.grant {
+      return .granted(grant)
     }
-    return session.waiting.contains { waiting[$0]?.request.id == request.id } ? .waiting : nil
+    return session.waiting[request.id] == nil ? nil : .waiting
   }
 
   private func check(_ request: Request, _ session: Session) throws(LatchError) {
-    guard !request.id.isEmpty, !request.wishes.isEmpty else {
-      throw .invalid("a request has a name, and asks for something")
+    guard (1...limits.nameByteCount).contains(request.id.utf8.count), !request.wishes.isEmpty else {
+      throw .invalid(
+        "a request has a name of 1 to \(limits.nameByteCount) bytes, and asks for something")
     }
     for wish in request.wishes {
       if let problem = wish.resource.problem { throw .invalid(problem) }
+      guard wish.resource.byteCount <= limits.resourceByteCount else {
+        throw .invalid("a resource is named in at most \(limits.resourceByteCount) bytes")
+      }
       if wish.resource.keys != nil, wish.mode != .shared, wish.mode != .exclusive {
         throw .invalid("a range of keys is held shared or exclusive")
       }
@@ -223,56 +278,122 @@ public struct LatchTable: Sendable {
     }
   }
 
-  private mutating func finish(_ request: String?, of session: String) {
-    guard let request else { return }
+  private mutating func finish(_ request: String, of session: String) {
     // A name that was forgotten is a new one; a session has few that are sent again so late.
-    if (sessions[session]?.finished.count ?? 0) >= limits.requestCount {
-      sessions[session]?.finished = []
+    sessions[session]?.finished.insert(request, countLimit: limits.finishedCount)
+    unsaved.finished[session, default: []].append(request)
+  }
+
+  // MARK: Entering
+
+  /// Begins to change what is held by a token. Until that ends, all of the grant stays held, even when
+  /// its session is lost, closed or gives it up meanwhile: what has begun comes to its end before
+  /// anybody else may begin.
+  ///
+  /// - Parameters:
+  ///   - paths: what is to be changed; of each the grant must hold something exclusive, be it inside.
+  ///   - until: when it ends by itself; nil when it lasts until ``leave(_:at:)``.
+  public mutating func enter(
+    _ token: UInt64, changing paths: [[String]], until: Duration? = nil, at time: Duration
+  ) throws(LatchError) -> (entry: Entry, notices: [Notice]) {
+    let notices = advance(to: time)
+    guard isHeld(token, at: time), var one = held[token] else { throw .notHeld(token) }
+    for path in paths where !one.grant.allowsChange(of: path) {
+      throw .notCovered(token, path)
     }
-    sessions[session]?.finished.insert(request)
+    guard one.entries.count < limits.entryCount else {
+      throw .tooMany("a grant is entered \(limits.entryCount) times at once at most")
+    }
+    let number = nextEntry
+    nextEntry += 1
+    one.entries[number] = .some(until)
+    held[token] = one
+    if let until {
+      plan(.entry(token, number), at: until)
+      unsaved.held.insert(token)
+    }
+    return (Entry(token: token, number: number), notices)
+  }
+
+  /// Ends a change; idempotent.
+  public mutating func leave(_ entry: Entry, at time: Duration) -> [Notice] {
+    var notices = advance(to: time)
+    removeEntry(entry)
+    notices += grantWaiting()
+    return notices
+  }
+
+  private mutating func removeEntry(_ entry: Entry) {
+    guard let until = held[entry.token]?.entries.removeValue(forKey: entry.number) else { return }
+    if until != nil { unsaved.held.insert(entry.token) }
+    if let one = held[entry.token], one.isEnding, one.entries.isEmpty { removeHeld(entry.token) }
   }
 
   // MARK: Time
 
-  /// When something will be due; nil when nothing will.
-  public var nextDeadline: Duration? {
-    let dues =
-      sessions.values.map(\.deadline) + waiting.values.map(\.until)
-      + held.values.compactMap(\.lingersUntil)
-    return dues.min()
-  }
+  /// When something will be due at the earliest; nil when nothing will.
+  public var nextDeadline: Duration? { agenda.first }
 
   /// Does what is due by a time: sessions expire, requests that waited for too long are refused.
   public mutating func advance(to time: Duration) -> [Notice] {
     guard time > now else { return [] }
     now = time
-    if now < nothingBefore { return [] }
+    var expired: [String] = []
+    var overdue: [UInt64] = []
+    while let item = agenda.next(dueBy: now) {
+      switch item {
+      case .session(let name, let number):
+        guard let session = sessions[name], session.number == number else { continue }
+        if session.deadline <= now {
+          expired.append(name)
+        } else {
+          // It was kept alive.
+          agenda.add(item, at: session.deadline)
+        }
+      case .request(let place): overdue.append(place)
+      case .lingering(let token):
+        if let end = held[token]?.lingersUntil, end <= now { removeHeld(token) }
+      case .entry(let token, let number): removeEntry(Entry(token: token, number: number))
+      }
+    }
     var notices: [Notice] = []
-    for (name, session) in sessions.sorted(by: { $0.value.deadline < $1.value.deadline })
-    where session.deadline <= now {
-      notices += lose(name, .expired)
-    }
-    for (token, one) in held {
-      if let end = one.lingersUntil, end <= now { removeHeld(token) }
-    }
-    for (place, one) in waiting.sorted(by: { $0.key < $1.key }) where one.until <= now {
+    for name in expired { notices += lose(name, .expired) }
+    for place in overdue.sorted() {
+      guard let one = waiting[place] else { continue }
       leave(place)
       notices.append(
         .refused(session: one.request.session, request: one.request.id, .timedOut))
     }
     notices += grantWaiting()
-    nothingBefore = nextDeadline ?? now + limits.longestLife
     return notices
   }
 
+  /// Sees to it that something is done when it is due.
+  private mutating func plan(_ item: Agenda.Item, at time: Duration) {
+    agenda.add(item, at: time)
+    // What was planned and is not due any more leaves when there is more of it than of the rest.
+    guard agenda.count > 2 * (sessions.count + waiting.count + held.count) + 1000 else { return }
+    let (sessions, waiting, held) = (sessions, waiting, held)
+    agenda.keep { item in
+      switch item {
+      case .session(let name, let number): sessions[name]?.number == number
+      case .request(let place): waiting[place] != nil
+      case .lingering(let token): held[token] != nil
+      case .entry(let token, let number): held[token]?.entries[number] != nil
+      }
+    }
+  }
+
   private mutating func lose(_ name: String, _ loss: Loss) -> [Notice] {
-    guard let session = sessions.removeValue(forKey: name) else { return [] }
-    for place in session.waiting { leave(place) }
-    for token in session.grants {
+    guard let session = removeSession(name) else { return [] }
+    for place in session.waiting.values.sorted() { leave(place) }
+    for token in session.grants.values.sorted() {
       if session.lockDelay > .zero {
         let end = now + session.lockDelay
         held[token]?.lingersUntil = end
-        nothingBefore = min(nothingBefore, end)
+        remains[name, default: []].insert(token)
+        unsaved.held.insert(token)
+        plan(.lingering(token), at: end)
       } else {
         removeHeld(token)
       }
@@ -285,7 +406,8 @@ public struct LatchTable: Sendable {
 
   /// Grants every request that nothing is in the way of any more, in the order of the queue.
   private mutating func grantWaiting() -> [Notice] {
-    let places = freed.reduce(into: Set<UInt64>()) { $0.formUnion(queues[$1] ?? []) }
+    guard !freed.isEmpty else { return [] }
+    let places = freed.reduce(into: Set<UInt64>()) { $0.formUnion(queues[$1]) }
     freed = []
     var notices: [Notice] = []
     for place in places.sorted() {
@@ -307,41 +429,49 @@ public struct LatchTable: Sendable {
   private func isFree(_ claims: [Claim], for session: String, before place: UInt64) -> Bool {
     claims.allSatisfy { claim in
       let path = claim.resource.path
-      let here = holders[path] ?? []
-      var isHeld = false
-      for token in here {
-        guard let one = held[token] else { continue }
-        if one.grant.session != session {
-          if one.conflicts(with: claim) { return false }
-        } else if one.covers(claim) {
-          isHeld = true
-        }
+      if holders.mayConflict(with: claim),
+        holders[path].contains(where: { token in
+          guard let one = held[token] else { return false }
+          return one.grant.session != session && one.conflicts(with: claim)
+        })
+      {
+        return false
       }
-      return isHeld
-        || !(queues[path] ?? []).contains { other in
+      guard queues.mayConflict(with: claim) else { return true }
+      return holds(claim, session)
+        || !queues[path].contains { other in
           guard other < place, let one = waiting[other] else { return false }
           return one.request.session != session && one.conflicts(with: claim)
         }
     }
   }
 
+  /// Whether a session has what a claim asks for.
+  private func holds(_ claim: Claim, _ session: String) -> Bool {
+    sessions[session]?.grants.values.contains { held[$0]?.covers(claim) == true } ?? false
+  }
+
   /// Whether a session holds one of the resources already, but not in a mode that is enough.
   private func strengthens(_ claims: [Claim], of session: String) -> Bool {
-    claims.contains { claim in
-      let own = (holders[claim.resource.path] ?? []).compactMap { held[$0] }
-        .filter { $0.grant.session == session }
-      return !own.contains { $0.covers(claim) }
+    let own = (sessions[session]?.grants.values).map { $0.compactMap { held[$0] } } ?? []
+    if own.isEmpty { return false }
+    return claims.contains { claim in
+      !own.contains { $0.covers(claim) }
         && own.contains {
           $0.claims.contains { $0.resource == claim.resource && !$0.mode.isIntention }
         }
     }
   }
 
-  private func holders(against claims: [Claim], except session: String) -> Set<String> {
+  /// The sessions in whose names something is held in the way of some claims.
+  private func holders(
+    against claims: [Claim], except session: String, evenEnding: Bool
+  ) -> Set<String> {
     var names: Set<String> = []
-    for claim in claims {
-      for token in holders[claim.resource.path] ?? [] {
-        guard let one = held[token], one.grant.session != session, one.conflicts(with: claim)
+    for claim in claims where holders.mayConflict(with: claim) {
+      for token in holders[claim.resource.path] {
+        guard let one = held[token], evenEnding || !one.isEnding, one.grant.session != session,
+          one.conflicts(with: claim)
         else { continue }
         names.insert(one.grant.session)
       }
@@ -354,34 +484,54 @@ public struct LatchTable: Sendable {
     let grant = Grant(
       token: lastToken, session: request.session, request: request.id, wishes: request.wishes)
     keep(Held(grant: grant, claims: claims))
+    unsaved.held.insert(grant.token)
     return grant
   }
 
   private mutating func keep(_ one: Held) {
-    held[one.grant.token] = one
-    for claim in one.claims { holders[claim.resource.path, default: []].insert(one.grant.token) }
-    if one.lingersUntil == nil { sessions[one.grant.session]?.grants.insert(one.grant.token) }
+    let grant = one.grant
+    held[grant.token] = one
+    holders.insert(grant.token, one.claims)
+    if one.lingersUntil == nil, !one.isEnding {
+      sessions[grant.session]?.grants[grant.request] = grant.token
+    } else {
+      remains[grant.session, default: []].insert(grant.token)
+    }
   }
 
   /// Has a session hold again what it held before a restart.
-  mutating func restore(_ grant: Grant, lingersUntil: Duration?) {
-    keep(Held(grant: grant, claims: Claim.claims(of: grant.wishes), lingersUntil: lingersUntil))
-  }
-
-  @discardableResult private mutating func removeHeld(_ token: UInt64) -> Held? {
-    let one = drop(token)
-    if let one { log.add(.released(one.grant)) }
-    return one
-  }
-
-  @discardableResult private mutating func drop(_ token: UInt64) -> Held? {
-    guard let one = held.removeValue(forKey: token) else { return nil }
-    for claim in one.claims {
-      Self.remove(token, at: claim.resource.path, from: &holders)
-      freed.insert(claim.resource.path)
+  mutating func restore(_ one: Held) {
+    keep(one)
+    if let end = one.lingersUntil { plan(.lingering(one.grant.token), at: end) }
+    for (number, until) in one.entries {
+      if let until { plan(.entry(one.grant.token, number), at: until) }
     }
-    sessions[one.grant.session]?.grants.remove(token)
-    return one
+  }
+
+  /// Gives up what is held by a token: now, or once nobody is inside any more.
+  private mutating func removeHeld(_ token: UInt64) {
+    guard let one = held[token] else { return }
+    guard one.entries.isEmpty else {
+      held[token]?.isEnding = true
+      held[token]?.lingersUntil = nil
+      sessions[one.grant.session]?.grants[one.grant.request] = nil
+      remains[one.grant.session, default: []].insert(token)
+      unsaved.held.insert(token)
+      return
+    }
+    drop(token)
+    log.add(.released(one.grant))
+  }
+
+  private mutating func drop(_ token: UInt64) {
+    guard let one = held.removeValue(forKey: token) else { return }
+    holders.remove(token, one.claims)
+    for claim in one.claims { freed.insert(claim.resource.path) }
+    let (name, request) = (one.grant.session, one.grant.request)
+    if sessions[name]?.grants[request] == token { sessions[name]?.grants[request] = nil }
+    remains[name]?.remove(token)
+    if remains[name]?.isEmpty == true { remains[name] = nil }
+    unsaved.held.insert(token)
   }
 
   /// Has a request wait no more that is not granted.
@@ -393,24 +543,19 @@ public struct LatchTable: Sendable {
 
   private mutating func removeWaiting(_ place: UInt64) {
     guard let one = waiting.removeValue(forKey: place) else { return }
-    for claim in one.claims {
-      Self.remove(place, at: claim.resource.path, from: &queues)
-      freed.insert(claim.resource.path)
-    }
-    sessions[one.request.session]?.waiting.remove(place)
-  }
-
-  private static func remove(
-    _ number: UInt64, at path: [String], from index: inout [[String]: Set<UInt64>]
-  ) {
-    index[path]?.remove(number)
-    if index[path]?.isEmpty == true { index[path] = nil }
+    queues.remove(place, one.claims)
+    for claim in one.claims { freed.insert(claim.resource.path) }
+    sessions[one.request.session]?.waiting[one.request.id] = nil
   }
 
   // MARK: Deadlocks
 
   /// Sessions of which each waits for the next, from one on back to it; nil when there are none.
   private func cycle(from start: String) -> [String]? {
+    // Nobody can wait for one that holds nothing and stands in the queue once, at its end.
+    guard let session = sessions[start], !session.grants.isEmpty || session.waiting.count > 1 else {
+      return nil
+    }
     var cameFrom: [String: String] = [:]
     var open = [start]
     while let name = open.popLast() {
@@ -434,11 +579,13 @@ public struct LatchTable: Sendable {
   /// The sessions that something a session waits for is in the hands of, or asked for earlier by.
   private func blockers(of name: String) -> Set<String> {
     var names: Set<String> = []
-    for place in sessions[name]?.waiting ?? [] {
+    for place in sessions[name]?.waiting.values.map(\.self) ?? [] {
       guard let one = waiting[place] else { continue }
-      names.formUnion(holders(against: one.claims, except: name))
+      // What is given up already ends without anything that its session may wait for.
+      names.formUnion(holders(against: one.claims, except: name, evenEnding: false))
       for claim in one.claims {
-        for other in queues[claim.resource.path] ?? [] where other < place {
+        guard queues.mayConflict(with: claim) else { continue }
+        for other in queues[claim.resource.path] where other < place {
           guard let earlier = waiting[other], earlier.request.session != name,
             earlier.conflicts(with: claim)
           else { continue }
@@ -456,11 +603,28 @@ extension LatchTable {
   /// What all sessions hold now, by token. What a lost session held is among it during its lock delay.
   public var grants: [Grant] { held.values.map(\.grant).sorted { $0.token < $1.token } }
 
+  /// The session that holds something by a token.
+  public func holder(of token: UInt64) -> String? { held[token]?.grant.session }
+
   /// The requests that wait, in the order of the queue.
   public var queue: [Request] { waiting.sorted { $0.key < $1.key }.map(\.value.request) }
 
   /// The names of all sessions.
   public var sessionNames: [String] { sessions.keys.sorted() }
+
+  /// How many sessions, grants and waiting requests there are.
+  public var counts: (sessions: Int, grants: Int, waiting: Int) {
+    (sessions.count, held.count, waiting.count)
+  }
+
+  /// What a session is; nil when there is none of that name.
+  public func session(_ name: String) -> SessionState? {
+    sessions[name].map {
+      SessionState(
+        name: name, owner: $0.owner, timeToLive: $0.timeToLive, lockDelay: $0.lockDelay,
+        deadline: $0.deadline)
+    }
+  }
 
   /// The number of the last change.
   public var revision: UInt64 { log.revision }
@@ -471,10 +635,20 @@ extension LatchTable {
 
   /// Whether a session holds something by that token now: the check that whoever writes asks for.
   public func isHeld(_ token: UInt64, at time: Duration) -> Bool {
-    guard let one = held[token], one.lingersUntil == nil,
+    guard let one = held[token], one.lingersUntil == nil, !one.isEnding,
       let session = sessions[one.grant.session]
     else { return false }
     return session.deadline > time
+  }
+}
+
+extension Grant {
+  /// Whether it holds something exclusive of a path: all of it, or something inside.
+  func allowsChange(of path: [String]) -> Bool {
+    wishes.contains { wish in
+      let own = wish.resource.path
+      return wish.mode == .exclusive && (own.starts(with: path) || path.starts(with: own))
+    }
   }
 }
 

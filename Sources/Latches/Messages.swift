@@ -28,6 +28,38 @@ public struct Grant: Hashable, Sendable, Codable {
   public var request: String
   /// What is held.
   public var wishes: [Wish]
+
+  /// Makes a grant.
+  public init(token: UInt64, session: String, request: String, wishes: [Wish]) {
+    self.token = token
+    self.session = session
+    self.request = request
+    self.wishes = wishes
+  }
+}
+
+/// A change that has begun of what is held by a token, and not ended.
+public struct Entry: Hashable, Sendable {
+  /// The token of the grant.
+  public var token: UInt64
+  /// Tells it from other entries.
+  public var number: UInt64
+
+  /// Makes an entry.
+  public init(token: UInt64, number: UInt64) {
+    self.token = token
+    self.number = number
+  }
+}
+
+/// What can be seen of a session.
+public struct SessionState: Hashable, Sendable {
+  public var name: String
+  public var owner: String
+  public var timeToLive: Duration
+  public var lockDelay: Duration
+  /// When it is lost if it is not kept alive.
+  public var deadline: Duration
 }
 
 /// The answer to a request.
@@ -65,6 +97,8 @@ public enum LatchError: Error, Hashable, Sendable {
   case sessionExists(String)
   /// The session holds nothing by that token.
   case notHeld(UInt64)
+  /// What is held by the token does not allow to change a path.
+  case notCovered(UInt64, [String])
   /// It waited for as long as it was willing to.
   case timedOut
   /// The request was given up, or its grant released, before it was sent again.
@@ -82,14 +116,26 @@ public enum LatchError: Error, Hashable, Sendable {
 public struct Limits: Hashable, Sendable {
   /// Sessions at a time.
   public var sessionCount = 10_000
+  /// Sessions of one owner at a time.
+  public var ownerSessionCount = 5_000
   /// Grants and waiting requests of one session.
   public var requestCount = 1_000
   /// Wishes of one request.
   public var wishCount = 1_000
+  /// Entries of one grant at a time.
+  public var entryCount = 100
+  /// Requests of a session that are over and still known to be.
+  public var finishedCount = 256
+  /// Bytes of the name of a session or a request.
+  public var nameByteCount = 256
+  /// Bytes of all names and keys of a resource.
+  public var resourceByteCount = 4_096
   /// Changes that those who watch can still be told.
   public var eventCount = 10_000
   /// How long a session may last without being kept alive.
   public var longestLife = Duration.seconds(3600)
+  /// How long somebody outside this process may stay inside a grant.
+  public var longestEntry = Duration.seconds(60)
 
   /// The defaults.
   public init() {}

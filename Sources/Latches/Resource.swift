@@ -15,6 +15,10 @@ public struct Resource: Hashable, Sendable, Codable {
     self.keys = keys
   }
 
+  var byteCount: Int {
+    path.reduce(0) { $0 + $1.utf8.count } + (keys?.lower.count ?? 0) + (keys?.upper?.count ?? 0)
+  }
+
   /// Why there cannot be such a resource; nil when there can.
   var problem: String? {
     guard (1...Self.maximumDepth).contains(path.count) else {

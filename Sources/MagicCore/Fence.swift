@@ -6,12 +6,25 @@ public protocol Fence: Sendable {
   /// - Parameters:
   ///   - token: the fencing token of the grant.
   ///   - tables: what is about to be changed.
-  /// - Returns: a number for ``leave(_:)``.
   /// - Throws: ``EngineError`` when the token is stale, or the grant does not allow the change.
-  func enter(_ token: UInt64, changing tables: Set<TableReference>) async throws -> UInt64
+  func enter(_ token: UInt64, changing tables: Set<TableReference>) async throws -> FenceEntry
 
   /// Ends what ``enter(_:changing:)`` began.
-  func leave(_ entry: UInt64) async
+  func leave(_ entry: FenceEntry) async
+}
+
+/// What ``Fence/enter(_:changing:)`` began.
+public struct FenceEntry: Hashable, Sendable {
+  /// A number that the fence knows it by.
+  public var id: UInt64
+  /// When it ends by itself: nothing may be published after that. nil for never.
+  public var deadline: ContinuousClock.Instant?
+
+  /// Makes an entry.
+  public init(id: UInt64, deadline: ContinuousClock.Instant?) {
+    self.id = id
+    self.deadline = deadline
+  }
 }
 
 /// The fencing tokens under which something is changed.
@@ -45,8 +58,8 @@ public struct Fencing: Sendable {
   ///
   /// - Returns: for ``leave(_:)``.
   /// - Throws: ``EngineError`` when a token is stale.
-  public func enter() async throws -> [UInt64] {
-    var entries: [UInt64] = []
+  public func enter() async throws -> [FenceEntry] {
+    var entries: [FenceEntry] = []
     do {
       for (token, tables) in tables.sorted(by: { $0.key < $1.key }) {
         entries.append(try await fence.enter(token, changing: tables))
@@ -59,7 +72,7 @@ public struct Fencing: Sendable {
   }
 
   /// Ends what ``enter()`` began.
-  public func leave(_ entries: [UInt64]) async {
+  public func leave(_ entries: [FenceEntry]) async {
     for entry in entries { await fence.leave(entry) }
   }
 

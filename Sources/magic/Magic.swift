@@ -11,14 +11,20 @@ struct Magic: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self,
-      StatusCommand.self, SnapshotCommand.self,
-      VerifyCommand.self, BinlogCommand.self, PasswordCommand.self,
+      StatusCommand.self, SnapshotCommand.self, VerifyCommand.self, BinlogCommand.self,
+      LatchCommand.self, PasswordCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line on stderr.
   static func main() async {
     do {
-      var command = try parseAsRoot()
+      var arguments = Array(CommandLine.arguments.dropFirst())
+      let inner = LatchRunCommand.takeCommand(from: &arguments)
+      var command = try parseAsRoot(arguments)
+      if var run = command as? LatchRunCommand {
+        run.command = inner ?? []
+        command = run
+      }
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {

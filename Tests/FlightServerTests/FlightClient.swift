@@ -3,6 +3,7 @@ import Foundation
 import GRPCCore
 import GRPCInProcessTransport
 import MagicAPI
+import ProtobufCoding
 import SwiftProtobuf
 
 @testable import FlightServer

@@ -3,6 +3,7 @@ import Foundation
 import GRPCCore
 import MagicAPI
 import MagicCore
+import ProtobufCoding
 import SwiftProtobuf
 import Testing
 

@@ -51,7 +51,9 @@ private func problem(in latches: LatchTable) -> String? {
     let claims = Claim.claims(of: request.wishes)
     let ahead = latches.queue[..<place].filter { $0.session != request.session }.map(\.wishes)
     let others = grants.filter { $0.session != request.session }.map(\.wishes)
-    let own = grants.filter { $0.session == request.session }.flatMap {
+    let own = grants.filter {
+      $0.session == request.session && latches.held[$0.token]?.isEnding == false
+    }.flatMap {
       Claim.claims(of: $0.wishes)
     }
     let isBlocked = claims.contains { claim in
@@ -72,7 +74,10 @@ private func problem(in latches: LatchTable) -> String? {
     let blocks = { (wishes: [Wish]) in
       Claim.claims(of: wishes).contains { one in claims.contains { $0.conflicts(with: one) } }
     }
-    let holders = grants.filter { $0.session != request.session && blocks($0.wishes) }
+    let holders = grants.filter {
+      $0.session != request.session && blocks($0.wishes)
+        && latches.held[$0.token]?.isEnding == false
+    }
     let ahead = latches.queue[..<place].filter {
       $0.session != request.session && blocks($0.wishes)
     }
@@ -109,6 +114,10 @@ private struct Simulation {
   private(set) var grantCount = 0
   private(set) var broken: String?
   private var sent: [Request] = []
+  /// What a store would hold that is told every change.
+  private var stored = LatchSnapshot()
+  /// Those who are inside, what they change, and until when.
+  private var entered: [(entry: Entry, wishes: [Wish], until: Duration?)] = []
 
   init(seed: UInt64, _ pattern: Pattern) {
     random = seed
@@ -154,7 +163,7 @@ private struct Simulation {
     }
     let sessions = latches.sessionNames
     do {
-      switch number(20) {
+      switch number(22) {
       case _ where sessions.count < 3, 0 where sessions.count < 12:
         nextName += 1
         let life = pattern == .lossy ? 1 + number(3) : 5 + number(30)
@@ -179,6 +188,19 @@ private struct Simulation {
         // A message comes a second time, or much too late.
         if sent.isEmpty { return }
         acquire(sent[number(sent.count)])
+      case 20:
+        guard
+          let grant = latches.grants.last(where: { $0.wishes.contains { $0.mode == .exclusive } }),
+          let wish = grant.wishes.first(where: { $0.mode == .exclusive })
+        else { return }
+        let until = number(2) == 0 ? nil : now + .milliseconds(1 + number(2000))
+        let (entry, notices) = try latches.enter(
+          grant.token, changing: [wish.resource.path], until: until, at: now)
+        note(notices)
+        entered.append((entry, grant.wishes, until))
+      case 21:
+        if entered.isEmpty { return }
+        note(latches.leave(entered.remove(at: number(entered.count)).entry, at: now))
       case 9...13:
         let grants = latches.grants
         if grants.isEmpty { return }
@@ -195,7 +217,34 @@ private struct Simulation {
     } catch {
       // Refused, as it may be.
     }
-    broken = broken ?? problem(in: latches)
+    broken = broken ?? problem(in: latches) ?? problemOfEntries() ?? problemOfStorage()
+  }
+
+  /// What somebody changes stays held, whatever becomes of its session.
+  private mutating func problemOfEntries() -> String? {
+    entered.removeAll { one in one.until.map { $0 <= now } ?? false }
+    let held = Set(latches.grants.map(\.token))
+    return entered.first { !held.contains($0.entry.token) }.map { "\($0) is inside what is free" }
+  }
+
+  /// What is stored change by change is what there is; and a table that goes on with it has the same.
+  private mutating func problemOfStorage() -> String? {
+    let changes = latches.takeChanges()
+    if number(10) == 0 {
+      // They could not be stored.
+      latches.putBack(changes)
+      return nil
+    }
+    stored.apply(changes)
+    let snapshot = latches.snapshot
+    if stored.held != snapshot.held { return "\(stored.held) is stored, and \(snapshot.held) is" }
+    if stored.sessions.mapValues(\.deadline) != snapshot.sessions.mapValues(\.deadline) {
+      return "\(stored.sessions) are stored, and \(snapshot.sessions) are"
+    }
+    guard number(50) == 0 else { return nil }
+    let again = LatchTable(from: stored, at: now, isSameClock: true).snapshot
+    return again.held == snapshot.held && again.lastToken == snapshot.lastToken
+      ? nil : "\(again) is not \(snapshot)"
   }
 
   private mutating func acquire(_ request: Request) {

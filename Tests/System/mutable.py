@@ -80,7 +80,7 @@ class Connection:
 class Server(Magic):
     """`magic serve` on a data folder of its own, and on its socket only."""
 
-    CLOSED = ("--http", "none", "--flight", "none")
+    CLOSED = ("--http", "none", "--flight", "none", "--latch", "none")
 
     def __init__(self):
         super().__init__()

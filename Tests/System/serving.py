@@ -35,7 +35,7 @@ class Service(Server):
         earlier = len(self.output())
         self.process = spawn(
             [MAGIC, "serve", "--data", self.data, "--flight", "127.0.0.1:0",
-             "--http", "127.0.0.1:0", *self.options],
+             "--http", "127.0.0.1:0", "--latch", "127.0.0.1:0", *self.options],
             self.log, env=self.environment)
         self.flight = self._port("Flight SQL", earlier)
         self.http_port = self._port("HTTP", earlier)

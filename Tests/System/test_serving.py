@@ -127,7 +127,8 @@ class AddressTests(unittest.TestCase):
     def refused(self, *options, environment=None):
         service = Magic()
         self.addCleanup(service.stop)
-        result = service.run("serve", "--data", service.data, *options, check=False, timeout=30)
+        result = service.run(
+            "serve", "--data", service.data, "--latch", "none", *options, check=False, timeout=30)
         self.assertNotEqual(result.returncode, 0)
         return result.stderr
 

@@ -214,6 +214,7 @@ private struct CommitRun {
       try await write(changes, &counts, generations, commit: commit, on: connection)
       try await storeTokens(changes, counts, newTables, commit: commit, on: connection)
       if !newTables.isEmpty { try await intent(newTables, commit).write(all.intentPath) }
+      try storage.checkFence(of: commit)
     } catch {
       await takeBack(commit, generations, newTables, because: error)
       throw error

@@ -222,6 +222,7 @@ actor MutableTable {
     try await Task {
       do {
         try await write(append, of: rows, on: connection)
+        try storage.checkFence(of: append.commit)
       } catch {
         await storage.takeBack(append.commit, from: ["\(append.young)"], because: error)
         throw error
@@ -335,6 +336,12 @@ actor MutableTable {
     let commit = try await storage.beginCommit()
     do {
       try await addGeneration(of: stage, from: commit, on: connection)
+      do {
+        try storage.checkFence(of: commit)
+      } catch {
+        await removeGeneration(from: commit, on: connection)
+        throw error
+      }
     } catch {
       await storage.abandon(commit)
       throw error

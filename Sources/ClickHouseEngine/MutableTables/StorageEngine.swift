@@ -23,7 +23,7 @@ final class StorageEngine: Sendable {
   private let retired = Mutex<[Retired]>([])
   private let lastStage = Atomic<UInt64>(0)
   /// The commits that have entered with fencing tokens.
-  private let fenced = Mutex<[UInt64: (Fencing, [UInt64])]>([:])
+  private let fenced = Mutex<[UInt64: (fencing: Fencing, entries: [FenceEntry])]>([:])
 
   init(engine: any Engine, registry: ReaderRegistry, sequencer: CommitSequencer) {
     self.engine = engine
@@ -56,6 +56,18 @@ final class StorageEngine: Sendable {
     } catch {
       await fencing.leave(entries)
       throw error
+    }
+  }
+
+  /// Refuses to publish a commit that took so long that others may hold what its tokens did.
+  ///
+  /// - Throws: ``EngineError``; the commit is to be taken back.
+  func checkFence(of commit: UInt64) throws {
+    let entries = fenced.withLock { $0[commit]?.entries } ?? []
+    let now = ContinuousClock.now
+    if entries.contains(where: { $0.deadline.map { $0 <= now } ?? false }) {
+      throw EngineError(
+        message: "the change took longer than its latch can be kept for it, and was not made")
     }
   }
 

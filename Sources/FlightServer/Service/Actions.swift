@@ -1,5 +1,6 @@
 import Foundation
 import MagicAPI
+import ProtobufCoding
 import SwiftProtobuf
 
 /// What DoAction does.

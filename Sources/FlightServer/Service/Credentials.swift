@@ -30,7 +30,7 @@ extension Credentials.Proof {
   /// Reads an `authorization` header.
   ///
   /// - Throws: ``APIError`` of kind `unauthenticated` when it has another form.
-  init(authorization header: String) throws(APIError) {
+  public init(authorization header: String) throws(APIError) {
     let parts = header.split(separator: " ", maxSplits: 1)
     if parts.count == 2, parts[0].lowercased() == "bearer" {
       self = .token(String(parts[1]))

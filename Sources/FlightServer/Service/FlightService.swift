@@ -2,6 +2,7 @@ import Foundation
 import GRPCCore
 import Logging
 import MagicAPI
+import ProtobufCoding
 import SwiftProtobuf
 
 /// Serves Arrow Flight and Flight SQL over what a program may ask of Magic.

@@ -2,6 +2,7 @@ import Arrow
 import Foundation
 import MagicAPI
 import MagicCore
+import ProtobufCoding
 import SwiftProtobuf
 
 /// A statement to be run when its ticket is redeemed. Everything that it needs is in the ticket, so

@@ -2,6 +2,7 @@ import Arrow
 import GRPCCore
 import GatheringTransport
 import NIOCore
+import ProtobufCoding
 import SwiftProtobuf
 
 /// A message of a stream of rows on its way to a client: `FlightData` of the protocol.

@@ -3,6 +3,7 @@ import FlightServer
 import Foundation
 import GatheringTransport
 import HTTPServer
+import LatchService
 import LocalDatabase
 import Logging
 import MagicAPI
@@ -15,7 +16,7 @@ import TLSCertificates
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serve a data folder over Arrow Flight SQL and HTTP.",
+    abstract: "Serve a data folder over Arrow Flight SQL and HTTP, and latches.",
     discussion: """
       Answers Arrow Flight SQL clients (Python, ADBC, JDBC), ClickHouse's HTTP clients, and the \
       other commands given the same --data. With --source it follows a MySQL or MariaDB server in \
@@ -34,9 +35,20 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: "The URI at which remote Flight clients reach this server; repeatable.")
   var advertise: [String] = []
 
+  @Option(help: "Where clients of the latches connect: HOST:PORT, port 0 for any, or none.")
+  var latch = ListenAddress(host: "127.0.0.1", port: 32011)
+
+  @Option(
+    help: """
+      Where latches are kept: file, in the data folder, or etcd://HOST:PORT[,HOST:PORT…], for several \
+      servers.
+      """)
+  var latchStore = LatchStoreAddress.file
+
   @OptionGroup(title: "Access") var access: AccessOptions
   @OptionGroup(title: "Limits") var limits: LimitOptions
   @OptionGroup(title: "Replication") var writer: WriterOptions
+  @OptionGroup(title: "Latches of several servers") var latchNodes: LatchNodeOptions
   @OptionGroup var logging: LogOptions
 
   func run() async throws {
@@ -44,13 +56,17 @@ struct ServeCommand: AsyncParsableCommand {
     // What is measured asks for its metrics when it is made, so this comes first.
     let metrics = Metrics.start()
     let guardian = try access.makeGuard(
-      of: [("--http", http), ("--flight", flight)], logger: logger)
+      of: [("--http", http), ("--flight", flight), ("--latch", latch)], logger: logger)
     let folder = try DataFolder(creating: data.path)
+    let lock = try folder.lock()
+    let latches = try latchNodes.makeNode(
+      folder: folder.path, store: latchStore, listen: latch,
+      usesTLS: guardian.certificates != nil, logger: logger)
     let served = try await ServedFolder(
-      folder, lock: try folder.lock(), limits: limits.makeLimits(),
-      diskReserve: limits.diskReserve, keepsQueryLog: true, logger: logger)
+      folder, lock: lock, limits: limits.makeLimits(), diskReserve: limits.diskReserve,
+      fence: LatchFence(latches), keepsQueryLog: true, logger: logger)
     do {
-      try await serve(served, guardian, metrics, logger)
+      try await serve(served, latches, guardian, metrics, logger)
     } catch {
       await served.close()
       throw error
@@ -59,10 +75,14 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   private func serve(
-    _ served: ServedFolder, _ guardian: Guard, _ metrics: PrometheusRegistry, _ logger: Logger
+    _ served: ServedFolder, _ latches: LatchNode, _ guardian: Guard,
+    _ metrics: PrometheusRegistry, _ logger: Logger
   ) async throws {
     // Later services stop first, so what the servers need outlives them.
-    var services: [any Service] = [guardian, APIService(api: served.api)]
+    var services: [any Service] = [
+      guardian, makeLatchServer(latches, listen: latch, guardian, logger: logger),
+      APIService(api: served.api),
+    ]
     var contents = served.contents
     contents.authenticator = guardian.authenticator
     contents.metrics = { metrics.text() }

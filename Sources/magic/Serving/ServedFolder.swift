@@ -3,6 +3,7 @@ import HTTPServer
 import LocalDatabase
 import Logging
 import MagicAPI
+import MagicCore
 import Replication
 import ServiceLifecycle
 
@@ -19,7 +20,7 @@ struct ServedFolder {
   /// Opens a folder, which the caller has locked.
   init(
     _ folder: DataFolder, lock: FolderLock, limits: MagicAPI.Limits = .init(),
-    diskReserve: ByteCount, keepsQueryLog: Bool, logger: Logger
+    diskReserve: ByteCount, fence: (any Fence)? = nil, keepsQueryLog: Bool, logger: Logger
   ) async throws {
     self.folder = folder
     self.limits = limits
@@ -28,7 +29,8 @@ struct ServedFolder {
     disk = DiskReserve(path: folder.path, byteCount: UInt64(diskReserve.bytes))
     open = try await OpenFolder(folder, lock: lock, logger: logger)
     api = MagicAPI(
-      database: open.statements, limits: limits, disk: disk, keepsQueryLog: keepsQueryLog,
+      database: open.statements, limits: limits, disk: disk, fence: fence,
+      keepsQueryLog: keepsQueryLog,
       logger: logger)
     do {
       try await api.prepare()

@@ -1,0 +1,309 @@
+public import EtcdClient
+import Foundation
+import GRPCCore
+public import Latches
+public import Logging
+import SwiftProtobuf
+import Synchronization
+
+/// Keeps latches in an etcd cluster, for several nodes of which one serves.
+///
+/// The node that serves holds a key with a lease of etcd's. Whatever it stores is stored only while that
+/// key is its own, in one transaction with the comparison; and it answers nothing once its lease may be over
+/// by its own clock. `docs/latches.md` tells why that is enough.
+public final class EtcdStore: LatchStore {
+  private struct Term {
+    /// The lease, and when the key was made that holds it.
+    var lease: Int64
+    var keyRevision: Int64
+    /// When the lease may be over.
+    var end: Duration
+    /// What was stored last, and by which revision of etcd.
+    var counters: StoredCounters
+    var countersRevision: Int64
+  }
+
+  private let etcd: EtcdClient
+  private let leader: StoredLeader
+  private let logger: Logger
+  private let term = Mutex<Term?>(nil)
+
+  /// How long a node may be silent before another one takes over.
+  private static let leaseSeconds: Int64 = 5
+  private static let timeout = Duration.seconds(2)
+  /// How many changes etcd takes at once; a server's default limit is 128.
+  private static let changesAtOnce = 100
+
+  /// Makes a store.
+  ///
+  /// - Parameters:
+  ///   - node: the name of this node.
+  ///   - address: where clients and other nodes reach it.
+  public init(
+    _ address: EtcdAddress, node: String, address nodeAddress: String, usesTLS: Bool,
+    authorityFile: String? = nil, logger: Logger
+  ) {
+    etcd = EtcdClient(address, authorityFile: authorityFile)
+    self.logger = logger
+    var leader = StoredLeader()
+    leader.node = node
+    leader.address = nodeAddress
+    leader.usesTls = usesTLS
+    leader.secret = (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }
+      .joined()
+    self.leader = leader
+  }
+
+  private func key(_ name: String) -> [UInt8] { Array("\(etcd.address.prefix)/\(name)".utf8) }
+
+  public var isLeading: Bool { term.withLock { $0.map { $0.end > bootTime() } ?? false } }
+
+  public var entryLimit: Duration? { .seconds(10) }
+
+  public nonisolated(nonsending) func sync() async throws {
+    // What is stored at all is stored by most members of the cluster.
+  }
+
+  // MARK: Taking over
+
+  public func begin(
+    _ onFollowing: @Sendable (Leader?) async -> Void
+  ) async throws -> Beginning {
+    while true {
+      try Task.checkCancellation()
+      do {
+        if let found = try await etcd.get(key("leader"), timeout: Self.timeout) {
+          let leader = try? StoredLeader(serializedBytes: found.value)
+          await onFollowing(
+            leader.map { Leader(address: $0.address, secret: $0.secret, usesTLS: $0.usesTls) })
+        } else if let beginning = try await takeOver() {
+          return beginning
+        }
+      } catch let error as RPCError {
+        logger.debug("etcd cannot be used: \(error)")
+        await onFollowing(nil)
+      }
+      try await Task.sleep(for: .milliseconds(300))
+    }
+  }
+
+  /// - Returns: nil when another node was faster.
+  private func takeOver() async throws -> Beginning? {
+    let start = bootTime()
+    let lease = try await etcd.grantLease(seconds: Self.leaseSeconds, timeout: Self.timeout)
+    var request = EtcdTxnRequest()
+    request.compare = [.created(key("leader"), at: 0)]
+    request.success = [.put(key("leader"), try leader.serializedBytes(), lease: lease.id)]
+    let response: EtcdTxnResponse
+    do {
+      response = try await etcd.transact(request, timeout: Self.timeout)
+    } catch {
+      // It may have been taken all the same; without its lease it goes.
+      try? await etcd.revokeLease(lease.id, timeout: Self.timeout)
+      throw error
+    }
+    guard response.succeeded else {
+      try? await etcd.revokeLease(lease.id, timeout: Self.timeout)
+      return nil
+    }
+    // Nobody else stores anything from here on.
+    do {
+      let (snapshot, counters, revision) = try await load()
+      let new = Term(
+        lease: lease.id, keyRevision: response.header.revision,
+        end: start + .seconds(lease.seconds), counters: counters, countersRevision: revision)
+      guard new.end > bootTime() else { return nil }
+      term.withLock { $0 = new }
+      return Beginning(snapshot: snapshot, isSameClock: false, secret: leader.secret)
+    } catch {
+      try? await etcd.revokeLease(lease.id, timeout: Self.timeout)
+      throw error
+    }
+  }
+
+  private func load() async throws -> (LatchSnapshot, StoredCounters, Int64) {
+    var snapshot = LatchSnapshot()
+    var counters = StoredCounters()
+    var revision: Int64 = 0
+    let start = key("state/")
+    for found in try await etcd.range(
+      from: start, to: start.dropLast() + [UInt8(ascii: "/") + 1], timeout: .seconds(30))
+    {
+      let name = String(decoding: found.key.dropFirst(start.count), as: UTF8.self)
+      do {
+        if name == "counters" {
+          counters = try StoredCounters(serializedBytes: found.value)
+          revision = found.modRevision
+        } else if name.hasPrefix("session/") {
+          let session = try StoredSession(serializedBytes: found.value)
+          snapshot.sessions[session.name] = session.session
+        } else if name.hasPrefix("held/") {
+          let held = try StoredHeld(serializedBytes: found.value).held()
+          snapshot.held[held.grant.token] = held
+        }
+      } catch {
+        throw LatchStoreError("the key \(name) of etcd makes no sense: \(error)")
+      }
+    }
+    // A batch that was stored in part: the session is over, and that of its grants was not told to anybody.
+    snapshot.held = snapshot.held.filter { _, held in
+      held.lingersUntil != nil || held.isEnding || snapshot.sessions[held.grant.session] != nil
+    }
+    snapshot.lastToken = counters.lastToken
+    snapshot.revision = counters.revision + 1 << 20
+    return (snapshot, counters, revision)
+  }
+
+  public func waitUntilDeposed() async throws {
+    while let current = term.withLock({ $0 }), current.end > bootTime() {
+      let start = bootTime()
+      do {
+        let seconds = try await etcd.keepLeaseAlive(
+          current.lease, timeout: min(Self.timeout, current.end - start))
+        if seconds == 0 { break }
+        term.withLock { term in
+          if term?.lease == current.lease { term?.end = start + .seconds(seconds) }
+        }
+        try await Task.sleep(for: .seconds(seconds) / 4)
+      } catch let error as RPCError {
+        logger.warning("etcd does not keep this node's lease alive: \(error.message)")
+        try await Task.sleep(for: .milliseconds(100))
+      }
+    }
+    term.withLock { $0 = nil }
+  }
+
+  public func end() async {
+    let lease = term.withLock { term in
+      defer { term = nil }
+      return term?.lease
+    }
+    // Another node takes over at once.
+    if let lease { try? await etcd.revokeLease(lease, timeout: .seconds(1)) }
+    etcd.close()
+  }
+
+  // MARK: Storing
+
+  public nonisolated(nonsending) func write(
+    _ changes: LatchChanges, at time: Duration
+  ) async throws {
+    // Keep-alives need not be known to the next leader, with which every lease has its whole time again;
+    // nor requests that are over, of which no late copy reaches another node than the one it was sent to.
+    var removals: [EtcdRequestOp] = []
+    var additions: [EtcdRequestOp] = []
+    for (name, session) in changes.sessions {
+      if let session {
+        additions.append(
+          .put(key("state/session/\(name)"), try StoredSession(name, session).serializedBytes()))
+      } else {
+        removals.append(.delete(key("state/session/\(name)")))
+      }
+    }
+    // What ends is stored first, so that a batch of which a part is stored gives nothing to two.
+    for (token, held) in changes.held {
+      if let held {
+        additions.append(.put(key("state/held/\(token)"), try StoredHeld(held).serializedBytes()))
+      } else {
+        removals.append(.delete(key("state/held/\(token)")))
+      }
+    }
+    let operations = removals + additions
+    // The changes are those of many calls: the cancellation of one does not end this.
+    try await Task {
+      var rest = operations[...]
+      repeat {
+        try await self.store(Array(rest.prefix(Self.changesAtOnce)), changes)
+        rest = rest.dropFirst(Self.changesAtOnce)
+      } while !rest.isEmpty
+    }.value
+  }
+
+  /// Stores some changes, if this node still serves; again, until that is known.
+  private func store(
+    _ operations: [EtcdRequestOp], _ changes: LatchChanges
+  ) async throws {
+    guard let current = term.withLock({ $0 }) else { throw DeposedError() }
+    var counters = current.counters
+    counters.lastToken = changes.lastToken
+    counters.revision = changes.revision
+    counters.batch += 1
+    var request = EtcdTxnRequest()
+    request.compare = [
+      .created(key("leader"), at: current.keyRevision),
+      .changed(key("state/counters"), at: current.countersRevision),
+    ]
+    request.success =
+      operations + [.put(key("state/counters"), try counters.serializedBytes())]
+    request.failure = [.get(key("leader")), .get(key("state/counters"))]
+    while true {
+      guard isLeading else { throw DeposedError() }
+      do {
+        let response = try await etcd.transact(request, timeout: Self.timeout)
+        var revision = response.header.revision
+        if !response.succeeded {
+          let found = response.responses.map { $0.responseRange.kvs.first }
+          let stored = try? found.last??.value.withUnsafeBytes {
+            try StoredCounters(serializedBytes: Array($0))
+          }
+          // An answer was lost, and what it told was that this is stored.
+          guard found.first??.createRevision == current.keyRevision, stored?.batch == counters.batch
+          else { throw DeposedError() }
+          revision = found.last??.modRevision ?? 0
+        }
+        term.withLock { term in
+          if term?.lease == current.lease {
+            term?.counters = counters
+            term?.countersRevision = revision
+          }
+        }
+        return
+      } catch let error as RPCError {
+        logger.warning("etcd does not store latches: \(error.message)")
+        try await Task.sleep(for: .milliseconds(100))
+      }
+    }
+  }
+}
+
+extension EtcdCompare {
+  /// That a key was made by a revision; 0 where there is none.
+  fileprivate static func created(_ key: [UInt8], at revision: Int64) -> EtcdCompare {
+    var compare = EtcdCompare()
+    compare.target = .create
+    compare.key = .init(key)
+    compare.createRevision = revision
+    return compare
+  }
+
+  /// That a key was changed last by a revision; 0 where there is none.
+  fileprivate static func changed(_ key: [UInt8], at revision: Int64) -> EtcdCompare {
+    var compare = EtcdCompare()
+    compare.target = .mod
+    compare.key = .init(key)
+    compare.modRevision = revision
+    return compare
+  }
+}
+
+extension EtcdRequestOp {
+  fileprivate static func put(_ key: [UInt8], _ value: Data, lease: Int64 = 0) -> EtcdRequestOp {
+    var operation = EtcdRequestOp()
+    operation.requestPut.key = .init(key)
+    operation.requestPut.value = value
+    operation.requestPut.lease = lease
+    return operation
+  }
+
+  fileprivate static func delete(_ key: [UInt8]) -> EtcdRequestOp {
+    var operation = EtcdRequestOp()
+    operation.requestDeleteRange.key = .init(key)
+    return operation
+  }
+
+  fileprivate static func get(_ key: [UInt8]) -> EtcdRequestOp {
+    var operation = EtcdRequestOp()
+    operation.requestRange.key = .init(key)
+    return operation
+  }
+}
