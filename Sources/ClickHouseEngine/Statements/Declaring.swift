@@ -12,7 +12,9 @@ extension MutableStatements {
 
   func declare(_ statement: Statement, _ text: SQLText) async throws -> Outcome {
     switch statement {
-    case .createMutableTable(let create): return try await run(create, text)
+    case .createMutableTable(let create):
+      guard let fencing = scope.context.fencing else { return try await run(create, text) }
+      return try await fencing.entered { try await run(create, text) }
     case .alter(let alter): return try await run(alter)
     case .truncate(let truncate):
       guard let name = truncate.names.first, let table = try ownTable(name) else { break }

@@ -34,7 +34,11 @@ extension StatementPath {
     // The engine stores block by block what it reads, so more than one block is set aside first.
     guard !file.isSmall, let name = insert.name, let inserted = InsertStatement(text),
       let target = try await stagedTarget(name, scope)
-    else { return try await scope.withSession { try await $0.run(text.statement) } }
+    else {
+      return try await fenced(context: scope.context) {
+        try await scope.withSession { try await $0.run(text.statement) }
+      }
+    }
     return try await insertStaged(inserted, into: target, scope)
   }
 
@@ -81,15 +85,19 @@ extension StatementPath {
         let rows = try await session.run(insert.rewritten(into: "\(stage)", columns: nil))
         if target.feedsViews {
           try await session.forgetSettings()
-          try await session.connection.execute(
-            "INSERT INTO \(target.name.quoted) SELECT * FROM \(stage)")
+          _ = try await fenced(context: scope.context) {
+            try await session.connection.execute(
+              "INSERT INTO \(target.name.quoted) SELECT * FROM \(stage)")
+          }
         }
         return rows
       }
       if !target.feedsViews {
-        try await storage.withConnection {
-          _ = try await $0.execute(
-            "ALTER TABLE \(target.name.quoted) ATTACH PARTITION ALL FROM \(stage)")
+        try await fenced(context: scope.context) {
+          try await storage.withConnection {
+            _ = try await $0.execute(
+              "ALTER TABLE \(target.name.quoted) ATTACH PARTITION ALL FROM \(stage)")
+          }
         }
       }
       await storage.discard(stage)

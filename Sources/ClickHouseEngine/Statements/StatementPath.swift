@@ -256,7 +256,7 @@ public struct StatementPath: Database {
   }
 
   /// Runs what the engine changes by itself, while nobody else can hold the latch of it.
-  private func fenced<Result: Sendable>(
+  func fenced<Result: Sendable>(
     context: StatementContext, _ body: () async throws -> Result
   ) async throws -> Result {
     guard let fencing = context.fencing else { return try await body() }
