@@ -17,6 +17,8 @@ extension StorageEngine {
     try await preserving(tables) {
       let commit = try await beginCommit()
       do {
+        // What changes names cannot be taken back.
+        try checkFence(of: commit)
         try await change()
       } catch {
         await abandon(commit)
