@@ -15,7 +15,8 @@ let package = Package(
     .library(
       name: "Decoders",
       targets: [
-        "Arrow", "Binlog", "ClickHouseEngine", "FlightServer", "HTTPServer", "MySQLSchema",
+        "Arrow", "Binlog", "ClickHouseEngine", "FlightServer", "HTTPServer", "LatchService",
+        "Latches", "MySQLSchema",
         "RowEncoding", "WireFormat",
       ]),
   ],
@@ -221,7 +222,13 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
-      name: "magic-bench", dependencies: ["Arrow", "Binlog", "MySQLSchema", "RowEncoding"],
+      name: "magic-bench",
+      dependencies: [
+        "Arrow", "Binlog", "LatchClient", "LatchService", "Latches", "MySQLSchema", "RowEncoding",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
       path: "Benchmarks/magic-bench", swiftSettings: swiftSettings),
     .target(
       name: "MagicADBC",

@@ -5,12 +5,23 @@ import Glibc
 import MySQLSchema
 import RowEncoding
 
-/// Measures the decoding of binlog files into Arrow batches, with nothing behind it:
-/// `magic-bench decode --schema DUMP FILE…`.
+/// Measures the decoding of binlog files into Arrow batches, with nothing behind it
+/// (`magic-bench decode --schema DUMP FILE…`), and latches beside etcd's locks
+/// (`magic-bench latch-load|latch-node|etcd-lock NAME=VALUE…`).
 @main
 struct MagicBench {
-  static func main() {
+  static func main() async {
     let arguments = CommandLine.arguments.dropFirst()
+    do {
+      switch arguments.first {
+      case "latch-load": return try await LatchLoad(arguments.dropFirst()).run()
+      case "latch-node": return try await NodeLoad(arguments.dropFirst()).run()
+      case "etcd-lock": return try await EtcdLoad(arguments.dropFirst()).run()
+      default: break
+      }
+    } catch {
+      fail("\(error)")
+    }
     guard arguments.count > 3, arguments.starts(with: ["decode", "--schema"]) else {
       fail("usage: magic-bench decode --schema DUMP FILE…")
     }

@@ -220,15 +220,13 @@ public actor LatchNode {
   public func open(
     _ name: String, timeToLive: Duration, lockDelay: Duration, resume: Bool, by caller: Principal
   ) async throws {
-    if resume, let session = table.session(name), session.owner == caller.user {
-      try await perform { table, time throws(LatchError) in
-        ((), try table.keepAlive(name, at: time))
-      }
-      return
-    }
+    let isKnown = resume && table.session(name)?.owner == caller.user
     try await perform { table, time throws(LatchError) in
-      let notices = try table.open(
-        name, owner: caller.user, timeToLive: timeToLive, lockDelay: lockDelay, at: time)
+      let notices =
+        isKnown
+        ? try table.keepAlive(name, at: time)
+        : try table.open(
+          name, owner: caller.user, timeToLive: timeToLive, lockDelay: lockDelay, at: time)
       return ((), notices)
     }
     // After a start of the machine this is how long leases may last that are not in the store.
@@ -237,7 +235,7 @@ public actor LatchNode {
     } catch {
       throw NodeError.notStored("\(error)")
     }
-    measures.opened.increment()
+    if !isKnown { measures.opened.increment() }
   }
 
   /// Lets a session's time run anew.

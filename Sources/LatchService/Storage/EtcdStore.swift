@@ -209,6 +209,7 @@ public final class EtcdStore: LatchStore {
       }
     }
     let operations = removals + additions
+    if operations.isEmpty, !changes.isEmpty { return }
     // The changes are those of many calls: the cancellation of one does not end this.
     try await Task {
       var rest = operations[...]

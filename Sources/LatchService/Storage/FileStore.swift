@@ -60,6 +60,10 @@ public final class FileStore: LatchStore {
         } catch let error as LatchStoreError {
           throw LatchStoreError("\(path): \(error)")
         }
+        // When the machine goes down, what was not on the disk yet may be missing in any order.
+        if let damage = contents.damage, contents.bootID == bootID {
+          throw LatchStoreError("\(path): \(damage)")
+        }
       }
       var beginning = contents.beginning(bootID: bootID, at: now, limits: limits)
       // Times of another clock mean nothing now; whole leases do.

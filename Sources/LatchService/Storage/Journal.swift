@@ -1,6 +1,6 @@
 import Foundation
 import LatchProtocol
-import Latches
+public import Latches
 import SwiftProtobuf
 import WireFormat
 
@@ -17,12 +17,14 @@ public enum Journal {
   /// What a journal tells.
   public struct Contents: Hashable, Sendable {
     var bootID = ""
-    var snapshot = LatchSnapshot()
+    public var snapshot = LatchSnapshot()
     /// When the last batch was stored.
-    var time = Duration.zero
+    public var time = Duration.zero
     var tokenLimit: UInt64 = 0
     /// Whether everything that was ever written to it is on the disk.
     var isComplete = false
+    /// What is wrong behind what could be read; nil where nothing is, or the last record is not whole.
+    public var damage: String?
     /// How many bytes of it are whole records.
     var byteCount = 0
   }
@@ -41,7 +43,7 @@ public enum Journal {
   /// Reads a journal. A last record that is not whole was being written when the process ended: it is
   /// left out, because nobody was told of what it says.
   ///
-  /// - Throws: ``LatchStoreError`` when it is none, or damaged.
+  /// - Throws: ``LatchStoreError`` when it is none, or not even its header can be read.
   public static func read(_ bytes: [UInt8]) throws -> Contents {
     guard bytes.starts(with: word) else { throw LatchStoreError("this is no file of latches") }
     var contents = Contents()
@@ -54,14 +56,16 @@ public enum Journal {
       guard crc32(Array(head.prefix(8)).span.bytes) == number(bytes, offset + 8) else {
         // A file that grew when the machine went down may end in zeros.
         if rest.allSatisfy({ $0 == 0 }) { break }
-        throw LatchStoreError("the record at byte \(offset) is damaged: its head is wrong")
+        contents.damage = "the record at byte \(offset) is damaged: its head is wrong"
+        break
       }
       let end = offset + headByteCount + Int(number(bytes, offset))
       guard end <= bytes.count else { break }
       let payload = Array(bytes[(offset + headByteCount)..<end])
       guard crc32(payload.span.bytes) == number(bytes, offset + 4) else {
         if end == bytes.count { break }
-        throw LatchStoreError("the record at byte \(offset) is damaged: its checksum is wrong")
+        contents.damage = "the record at byte \(offset) is damaged: its checksum is wrong"
+        break
       }
       do {
         if isFirst {
@@ -85,7 +89,7 @@ public enum Journal {
       isFirst = false
       offset = end
     }
-    guard !isFirst else { throw LatchStoreError("it has no header") }
+    guard !isFirst else { throw LatchStoreError(contents.damage ?? "it has no header") }
     contents.byteCount = offset
     return contents
   }
@@ -108,7 +112,7 @@ extension Journal.Contents {
     if bootID == self.bootID {
       return Beginning(snapshot: snapshot, isSameClock: true)
     }
-    if isComplete {
+    if isComplete, damage == nil {
       return Beginning(snapshot: snapshot, isSameClock: false)
     }
     // The machine went down with changes that may not have reached the disk. Who holds something that
@@ -119,9 +123,11 @@ extension Journal.Contents {
       + snapshot.held.values.flatMap { held in
         [held.lingersUntil.map { $0 - self.time }] + held.entries.values.map { $0 - self.time }
       }.compactMap(\.self)
+      // Of what is behind the damage, nothing is known.
+      + (damage == nil ? [] : [limits.longestLife * 2])
     snapshot.sessions = [:]
     snapshot.held = [:]
-    snapshot.lastToken = max(snapshot.lastToken, tokenLimit)
+    snapshot.lastToken = max(snapshot.lastToken, tokenLimit) + (damage == nil ? 0 : 1 << 40)
     snapshot.revision += 1 << 32
     return Beginning(
       snapshot: snapshot, isSameClock: false, grantsFrom: spans.max().map { time + $0 })
