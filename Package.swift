@@ -15,8 +15,8 @@ let package = Package(
     .library(
       name: "Decoders",
       targets: [
-        "Arrow", "Binlog", "ClickHouseEngine", "FlightServer", "HTTPServer", "LatchService",
-        "Latches", "MySQLSchema",
+        "Arrow", "Backup", "Binlog", "ClickHouseEngine", "FlightServer", "HTTPServer",
+        "LatchService", "Latches", "MySQLSchema",
         "RowEncoding", "WireFormat",
       ]),
   ],
@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "CArrowABI"),
     .target(name: "CLoader"),
     .systemLibrary(name: "CCrypt"),
+    .systemLibrary(name: "CCrypto"),
     .systemLibrary(name: "CDeflate"),
     .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb"),
     .systemLibrary(name: "CLZ4"),
@@ -148,6 +149,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     // L4
     .target(
+      name: "Backup", dependencies: ["CCrypto", "MagicCore", "Replication"],
+      swiftSettings: swiftSettings),
+    .target(
       name: "FlightServer",
       dependencies: [
         "Arrow", "GatheringTransport", "MagicAPI", "MagicCore", "ProtobufCoding", "WireFormat",
@@ -207,10 +211,9 @@ let package = Package(
     .executableTarget(
       name: "magic",
       dependencies: [
-        "Arrow", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "EtcdClient",
-        "FlightServer",
-        "GatheringTransport", "HTTPServer", "LatchClient", "LatchService", "Latches",
-        "LocalDatabase", "MagicAPI", "MagicClient",
+        "Arrow", "Backup", "Binlog", "CEdit", "CZlib", "ClickHouseEngine", "Compression",
+        "EtcdClient", "FlightServer", "GatheringTransport", "HTTPServer", "LatchClient",
+        "LatchService", "Latches", "LocalDatabase", "MagicAPI", "MagicClient",
         "MagicCore", "MySQLSchema", "MySQLSource", "PrometheusMetrics", "Replication",
         "RowEncoding", "TLSCertificates", "Threads", "UnixSocket", "WireFormat",
         .product(name: "CoreMetrics", package: "swift-metrics"),
@@ -258,6 +261,10 @@ let package = Package(
     .testTarget(
       name: "ArrowTests", dependencies: ["Arrow", "CArrowABI", "WireFormat"],
       exclude: ["sample.py"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "BackupTests",
+      dependencies: ["Backup", "Binlog", "MagicCore", "MySQLSchema", "Replication"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "BinlogTests", dependencies: ["Binlog", "TestSupport", "WireFormat"],
       swiftSettings: swiftSettings),

@@ -11,13 +11,13 @@ import sys
 
 # The levels of ARCHITECTURE.md. C modules and system libraries lie below all of them.
 LEVELS = {
-    "CArrowABI": -1, "CCrypt": -1, "CDeflate": -1, "CEdit": -1, "CLZ4": -1, "CLoader": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
+    "CArrowABI": -1, "CCrypt": -1, "CCrypto": -1, "CDeflate": -1, "CEdit": -1, "CLZ4": -1, "CLoader": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
     "Compression": 0, "Latches": 0, "PrometheusMetrics": 0, "ProtobufCoding": 0, "Threads": 0, "UnixSocket": 0, "WireFormat": 0,
     "Arrow": 1, "Binlog": 1, "EtcdClient": 1, "LatchProtocol": 1, "MySQLSchema": 1, "TLSCertificates": 1,
     "LatchClient": 2, "MagicCore": 2, "RowEncoding": 2,
     "ClickHouseEngine": 3, "GatheringTransport": 3, "MagicAPI": 3, "MySQLSource": 3,
     "Replication": 3,
-    "FlightServer": 4, "HTTPServer": 4, "LatchService": 4, "LocalDatabase": 4, "MagicClient": 4,
+    "Backup": 4, "FlightServer": 4, "HTTPServer": 4, "LatchService": 4, "LocalDatabase": 4, "MagicClient": 4,
     "MagicADBC": 5, "adbc_driver_magic": 6, "magic": 5, "magic-bench": 5,
     "TestSupport": 0,
 }  # fmt: skip

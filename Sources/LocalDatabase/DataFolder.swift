@@ -14,6 +14,9 @@ public struct DataFolder: Sendable {
   /// The engine's files.
   public var enginePath: String { path + "/engine" }
   private var lockPath: String { path + "/lock" }
+  /// There as long as the folder is being restored.
+  private var restoringPath: String { path + "/\(Self.restoringName)" }
+  private static let restoringName = "restoring"
 
   /// Takes an existing folder.
   ///
@@ -32,6 +35,31 @@ public struct DataFolder: Sendable {
     guard names.isEmpty || names.contains("lock") else {
       throw FolderError("'\(path)' is not a data folder: it holds other files")
     }
+    guard !names.contains(Self.restoringName) else {
+      throw FolderError(
+        "'\(path)' is being restored, or its restore did not end: remove the folder and restore "
+          + "the backup again")
+    }
+  }
+
+  /// Takes a new or empty folder for what a backup holds. Until ``endRestoring()`` nobody else can open
+  /// it, in this process or later ones.
+  public init(restoringTo path: String) throws {
+    if let names = try? FileManager.default.contentsOfDirectory(atPath: path), !names.isEmpty {
+      throw FolderError("'\(path)' is not empty: a backup is restored into a new folder")
+    }
+    try self.init(creating: path)
+    let marker = open(restoringPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard marker >= 0 else { throw SystemError("make \(restoringPath)") }
+    close(marker)
+    sync()
+  }
+
+  /// Makes everything in the folder durable, and lets it be opened from now on.
+  public func endRestoring() throws {
+    sync()
+    guard unlink(restoringPath) == 0 else { throw SystemError("remove \(restoringPath)") }
+    sync()
   }
 
   /// Takes a folder, making it if necessary.

@@ -46,6 +46,11 @@ public final class MagicAPI: Sendable {
     CallerService(api: self, caller: caller)
   }
 
+  /// What a snapshot of that name keeps, whoever's it is; nil when there is none.
+  public func pin(ofSnapshot name: String) -> CommitPin? {
+    snapshots.all.first { $0.name == name }?.value
+  }
+
   /// Makes the query log's table. To be called once, before ``run()``.
   ///
   /// - Throws: `EngineError`.

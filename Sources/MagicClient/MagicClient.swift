@@ -123,10 +123,10 @@ public final class MagicClient: StatementService {
 
   /// The answer to a POST request with a JSON body, such as to `/magic/v1/NAME`.
   ///
-  /// - Throws: ``MagicCore/EngineError`` or ``ClientError``, as ``run(_:format:)`` does.
+  /// - Throws: ``MagicAPI/APIError`` when the other side refuses, or ``ClientError``.
   public func post(_ path: String, body: [UInt8]) async throws -> [UInt8] {
     let answer = try await request(.POST, path, body: .bytes(ByteBuffer(bytes: body)))
-    try await answer.check { _, text in EngineError(message: text) }
+    try await answer.check { Self.error($1) }
     return try await answer.collect()
   }
 

@@ -168,7 +168,7 @@ extension MagicClient: MagicService {
   }
 
   /// The error that a body in JSON tells of.
-  private static func error(_ text: String) -> APIError {
+  static func error(_ text: String) -> APIError {
     guard let message = try? ErrorMessage(json: Array(text.utf8)) else {
       return APIError(.unavailable, "The other side is no Magic, it says: \(text.prefix(200))")
     }

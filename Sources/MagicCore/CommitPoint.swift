@@ -33,16 +33,19 @@ public final class CommitPin: Sendable {
   /// Whether the state stays what it is while tables are altered, renamed and dropped: then every
   /// statement that reads it enters by itself.
   public let isSnapshot: Bool
+  /// Grows from pin to pin: tells what was there before a snapshot, when nothing was committed since.
+  public let number: UInt64
   private let release: @Sendable () -> Void
 
   /// Makes a pin that calls `release` when it goes.
   public init(
     _ point: CommitPoint, tables: Set<TableReference>? = nil, isSnapshot: Bool = false,
-    release: @escaping @Sendable () -> Void
+    number: UInt64 = 0, release: @escaping @Sendable () -> Void
   ) {
     self.point = point
     self.tables = tables
     self.isSnapshot = isSnapshot
+    self.number = number
     self.release = release
   }
 

@@ -24,3 +24,8 @@ private func quoted(_ text: String, with quote: Unicode.Scalar) -> String {
   result.append(quote)
   return String(result)
 }
+
+extension TableReference {
+  /// The name as SQL writes it.
+  public var quoted: String { "\(quotedIdentifier(database)).\(quotedIdentifier(table))" }
+}

@@ -91,4 +91,22 @@ public struct Catalog: Hashable, Sendable, Codable {
 
   /// Removes a table for good.
   public mutating func remove(id: UInt64) { tables.removeAll { $0.id == id } }
+
+  /// The catalog of a copy that is made of some tables' rows at a checkpoint.
+  ///
+  /// It has no table that came after the checkpoint: the stream, or the next copy from the source, makes
+  /// those again. Nor has it one whose rows should be in the copy but are not.
+  ///
+  /// - Parameter stored: the tables whose rows as of the checkpoint are in the copy.
+  public func asOf(_ checkpoint: BinlogPosition, holding stored: Set<UInt64>) -> Catalog {
+    var catalog = self
+    catalog.tables.removeAll { table in
+      if let position = table.copyPosition {
+        return position > checkpoint || !stored.contains(table.id)
+      }
+      if case .stopped(_, let position) = table.state { return position > checkpoint }
+      return true
+    }
+    return catalog
+  }
 }

@@ -7,6 +7,8 @@ struct Publication: Sendable {
   /// Storage of tables that the source dropped and created anew.
   var removed: [TableDefinition]
   var created: [TableDefinition]
+  /// The catalog with it.
+  var latestCatalog: Catalog
   /// The catalog, when it changed.
   var catalog: Catalog?
   var batches: [(table: TableDefinition, batch: RecordBatch)]
@@ -30,7 +32,8 @@ extension TransactionAssembler {
     }
     if checkpoint.gtid != nil { checkpoint.gtids = gtids.description }
     let publication = Publication(
-      removed: removed, created: created, catalog: catalogChanged ? catalog : nil,
+      removed: removed, created: created, latestCatalog: catalog,
+      catalog: catalogChanged ? catalog : nil,
       batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,
       shown: isBetweenTransactions ? takeShown() : [])
     storedCatalog = catalog

@@ -65,6 +65,7 @@ public actor Replicator {
     self.unknownTables = unknownTables
     self.report = report
     catalog = try store.loadCatalog() ?? Catalog()
+    store.noteFirst(catalog)
     checkpoint = try await sink.checkpoint().map { try Checkpoint(decoding: $0) }
     lastPublication = clock.now
   }
@@ -337,6 +338,7 @@ public actor Replicator {
     if let changed = publication.catalog { try await store.save(changed) }
     if let checkpoint = publication.checkpoint {
       if !publication.batches.isEmpty || checkpoint != self.checkpoint {
+        store.note(publication.latestCatalog, publishedAt: checkpoint.position)
         try await sink.publish(publication.batches, checkpoint: checkpoint.encoded())
         self.checkpoint = checkpoint
       }

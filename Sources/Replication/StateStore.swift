@@ -1,4 +1,6 @@
+import Binlog
 import Foundation
+import Synchronization
 import Threads
 
 /// Keeps the catalog, and why replication ended, as files of a data folder.
@@ -7,8 +9,23 @@ import Threads
 /// either the old or the new one.
 public struct StateStore: Sendable {
   private let folder: URL
+  private let published = PublishedCatalogs()
 
   public init(folder: URL) { self.folder = folder }
+
+  /// The catalog as it was when a checkpoint was published, since this store was made. What is newer
+  /// than the checkpoint all the same is told by its position, see ``Catalog/asOf(_:holding:)``.
+  public func catalog(publishedAt position: BinlogPosition) throws -> Catalog {
+    try published.catalog(at: position) ?? loadCatalog() ?? Catalog()
+  }
+
+  /// Notes the catalog of a checkpoint that is about to be published.
+  func note(_ catalog: Catalog, publishedAt position: BinlogPosition) {
+    published.note(catalog, at: position)
+  }
+
+  /// Notes the catalog that is stored when a process begins to change it.
+  func noteFirst(_ catalog: Catalog) { published.noteFirst(catalog) }
 
   /// - Throws: ``ReplicationError`` when the file is damaged or of a newer version.
   public func loadCatalog() throws -> Catalog? {
@@ -93,5 +110,42 @@ public struct StateStore: Sendable {
 
   private static func failure(_ action: String, _ path: String) -> ReplicationError {
     ReplicationError(.dataFolder, "cannot \(action) \(path): \(String(cString: strerror(errno)))")
+  }
+}
+
+/// The catalogs of published checkpoints, for those who read an earlier one.
+private final class PublishedCatalogs: Sendable {
+  private struct State {
+    /// The one that was stored before the first publication.
+    var first: Catalog?
+    /// Those that differ from the one before, by the position of the first checkpoint that had them.
+    var later: [(position: BinlogPosition, catalog: Catalog)] = []
+  }
+
+  /// Snapshots that are older than so many changes of the catalog are rare, and find the oldest kept.
+  private static let countLimit = 1000
+
+  private let state = Mutex(State())
+
+  func noteFirst(_ catalog: Catalog) {
+    state.withLock { state in
+      if state.first == nil { state.first = catalog }
+    }
+  }
+
+  func note(_ catalog: Catalog, at position: BinlogPosition) {
+    state.withLock { state in
+      // What was noted for a publication that failed is read again.
+      state.later.removeAll { $0.position >= position }
+      guard (state.later.last?.catalog ?? state.first) != catalog else { return }
+      state.later.append((position, catalog))
+      if state.later.count > Self.countLimit { state.first = state.later.removeFirst().catalog }
+    }
+  }
+
+  func catalog(at position: BinlogPosition) -> Catalog? {
+    state.withLock { state in
+      state.later.last { $0.position <= position }?.catalog ?? state.first
+    }
   }
 }

@@ -47,7 +47,7 @@ extension TableSchema {
 
 extension ReplicatedTable {
   /// The table in the engine's terms.
-  var definition: TableDefinition {
+  public var definition: TableDefinition {
     TableDefinition(
       id: id, name: schema.reference, schema: TableEncoder.arrowSchema(for: schema),
       primaryKey: schema.primaryKey)

@@ -11,8 +11,8 @@ struct Magic: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self,
-      StatusCommand.self, SnapshotCommand.self, VerifyCommand.self, BinlogCommand.self,
-      LatchCommand.self, PasswordCommand.self,
+      StatusCommand.self, SnapshotCommand.self, BackupCommand.self, RestoreCommand.self,
+      VerifyCommand.self, BinlogCommand.self, LatchCommand.self, PasswordCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line on stderr.

@@ -67,4 +67,60 @@ import Testing
     #expect(throws: ReplicationError.self) { try store.loadCatalog() }
     #expect(throws: ReplicationError.self) { try Checkpoint(decoding: Array("{\"x\":".utf8)) }
   }
+
+  @Test func aCopyOfACheckpointHasOnlyWhatBelongsToIt() {
+    var catalog = Catalog()
+    let before = catalog.add(schema, state: .live, copyPosition: position(100))
+    let at = catalog.add(schema, state: .live, copyPosition: position(200))
+    let stoppedLater = catalog.add(
+      schema, state: .stopped(reason: "later", at: position(300)), copyPosition: position(100))
+    let refused = catalog.add(schema, state: .stopped(reason: "no key", at: position(150)))
+    let refusedLater = catalog.add(schema, state: .stopped(reason: "no key", at: position(250)))
+    let later = catalog.add(schema, state: .live, copyPosition: position(201))
+    let hidden = catalog.add(schema, state: .live, copyPosition: position(100))
+    catalog.add(schema, state: .copying)
+    let stored = Set([before, at, stoppedLater, refused, refusedLater, later].map(\.id))
+    let kept = catalog.asOf(position(200), holding: stored)
+    #expect(kept.tables.map(\.id) == [before, at, stoppedLater, refused].map(\.id))
+    #expect(!kept.tables.contains { $0.id == hidden.id })
+    // Numbers are not given again.
+    var next = kept
+    #expect(next.add(schema, state: .live).id > hidden.id)
+  }
+
+  @Test func knowsTheCatalogOfEachPublishedCheckpoint() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "magic-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let store = StateStore(folder: folder)
+    #expect(try store.catalog(publishedAt: position(1)) == Catalog())
+    var first = Catalog()
+    first.add(schema, state: .live, copyPosition: position(100))
+    try await store.save(first)
+    #expect(try store.catalog(publishedAt: position(1)) == first)
+    store.noteFirst(first)
+    store.note(first, publishedAt: position(150))
+    var second = first
+    second.add(schema, state: .live, copyPosition: position(200))
+    try await store.save(second)
+    store.note(second, publishedAt: position(210))
+    store.note(second, publishedAt: position(220))
+    var third = second
+    third.add(schema, state: .live, copyPosition: position(300))
+    store.note(third, publishedAt: position(310))
+    for (offset, catalog) in [
+      (100, first), (209, first), (210, second), (300, second), (310, third), (900, third),
+    ] {
+      #expect(try store.catalog(publishedAt: position(UInt64(offset))) == catalog)
+    }
+    // That publication failed; the stream is read again, and publishes before and after it.
+    store.note(second, publishedAt: position(305))
+    #expect(try store.catalog(publishedAt: position(310)) == second)
+    store.note(third, publishedAt: position(320))
+    #expect(try store.catalog(publishedAt: position(310)) == second)
+    #expect(try store.catalog(publishedAt: position(320)) == third)
+    // A replicator that begins anew in the same process does not forget it.
+    store.noteFirst(third)
+    #expect(try store.catalog(publishedAt: position(100)) == first)
+  }
 }

@@ -7,11 +7,15 @@ enum CommitPointFunctions {
   /// ``MutableView/commitPointSetting``.
   static let gtidSetting = "distributed_cache_client_id"
 
+  private static let bodies = [
+    ("magicCommitPoint", "toUInt64(getSetting('\(MutableView.commitPointSetting)'))"),
+    ("magicGTID", "toString(getSetting('\(gtidSetting)'))"),
+  ]
+
+  /// What they are called.
+  static let names = bodies.map(\.0)
+
   static func make(on connection: any EngineConnection) async throws {
-    let bodies = [
-      ("magicCommitPoint", "toUInt64(getSetting('\(MutableView.commitPointSetting)'))"),
-      ("magicGTID", "toString(getSetting('\(gtidSetting)'))"),
-    ]
     for (name, body) in bodies {
       try await connection.execute("CREATE OR REPLACE FUNCTION \(name) AS () -> \(body)")
     }

@@ -51,6 +51,8 @@ actor MutableTable {
   }
   /// The first commit point at which it has that name.
   private(set) var nameStart: UInt64 = 0
+  /// Who entered before was there before the table had a name.
+  private(set) var firstReaders: UInt64 = 0
   private(set) var comment: String
   private(set) var shape: TableShape
   /// Oldest first. All but the last are kept for readers of earlier commit points.
@@ -140,6 +142,7 @@ actor MutableTable {
   func show(as name: TableReference, on connection: any EngineConnection) async throws {
     let view = view
     try await connection.execute("CREATE \(viewDeclaration(name, view))")
+    firstReaders = storage.registry.mark
     self.name = name
     shown = view
   }
@@ -151,6 +154,7 @@ actor MutableTable {
 
   /// Sets the name under which the table is read, without touching any view.
   func setName(_ name: TableReference?) {
+    if self.name == nil, name != nil { firstReaders = storage.registry.mark }
     self.name = name
     shown = nil
   }
@@ -601,9 +605,4 @@ actor MutableTable {
 
   /// The names of all its storage tables.
   var storageNames: [StorageName] { generations.flatMap(\.storageNames) }
-}
-
-extension TableReference {
-  /// The name as SQL writes it.
-  var quoted: String { "\(quotedIdentifier(database)).\(quotedIdentifier(table))" }
 }

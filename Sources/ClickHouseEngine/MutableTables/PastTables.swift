@@ -16,6 +16,8 @@ final class PastTables: Sendable {
     var name: TableReference
     /// Whose table it was; nil for a view of a user over such tables.
     var owner: StorageOwner?
+    /// The comment of the table.
+    var comment: String
     /// The tables that it reads, by the names that they had.
     var tables: Set<TableReference>
     /// The commit points that it is for.
@@ -90,7 +92,8 @@ final class PastTables: Sendable {
   ///   - storage: what it reads in the end.
   ///   - select: its text.
   @discardableResult func add(
-    _ name: TableReference, of owner: StorageOwner?, reaching tables: Set<TableReference>? = nil,
+    _ name: TableReference, of owner: StorageOwner?, comment: String = "",
+    reaching tables: Set<TableReference>? = nil,
     for range: Range<UInt64>, holding storage: Set<StorageName>, select: String,
     registry: ReaderRegistry,
     on connection: any EngineConnection
@@ -100,8 +103,8 @@ final class PastTables: Sendable {
       return state.lastNumber
     }
     var view = View(
-      number: number, name: name, owner: owner, tables: tables ?? [name], range: range,
-      storage: storage)
+      number: number, name: name, owner: owner, comment: comment, tables: tables ?? [name],
+      range: range, storage: storage)
     let database = quotedIdentifier(view.place.database)
     try await connection.execute("CREATE DATABASE \(database) ENGINE = Atomic")
     do {
@@ -161,7 +164,8 @@ extension MutableTable {
     let commits = storage.registry.snapshotCommits(of: owner).filter { $0 >= nameStart }
     if commits.contains(where: { !storage.past.covers(owner, $0) }) {
       try await storage.past.add(
-        name, of: owner, for: nameStart..<storage.registry.published.commit + 1,
+        name, of: owner, comment: comment,
+        for: nameStart..<storage.registry.published.commit + 1,
         holding: Set(storageNames), select: view.livingRows, registry: storage.registry,
         on: connection)
     }
@@ -178,7 +182,7 @@ extension MutableTable {
       if commits.contains(where: { range.contains($0) && !storage.past.covers(owner, $0) }) {
         let branch = MutableView(shape: shape, branches: [branch(of: generation)])
         try await storage.past.add(
-          name, of: owner, for: range, holding: Set(generation.storageNames),
+          name, of: owner, comment: comment, for: range, holding: Set(generation.storageNames),
           select: branch.livingRows, registry: storage.registry, on: connection)
       }
       pastMarks[generation.number] = storage.past.mark(of: owner)

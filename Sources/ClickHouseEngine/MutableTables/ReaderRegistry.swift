@@ -12,7 +12,8 @@ import Synchronization
 final class ReaderRegistry: Sendable {
   /// A reader's hold on a commit point.
   struct Pin: Hashable, Sendable {
-    fileprivate let id: UInt64
+    /// Grows from pin to pin.
+    let id: UInt64
     /// What the reader sees.
     let point: CommitPoint
   }

@@ -96,6 +96,11 @@ extension MutableTables: ChangeSink {
     try await storage.withConnection { try await $0.ingest(batch, into: settled.reference) }
   }
 
+  /// Where the copied rows of a table are.
+  func settledStorage(of definition: TableDefinition) async throws -> StorageName {
+    try await replicated(definition).current.settled
+  }
+
   public func stage(_ batches: [(table: TableDefinition, batch: RecordBatch)]) async throws {
     for (definition, batch) in batches {
       let table = try replicated(definition)

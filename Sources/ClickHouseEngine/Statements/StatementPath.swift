@@ -86,7 +86,9 @@ public struct StatementPath: Database {
       }
       return registry.pin(owners)
     }
-    return CommitPin(pin.point, tables: names, isSnapshot: true) { registry.leave(pin) }
+    return CommitPin(pin.point, tables: names, isSnapshot: true, number: pin.id) {
+      registry.leave(pin)
+    }
   }
 
   /// Has a statement at a snapshot enter by itself, so that what it reads stays whatever becomes of the

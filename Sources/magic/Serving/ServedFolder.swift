@@ -46,6 +46,7 @@ struct ServedFolder {
   var contents: HTTPServer.Contents {
     var contents = HTTPServer.Contents(services: { [api] caller in api.service(for: caller) })
     contents.status = { [folder] in Array(try offlineStatus(dataFolder: folder)) }
+    contents.routes[BackupPlanRequest.route] = { try await plan(json: $0) }
     return contents
   }
 
