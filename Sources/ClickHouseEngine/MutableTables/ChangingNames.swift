@@ -2,7 +2,8 @@ import MagicCore
 
 /// Changes of what the names of tables mean: a table is altered, renamed, replaced or dropped.
 extension StorageEngine {
-  /// How long such a change waits for statements at snapshots that began before it.
+  /// How long such a change waits for statements at snapshots that began before it. Replication waits as
+  /// long as it takes.
   static let snapshotPatience = Duration.seconds(30)
 
   /// Makes such a change, as a commit of its own: snapshots before it go on reading what was there.
@@ -41,7 +42,7 @@ extension StorageEngine {
         return try await body()
       }
       if let result { return result }
-      try await Self.wait(until: deadline)
+      try await Self.wait(for: tables, until: deadline)
     }
   }
 
@@ -54,7 +55,7 @@ extension StorageEngine {
     while true {
       let latches = tables.map(\.latch)
       if try await withLatches(latches, { try await preserve(tables) }) { return }
-      try await Self.wait(until: deadline)
+      try await Self.wait(for: tables, until: deadline)
     }
   }
 
@@ -71,8 +72,11 @@ extension StorageEngine {
     return !registry.hasStatementsAtSnapshots(before: marks.max() ?? 0)
   }
 
-  private static func wait(until deadline: ContinuousClock.Instant) async throws {
-    guard ContinuousClock.now < deadline else {
+  private static func wait(
+    for tables: [MutableTable], until deadline: ContinuousClock.Instant
+  ) async throws {
+    let isReplication = tables.contains { $0.owner.kind == .replicated }
+    guard isReplication || ContinuousClock.now < deadline else {
       throw EngineError(
         message: "statements that read snapshots, and began before, still run; end them, or try "
           + "again later")

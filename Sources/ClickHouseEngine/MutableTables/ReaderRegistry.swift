@@ -114,10 +114,11 @@ final class ReaderRegistry: Sendable {
     }
   }
 
-  /// The commit points that snapshots of a table, nil for any, have pinned.
+  /// The commit points that snapshots of a table, nil for any, have pinned, and those that statements at
+  /// snapshots read which may have gone meanwhile.
   func snapshotCommits(of owner: StorageOwner?) -> Set<UInt64> {
     state.withLock { state in
-      var commits: Set<UInt64> = []
+      var commits = Set(state.statements.values.filter(\.isAtSnapshot).map(\.commit))
       for snapshot in state.snapshots.values {
         if let owner, let owners = snapshot.owners, !owners.contains(owner) { continue }
         commits.insert(snapshot.commit)
