@@ -8,7 +8,9 @@ struct RawClient: Sendable {
 
   init(host: String, port: Int) throws {
     var configuration = HTTP2ClientTransport.Posix.Config.defaults
-    configuration.connection.flushCoalescing = nil
+    // A call and its end in one write, without which etcd may reset the stream before its answer is read.
+    configuration.connection.flushCoalescing = .init(
+      maxFlushDelay: .microseconds(300), maxBytes: 64 << 10)
     let client = GRPCClient(
       transport: try HTTP2ClientTransport.Posix(
         target: .dns(host: host, port: port), transportSecurity: .plaintext,
@@ -22,9 +24,20 @@ struct RawClient: Sendable {
     task.cancel()
   }
 
+  /// Makes a call that may be repeated.
   func call(_ service: String, _ method: String, _ message: [UInt8]) async throws -> [UInt8] {
-    // etcd ends a call that is not a stream as soon as it has the message, in the middle of which a call
-    // of one message would be: the first message of a stream is the answer all the same.
+    while true {
+      do {
+        return try await callOnce(service, method, message)
+      } catch let error as RPCError where error.code == .unavailable {
+        try await Task.sleep(for: .milliseconds(1))
+      }
+    }
+  }
+
+  private func callOnce(
+    _ service: String, _ method: String, _ message: [UInt8]
+  ) async throws -> [UInt8] {
     try await client.bidirectionalStreaming(
       request: StreamingClientRequest { try await $0.write(message) },
       descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),

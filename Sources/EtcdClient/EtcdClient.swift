@@ -170,7 +170,10 @@ public final class EtcdClient: Sendable {
       var configuration = Transport.Config.defaults
       configuration.backoff = .init(
         initial: .milliseconds(50), max: .milliseconds(500), multiplier: 1.6, jitter: 0.2)
-      configuration.connection.flushCoalescing = nil
+      // A call and its end belong into one write: etcd resets a stream of which it has not seen the end
+      // when it has answered, and then its answer may be lost.
+      configuration.connection.flushCoalescing = .init(
+        maxFlushDelay: .microseconds(300), maxBytes: 64 << 10)
       var security = Transport.TransportSecurity.plaintext
       if address.usesTLS {
         security = .tls { tls in

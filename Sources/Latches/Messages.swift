@@ -19,7 +19,7 @@ public struct Request: Hashable, Sendable {
 }
 
 /// What a session holds by one request.
-public struct Grant: Hashable, Sendable, Codable {
+public struct Grant: Hashable, Sendable {
   /// The fencing token: larger than that of every grant before it. It names the grant.
   public var token: UInt64
   /// The session that holds it.
@@ -80,7 +80,7 @@ public enum Notice: Hashable, Sendable {
 }
 
 /// Why a session is gone.
-public enum Loss: String, Hashable, Sendable, Codable {
+public enum Loss: String, Hashable, Sendable {
   /// It was not kept alive.
   case expired
   /// An administrator ended it.

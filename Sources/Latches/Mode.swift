@@ -2,7 +2,7 @@
 ///
 /// Source: Gray, Lorie, Putzolu, Traiger, "Granularity of Locks and Degrees of Consistency in a Shared
 /// Data Base" (1976), table 1.
-public enum Mode: UInt8, Hashable, Sendable, CaseIterable, Codable {
+public enum Mode: UInt8, Hashable, Sendable, CaseIterable {
   /// Something inside is to be read.
   case intentionShared
   /// Something inside is to be changed.

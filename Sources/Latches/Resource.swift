@@ -1,6 +1,6 @@
 /// What can be held: a database, a table in it, a partition of that, or a range of keys of a table or a
 /// partition.
-public struct Resource: Hashable, Sendable, Codable {
+public struct Resource: Hashable, Sendable {
   /// The most names of a path.
   public static let maximumDepth = 3
 
@@ -35,7 +35,7 @@ public struct Resource: Hashable, Sendable, Codable {
 }
 
 /// A range of keys, which are compared as bytes.
-public struct KeyRange: Hashable, Sendable, Codable {
+public struct KeyRange: Hashable, Sendable {
   /// The first key; empty for the least of all.
   public var lower: [UInt8]
   /// The first key after the range; nil when it has no end.
@@ -92,7 +92,7 @@ struct Claim: Hashable, Sendable {
 }
 
 /// A resource that a request asks for, and how.
-public struct Wish: Hashable, Sendable, Codable {
+public struct Wish: Hashable, Sendable {
   /// What is wished for.
   public var resource: Resource
   /// In which mode.

@@ -44,7 +44,7 @@ struct LatchNodeOptions: ParsableArguments {
   var latchAdvertise: String?
 
   @Option(
-    help: "Certificates in PEM form that those of the other nodes' latches are signed by.",
+    help: "Certificates in PEM form that those of etcd and of the other nodes are signed by.",
     completion: .file())
   var latchPeerCa: String?
 
@@ -64,7 +64,8 @@ struct LatchNodeOptions: ParsableArguments {
     return LatchNode(
       name: address,
       store: EtcdStore(
-        etcd, node: address, address: address, usesTLS: usesTLS, logger: logger),
+        etcd, node: address, address: address, usesTLS: usesTLS,
+        authorityFile: latchPeerCa, logger: logger),
       peerAuthorityFile: latchPeerCa, logger: logger)
   }
 }
