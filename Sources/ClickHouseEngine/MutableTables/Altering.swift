@@ -24,7 +24,7 @@ extension MutableTable {
         try await latch.withLatch {
           try requireTable()
           try await waitForCommits()
-          if storage.registry.hasStatementsAtNewest(below: lastCommit) { return false }
+          if storage.registry.hasStatementsAtNewest(below: visibleCommit) { return false }
           try await storage.withConnection {
             try await replaceByAltered(modifying: columns, statement, on: $0)
           }
@@ -47,10 +47,8 @@ extension MutableTable {
       try await connection.execute(statement("\(stage)"))
       try await TableDeclaration.check(stage, isComplete: true, on: connection)
       let shape = try await TableShape.read(stage, on: connection)
-      // The last commit of the table may have been abandoned, and is not published then.
       let generation = try await makeGeneration(
-        of: stage, shape: shape, from: min(lastCommit, storage.registry.published.commit),
-        on: connection)
+        of: stage, shape: shape, from: visibleCommit, on: connection)
       try await storage.changeMeaning(of: [self]) {
         try await replace(with: generation, shape: shape, on: connection)
       }
@@ -102,7 +100,7 @@ extension MutableTable {
 
   private func waitForReaders(until deadline: ContinuousClock.Instant) async throws {
     try await storage.prepareChange(of: [self])
-    while storage.registry.hasStatementsAtNewest(below: lastCommit) {
+    while storage.registry.hasStatementsAtNewest(below: visibleCommit) {
       guard ContinuousClock.now < deadline else {
         throw EngineError(
           message: "statements that began before the last change of the table still run; end them, "

@@ -262,6 +262,9 @@ actor MutableTable {
     try await finish(try await begin(rows, on: connection), of: rows, on: connection)
   }
 
+  /// The last commit of the table that can be seen: one that was given up is not.
+  var visibleCommit: UInt64 { min(lastCommit, storage.registry.published.commit) }
+
   /// Waits until all commits of the table that have begun are published. The caller holds the
   /// latch, so no others begin.
   func waitForCommits() async throws { try await storage.sequencer.waitForEnd(of: lastCommit) }

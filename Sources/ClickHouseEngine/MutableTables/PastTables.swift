@@ -35,6 +35,8 @@ final class PastTables: Sendable {
 
   private struct State {
     var views: [View] = []
+    /// Those that are still to be dropped.
+    var unread: [View] = []
     var lastNumber: UInt64 = 0
     var revision: UInt64 = 0
   }
@@ -124,23 +126,25 @@ final class PastTables: Sendable {
 
   /// Drops the views that nobody can read any more.
   func dropUnread(_ storage: StorageEngine) async throws {
-    let registry = storage.registry
+    // Forgotten at the moment at which nobody reads them: who pins their commit point again, which can
+    // still be the published one, reads what has the name, or has another made.
     let unread = state.withLock { state in
-      state.views.filter { view in
-        !registry.hasStatements(from: view.range.lowerBound, below: view.range.upperBound)
-          && !registry.snapshotCommits(of: view.owner).contains(where: view.range.contains)
+      state.views.removeAll { view in
+        let isRead = storage.registry.snapshotCommits(of: view.owner)
+          .contains(where: view.range.contains)
+        if !isRead { state.unread.append(view) }
+        return !isRead
       }
+      return state.unread
     }
     guard !unread.isEmpty else { return }
-    // Nobody can begin to read them: their commit points have passed.
-    let numbers = Set(unread.map(\.number))
     try await storage.withConnection { connection in
       for view in unread {
         try await connection.execute(
           "DROP DATABASE IF EXISTS \(quotedIdentifier(view.place.database)) SYNC")
+        state.withLock { $0.unread.removeAll { $0.number == view.number } }
       }
     }
-    state.withLock { $0.views.removeAll { numbers.contains($0.number) } }
   }
 
   /// Drops what a process left behind that ended without doing so.

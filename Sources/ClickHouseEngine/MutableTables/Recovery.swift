@@ -98,7 +98,10 @@ struct Recovery {
     for name in names.sorted(by: { $0.table < $1.table }) {
       guard case .young(let number, let young) = name.role else { continue }
       lastYoung = max(lastYoung, young)
-      guard number >= generation.number else { continue }
+      // The view names it before rows of it are published, and forgets it once they are settled.
+      guard number >= generation.number, view?.references?.contains(name.table) ?? true else {
+        continue
+      }
       let recovered = try await recoverYoung(name, on: connection)
       if recovered.rows > 0 { generation.youngs.append(recovered) }
     }

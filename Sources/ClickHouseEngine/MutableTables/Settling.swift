@@ -77,7 +77,9 @@ extension MutableTable {
     // What the engine runs by itself has looked the commit point up by then.
     if let last = frozen.lastWrite { try await Task.sleep(until: last + Self.grace) }
     // Readers of earlier generations do not mind.
-    let range = readersStart..<max(readersStart, frozen.lastCommit)
+    // The last one may have been given up, and is not published then.
+    let last = min(frozen.lastCommit, storage.registry.published.commit)
+    let range = readersStart..<max(readersStart, last)
     let isPinned = storage.registry.snapshotCommits(of: owner).contains(where: range.contains)
     let isRead = storage.registry.hasStatements(from: range.lowerBound, below: range.upperBound)
     if isPinned || isRead {

@@ -142,7 +142,7 @@ final class StorageEngine: Sendable {
     return retired.withLock { retired in
       var seen: Set<StorageOwner> = []
       return retired.first { table in
-        // What snapshots read is of generations that the next start does not look at.
+        // What snapshots read does not hold up the rest: the next start looks at what the view names.
         !past.holds(table.name) && seen.insert(table.name.owner).inserted
           && (isLast || table.earliest <= now)
           && !registry.hasStatements(before: table.mark)

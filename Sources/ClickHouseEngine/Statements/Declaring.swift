@@ -186,16 +186,20 @@ extension MutableStatements {
   private func show(
     _ table: MutableTable, as name: TableReference, replacing existing: MutableTable? = nil
   ) async throws {
+    let storage = tables.storage
+    if let existing { try await storage.prepareChange(of: [existing]) }
     try await tables.declarations.withLatch {
-      try await tables.storage.withConnection { connection in
+      try await storage.withConnection { connection in
         guard let existing, await existing.name == name else {
           return try await table.show(as: name, on: connection)
         }
         try await existing.latch.withLatch {
           try await existing.waitForCommits()
-          await table.setName(name)
-          try await table.refreshView(on: connection)
-          await tables.remove(existing)
+          try await storage.changeMeaning(of: [existing]) {
+            await table.setName(name)
+            try await table.refreshView(on: connection)
+            await tables.remove(existing)
+          }
         }
       }
       await tables.add(table)
