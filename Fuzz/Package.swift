@@ -13,6 +13,7 @@ let package = Package(
   ],
   targets: [
     .executableTarget(name: "FuzzArrow", dependencies: decoders),
+    .executableTarget(name: "FuzzBackup", dependencies: decoders),
     .executableTarget(name: "FuzzDDL", dependencies: decoders),
     .executableTarget(name: "FuzzEvent", dependencies: decoders),
     .executableTarget(

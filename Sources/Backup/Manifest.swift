@@ -69,11 +69,14 @@ public struct Manifest: Hashable, Sendable, Codable {
     public var name: String
     /// Why it is not.
     public var reason: String
+    /// Whether replication makes it again.
+    public var isReplicated: Bool
 
     /// Describes it.
-    public init(name: String, reason: String) {
+    public init(name: String, reason: String, isReplicated: Bool = false) {
       self.name = name
       self.reason = reason
+      self.isReplicated = isReplicated
     }
   }
 

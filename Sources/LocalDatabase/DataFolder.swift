@@ -55,6 +55,14 @@ public struct DataFolder: Sendable {
     sync()
   }
 
+  /// Empties the folder after a restore that failed.
+  public func abandonRestoring() throws {
+    let names = try FileManager.default.contentsOfDirectory(atPath: path)
+    for name in names.filter({ $0 != Self.restoringName }) + [Self.restoringName] {
+      try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+    }
+  }
+
   /// Makes everything in the folder durable, and lets it be opened from now on.
   public func endRestoring() throws {
     sync()

@@ -51,6 +51,8 @@ public struct DatabaseContents: Hashable, Sendable, Codable {
     public var replicationID: UInt64?
     /// The statement that makes it.
     public var statement: String
+    /// What is added to a table once it has its rows, which need not meet them: `CONSTRAINT …`.
+    public var constraints: [String]
     /// The columns that have to be stored to have its rows again; empty for what stores none.
     public var columns: [Column]
     /// About how many bytes its rows are.
@@ -59,12 +61,13 @@ public struct DatabaseContents: Hashable, Sendable, Codable {
     /// Describes a table.
     public init(
       name: TableReference, kind: Kind, replicationID: UInt64? = nil, statement: String,
-      columns: [Column] = [], estimatedByteCount: UInt64 = 0
+      constraints: [String] = [], columns: [Column] = [], estimatedByteCount: UInt64 = 0
     ) {
       self.name = name
       self.kind = kind
       self.replicationID = replicationID
       self.statement = statement
+      self.constraints = constraints
       self.columns = columns
       self.estimatedByteCount = estimatedByteCount
     }

@@ -126,7 +126,7 @@ import Testing
       #expect(status == Array(#"{"state":"streaming"}"#.utf8))
       let echo = try await client.post("/magic/v1/echo", body: [1, 2])
       #expect(echo == [1, 2, 33])
-      await #expect(throws: EngineError.self) {
+      await #expect(throws: APIError.self) {
         try await client.post("/magic/v1/other", body: [])
       }
     }

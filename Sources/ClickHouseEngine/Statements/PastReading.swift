@@ -80,12 +80,12 @@ struct PastReading {
     guard let select = definition.first?[0],
       let replaced = try await replacing(SQLText(select), name.database, [:], depth: depth + 1)
     else { return nil }
-    let ranges = replaced.views.map(\.range)
-    let first = ranges.map(\.lowerBound).max() ?? 0
+    // At another commit point other tables may be read by past views.
+    let commit = pin.point.commit
     return try await tables.storage.withConnection { connection in
       try await past.add(
         name, of: nil, reaching: Set(replaced.views.flatMap(\.tables)),
-        for: first..<max(first, ranges.map(\.upperBound).min() ?? first),
+        for: commit..<commit + 1,
         holding: Set(replaced.views.flatMap(\.storage)), select: replaced.text,
         registry: tables.storage.registry, on: connection)
     }

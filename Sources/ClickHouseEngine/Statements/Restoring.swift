@@ -105,9 +105,10 @@ private struct ContentsReader {
   private func mutableTables(
     _ sizes: [TableReference: UInt64], on connection: any EngineConnection
   ) async throws -> [DatabaseContents.Table] {
+    let found = await found()
     let declared = try await connection.texts(
       """
-      SELECT name, formatQuery(create_table_query) FROM system.tables \
+      SELECT name, ifNull(formatQueryOrNull(create_table_query), '') FROM system.tables \
       WHERE database = \(quotedString(StorageName.database))
       """)
     let statements = Dictionary(declared.map { ($0[0], $0[1]) }) { $1 }
@@ -118,15 +119,18 @@ private struct ContentsReader {
       AND name NOT IN (\(hidden)) ORDER BY table, position
       """)
     let columns = Dictionary(grouping: rows) { $0[0] }
-    return try await found().map { table in
+    return try found.map { table in
       guard let settled = newestSettled(of: table), let statement = statements[settled.table] else {
         throw EngineError(message: "the storage of \(table.name) is missing")
       }
       let isReplicated = table.owner.kind == .replicated
+      let text = TableText(
+        TableText(statement).declaration(name: table.name, comment: table.comment))
+      let (declaration, constraints) = text.separatingConstraints
       return DatabaseContents.Table(
         name: table.name, kind: isReplicated ? .replicated : .mutable,
-        replicationID: isReplicated ? table.owner.number : nil,
-        statement: TableText(statement).declaration(name: table.name, comment: table.comment),
+        replicationID: isReplicated ? table.owner.number : nil, statement: declaration,
+        constraints: constraints,
         columns: (columns[settled.table] ?? []).map {
           DatabaseContents.Column(name: $0[1], type: $0[2])
         },
@@ -201,7 +205,11 @@ private struct ContentsReader {
         let appends = text.clause("APPEND", in: text.tokens.indices) != nil
         stored = names.contains(inner) && (!isRefreshed || appends) ? inner : nil
       default:
-        if !row[2].hasSuffix("MergeTree"), !Self.storingEngines.contains(row[2]) { stored = nil }
+        if row[2].hasSuffix("MergeTree") {
+          (table.statement, table.constraints) = TableText(row[3]).separatingConstraints
+        } else if !Self.storingEngines.contains(row[2]) {
+          stored = nil
+        }
       }
       if let stored {
         table.columns = columns[stored] ?? []

@@ -35,6 +35,23 @@ struct TableText {
     return text.replacing(edits) + (comment.isEmpty ? "" : "\nCOMMENT \(quotedString(comment))")
   }
 
+  /// The statement without constraints, and these.
+  var separatingConstraints: (statement: String, constraints: [String]) {
+    guard let open = text.tokens.indices.first(where: { text.isSymbol($0, "(") }),
+      let close = text.closing(open)
+    else { return (text.text(text.tokens.indices), []) }
+    let parts = text.split((open + 1)..<close, depth: 1).dropFirst().filter {
+      text.word($0.lowerBound) == "CONSTRAINT"
+    }
+    let edits = parts.map { part in
+      (
+        range: text.tokens[part.lowerBound - 2].range.upperBound..<text.byteRange(part).upperBound,
+        text: ""
+      )
+    }
+    return (text.replacing(edits), parts.map { text.text($0) })
+  }
+
   /// The statement with another column, which is the key in the place of none.
   ///
   /// - Throws: ``EngineError`` when the statement is not of the engine's form.

@@ -83,7 +83,8 @@ extension ServedFolder {
         leftOut.append(
           Manifest.LeftOut(
             name: "\(table.schema.name)",
-            reason: "it had not reached the commit point: replication copies it anew"))
+            reason: "it had not reached the commit point: replication copies it anew",
+            isReplicated: true))
       }
       replication = Manifest.Replication(
         checkpoint: String(decoding: point.checkpoint, as: UTF8.self), catalog: catalog)

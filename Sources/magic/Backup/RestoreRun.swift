@@ -107,6 +107,11 @@ struct RestoreRun {
     }
     let rows = try await load(definitions) { try await makeViews() }
     try await makeViews()
+    for table in tables {
+      for constraint in table.constraints {
+        try await run("ALTER TABLE \(table.name.quoted) ADD \(constraint)", settings)
+      }
+    }
     let manifest = try await files.manifest(of: plan)
     try check(rows, manifest)
     if let replication = plan.replication {

@@ -75,15 +75,24 @@ struct BackupCommand: AsyncParsableCommand {
   ) async throws {
     let target = try BackupTarget(path: target)
     do {
-      let pinned = try await pin(service)
-      do {
-        let wanted = table.isEmpty ? nil : Set(table.map(\.reference))
-        let plan = try await plan(BackupPlanRequest(snapshot: pinned, tables: wanted))
-        try await run(plan, pinned, service, target)
-        if snapshot == nil { try? await service.release(snapshot: pinned) }
-      } catch {
-        if snapshot == nil { try? await service.release(snapshot: pinned) }
-        throw error
+      // New tables are seen one after the other, some milliseconds after the commit that has them.
+      for attempt in 1... {
+        let pinned = try await pin(service)
+        do {
+          let wanted = table.isEmpty ? nil : Set(table.map(\.reference))
+          let plan = try await plan(BackupPlanRequest(snapshot: pinned, tables: wanted))
+          let isComplete = !plan.leftOut.contains(where: \.isReplicated)
+          if isComplete || snapshot != nil || attempt == Self.planAttempts {
+            try await run(plan, pinned, service, target)
+            await release(pinned, service)
+            return
+          }
+          await release(pinned, service)
+        } catch {
+          await release(pinned, service)
+          throw error
+        }
+        try await Task.sleep(for: .milliseconds(200))
       }
     } catch {
       await target.abandon()
@@ -91,9 +100,16 @@ struct BackupCommand: AsyncParsableCommand {
     }
   }
 
+  private static let planAttempts = 10
+
   private func pin(_ service: any MagicService) async throws -> String {
     if let snapshot { return try await service.renew(snapshot: snapshot).id }
     return try await service.openSnapshot(SnapshotRequest()).id
+  }
+
+  /// Gives up a snapshot that was opened here.
+  private func release(_ pinned: String, _ service: any MagicService) async {
+    if snapshot == nil { try? await service.release(snapshot: pinned) }
   }
 
   private func run(

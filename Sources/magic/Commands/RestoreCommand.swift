@@ -21,30 +21,35 @@ struct RestoreCommand: AsyncParsableCommand {
   var source: String
 
   func run() async throws {
-    let source = try BackupSource(path: source)
+    let files = BackupFiles(source: try BackupSource(path: source))
+    let plan = try await files.plan()
     let folder = try DataFolder(restoringTo: data.path)
     let start = ContinuousClock.now
     let manifest: Manifest
     do {
-      manifest = try await restore(source, to: folder)
+      manifest = try await restore(plan, files, to: folder)
+      try folder.endRestoring()
     } catch {
-      throw Failure(
-        "\(error); '\(data.path)' is incomplete and cannot be opened: remove it and restore again")
+      do {
+        try folder.abandonRestoring()
+      } catch let leftover {
+        printWarning("'\(data.path)' could not be emptied: \(leftover); remove it")
+      }
+      throw error
     }
-    try folder.endRestoring()
     for leftOut in manifest.leftOut {
       printWarning("not in the backup: \(leftOut.name): \(leftOut.reason)")
     }
     printSummary(manifest, start)
   }
 
-  private func restore(_ source: BackupSource, to folder: DataFolder) async throws -> Manifest {
-    let reading = BackupFiles(source: source)
-    let plan = try await reading.plan()
+  private func restore(
+    _ plan: Manifest, _ files: BackupFiles, to folder: DataFolder
+  ) async throws -> Manifest {
     let open = try await OpenFolder(
       folder, lock: try folder.lock(), logger: logging.makeLogger("magic.restore"))
     do {
-      let restore = RestoreRun(plan: plan, files: reading, open: open, folder: folder.path)
+      let restore = RestoreRun(plan: plan, files: files, open: open, folder: folder.path)
       let watching = Task { await restore.progress.show() }
       defer { watching.cancel() }
       let manifest = try await restore.run()
