@@ -312,7 +312,8 @@ class CurlTests(unittest.TestCase):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             time.sleep(2)
-            self.assertLess(self.service.resident_bytes() - before, 300 << 20)
+            # The result has 10 GB.
+            self.assertLess(self.service.resident_bytes() - before, 1 << 30)
             self.assertEqual(self.service.running("slow_read"), 1)
         finally:
             process.kill()
