@@ -113,9 +113,13 @@ public final class LatchClient: Sendable {
   ///
   /// - Parameters:
   ///   - paths: what is to be changed.
+  ///   - wholly: whether all of it may be changed, or it may go: the grant must hold all of it then, not
+  ///     only something inside.
   ///   - limit: when it ends by itself, 60 s at most.
+  ///   - user: of a node that checks a token for somebody: whose session must hold it.
   public func enter(
-    _ token: UInt64, changing paths: [[String]], limit: Duration
+    _ token: UInt64, changing paths: [[String]], wholly: Bool = false, limit: Duration,
+    onBehalfOf user: String? = nil
   ) async throws -> Entry {
     var request = ProtoEnterRequest()
     request.token = token
@@ -125,6 +129,8 @@ public final class LatchClient: Sendable {
       return path
     }
     request.limitMs = limit.milliseconds
+    request.wholly = wholly
+    request.onBehalfOf = user ?? ""
     let (response, _) = try await call(
       LatchMethods.enter, request, as: ProtoEnterResponse.self)
     return Entry(token: token, number: response.entry)

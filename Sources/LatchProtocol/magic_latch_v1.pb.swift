@@ -715,6 +715,13 @@ public nonisolated struct ProtoEnterRequest: Sendable {
   /// When it ends by itself, 60 s at most.
   public var limitMs: Int64 = 0
 
+  /// Whether all of it may be changed, or it may go: the grant must hold all of each path exclusively
+  /// then, not only something inside.
+  public var wholly: Bool = false
+
+  /// Of a node that checks a token for somebody: the user, whose session must hold it. Others leave it out.
+  public var onBehalfOf: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2001,7 +2008,7 @@ nonisolated extension ProtoPath: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension ProtoEnterRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".EnterRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}paths\0\u{3}limit_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}paths\0\u{3}limit_ms\0\u{1}wholly\0\u{3}on_behalf_of\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2012,6 +2019,8 @@ nonisolated extension ProtoEnterRequest: SwiftProtobuf.Message, SwiftProtobuf._M
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.token) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.paths) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.limitMs) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.wholly) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.onBehalfOf) }()
       default: break
       }
     }
@@ -2027,6 +2036,12 @@ nonisolated extension ProtoEnterRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.limitMs != 0 {
       try visitor.visitSingularInt64Field(value: self.limitMs, fieldNumber: 3)
     }
+    if self.wholly != false {
+      try visitor.visitSingularBoolField(value: self.wholly, fieldNumber: 4)
+    }
+    if !self.onBehalfOf.isEmpty {
+      try visitor.visitSingularStringField(value: self.onBehalfOf, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2034,6 +2049,8 @@ nonisolated extension ProtoEnterRequest: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.token != rhs.token {return false}
     if lhs.paths != rhs.paths {return false}
     if lhs.limitMs != rhs.limitMs {return false}
+    if lhs.wholly != rhs.wholly {return false}
+    if lhs.onBehalfOf != rhs.onBehalfOf {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

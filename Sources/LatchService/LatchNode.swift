@@ -368,13 +368,14 @@ public actor LatchNode {
   ///
   /// - Parameter limit: when it ends by itself.
   public func enter(
-    _ token: UInt64, changing paths: [[String]], limit: Duration, by caller: Principal
+    _ token: UInt64, changing paths: [[String]], wholly: Bool = false, limit: Duration,
+    by caller: Principal
   ) async throws -> Entry {
     guard limit > .zero, limit <= limits.longestEntry else {
       throw LatchError.invalid("an entry lasts more than nothing, and at most 60 s")
     }
     if let session = table.holder(of: token) { try check(caller, session) }
-    return try await enter(token, paths, limit)
+    return try await enter(token, paths, wholly, limit)
   }
 
   /// How long a change by this process may take; nil for any time.
@@ -384,14 +385,19 @@ public actor LatchNode {
   ///
   /// While another node may take over, it must end within ``LatchStore/entryLimit``.
   ///
+  /// - Parameter caller: who makes the change; the session must be the caller's.
   /// - Throws: `LatchError`, or `LatchCallError` of another node, when the token is not held now, or does not
   ///   allow to change a path.
-  public func enter(_ token: UInt64, changing paths: [[String]]) async throws -> Entry {
+  public func enter(
+    _ token: UInt64, changing paths: [[String]], wholly: Bool = false, for caller: Principal
+  ) async throws -> Entry {
     if case .following(let leader?) = role {
       return try await client(of: leader).enter(
-        token, changing: paths, limit: store.entryLimit ?? limits.longestEntry)
+        token, changing: paths, wholly: wholly, limit: store.entryLimit ?? limits.longestEntry,
+        onBehalfOf: caller.isAdmin ? nil : caller.user)
     }
-    return try await enter(token, paths, store.entryLimit)
+    if let session = table.holder(of: token) { try check(caller, session) }
+    return try await enter(token, paths, wholly, store.entryLimit)
   }
 
   /// Ends a change by this process. What cannot be told to another node ends by its limit.
@@ -422,10 +428,11 @@ public actor LatchNode {
   }
 
   private func enter(
-    _ token: UInt64, _ paths: [[String]], _ limit: Duration?
+    _ token: UInt64, _ paths: [[String]], _ wholly: Bool, _ limit: Duration?
   ) async throws -> Entry {
     try await perform { table, time throws(LatchError) in
-      try table.enter(token, changing: paths, until: limit.map { time + $0 }, at: time)
+      try table.enter(
+        token, changing: paths, wholly: wholly, until: limit.map { time + $0 }, at: time)
     }
   }
 

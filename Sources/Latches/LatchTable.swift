@@ -292,13 +292,15 @@ public struct LatchTable: Sendable {
   ///
   /// - Parameters:
   ///   - paths: what is to be changed; of each the grant must hold something exclusive, be it inside.
+  ///   - wholly: whether all of it may be changed, or it may go: the grant must hold all of it then.
   ///   - until: when it ends by itself; nil when it lasts until ``leave(_:at:)``.
   public mutating func enter(
-    _ token: UInt64, changing paths: [[String]], until: Duration? = nil, at time: Duration
+    _ token: UInt64, changing paths: [[String]], wholly: Bool = false, until: Duration? = nil,
+    at time: Duration
   ) throws(LatchError) -> (entry: Entry, notices: [Notice]) {
     let notices = advance(to: time)
     guard isHeld(token, at: time), var one = held[token] else { throw .notHeld(token) }
-    for path in paths where !one.grant.allowsChange(of: path) {
+    for path in paths where !one.grant.allowsChange(of: path, wholly: wholly) {
       throw .notCovered(token, path)
     }
     guard one.entries.count < limits.entryCount else {
@@ -643,11 +645,14 @@ extension LatchTable {
 }
 
 extension Grant {
-  /// Whether it holds something exclusive of a path: all of it, or something inside.
-  func allowsChange(of path: [String]) -> Bool {
+  /// Whether it holds something exclusive of a path: all of it, or, unless that is asked for, something
+  /// inside.
+  func allowsChange(of path: [String], wholly: Bool) -> Bool {
     wishes.contains { wish in
+      guard wish.mode == .exclusive else { return false }
       let own = wish.resource.path
-      return wish.mode == .exclusive && (own.starts(with: path) || path.starts(with: own))
+      if path.starts(with: own), wish.resource.keys == nil { return true }
+      return !wholly && (own.starts(with: path) || path.starts(with: own))
     }
   }
 }

@@ -275,8 +275,7 @@ struct CallerService: MagicService {
     context.parameters = request.parameters
     context.positionalParameters = request.positionalParameters
     context.writeToken = request.writeToken.map(ownToken)
-    context.fencing = try fencing(
-      request.fencingToken, targets(request, statement, home: restrictions.database))
+    context.fencing = try fencing(request, statement, home: restrictions.database)
     context.transaction = uses.transaction
     context.commitPoint = uses.snapshot
     context.session = uses.session
@@ -337,7 +336,9 @@ struct CallerService: MagicService {
       var request = WriteRequest(
         table: write.table, action: write.action, whenMissing: write.whenMissing,
         whenExisting: write.whenExisting, token: write.token.map(ownToken))
-      request.fencing = try fencing(write.fencingToken, [write.table])
+      request.fencing = try fencing(
+        write.fencingToken, rows: [write.table],
+        tables: write.inspection.kind == .declare ? [write.table] : [])
       return try await admitted(write.inspection, id: write.id, isNoted: true) { statement in
         if let name = write.transaction {
           request.transaction = try api.transactions.enter(name, owner: caller.owner)
@@ -383,7 +384,7 @@ struct CallerService: MagicService {
 
   func commit(transaction: String, fencingToken: UInt64?) async throws {
     try await failing {
-      let fencing = try fencing(fencingToken, [])
+      let fencing = try fencing(fencingToken, rows: [], tables: [])
       let changes = try api.transactions.take(transaction, owner: caller.owner)
       do {
         try api.disk.check()
@@ -453,14 +454,36 @@ struct CallerService: MagicService {
 
   /// What a request's fencing token has to allow.
   private func fencing(
-    _ token: UInt64?, _ tables: Set<TableReference>
+    _ token: UInt64?, rows: Set<TableReference>, tables: Set<TableReference>
   ) throws(APIError) -> Fencing? {
     guard let token else { return nil }
     guard let fence = api.fence else {
       throw APIError(
         .unsupported, "there is no latch service here that knows fencing tokens: see --latch")
     }
-    return Fencing(fence, token: token, tables: tables)
+    let user = caller.role == .admin ? nil : caller.user
+    return Fencing(fence, token: token, FencedChange(by: user, rows: rows, tables: tables))
+  }
+
+  /// What a statement's fencing token has to allow.
+  private func fencing(
+    _ request: StatementRequest, _ statement: RunningStatement, home: String
+  ) throws(APIError) -> Fencing? {
+    let inspection = statement.inspection
+    guard request.fencingToken != nil, ![.read, .session, .kill].contains(inspection.kind) else {
+      return nil
+    }
+    let targets = targets(request, statement, home: home)
+    guard !targets.isEmpty, inspection.kind != .administer else {
+      throw APIError(
+        .unsupported,
+        "\(inspection.verb): it does not tell which tables it changes, so no fencing token can be "
+          + "checked for it")
+    }
+    // Rows of a table may be somebody's of whom others hold other rows.
+    let isOfRows = inspection.kind == .write
+    return try fencing(
+      request.fencingToken, rows: isOfRows ? targets : [], tables: isOfRows ? [] : targets)
   }
 
   /// The tables that a statement changes; a name without a table is a database's.
@@ -468,10 +491,11 @@ struct CallerService: MagicService {
     -> Set<TableReference>
   {
     let session = request.session.flatMap { api.sessions.look($0.name, owner: caller.owner) }
+    // As the statement itself finds them: what a request says comes before what its session has.
+    let own = home == StatementContext().database ? session?.database ?? home : home
     return Set(
       statement.inspection.targets.map { name in
-        TableReference(
-          database: name.database ?? session?.database ?? home, table: name.table ?? "")
+        TableReference(database: name.database ?? own, table: name.table ?? "")
       })
   }
 

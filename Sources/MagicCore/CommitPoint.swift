@@ -35,19 +35,27 @@ public final class CommitPin: Sendable {
   public let isSnapshot: Bool
   /// Grows from pin to pin: tells what was there before a snapshot, when nothing was committed since.
   public let number: UInt64
+  private let whenFound: @Sendable () -> Void
   private let release: @Sendable () -> Void
 
   /// Makes a pin that calls `release` when it goes.
+  ///
+  /// - Parameter whenFound: is called by ``noteFound()``.
   public init(
     _ point: CommitPoint, tables: Set<TableReference>? = nil, isSnapshot: Bool = false,
-    number: UInt64 = 0, release: @escaping @Sendable () -> Void
+    number: UInt64 = 0, whenFound: @escaping @Sendable () -> Void = {},
+    release: @escaping @Sendable () -> Void
   ) {
     self.point = point
     self.tables = tables
     self.isSnapshot = isSnapshot
     self.number = number
+    self.whenFound = whenFound
     self.release = release
   }
+
+  /// Notes that the statement that reads it has found all of its tables.
+  public func noteFound() { whenFound() }
 
   deinit { release() }
 }

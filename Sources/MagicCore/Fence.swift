@@ -5,19 +5,39 @@ public protocol Fence: Sendable {
   ///
   /// - Parameters:
   ///   - token: the fencing token of the grant.
-  ///   - tables: what is about to be changed.
-  /// - Throws: ``EngineError`` when the token is stale, or the grant does not allow the change.
-  func enter(_ token: UInt64, changing tables: Set<TableReference>) async throws -> FenceEntry
+  ///   - change: what is about to be changed, and by whom.
+  /// - Throws: ``EngineError`` when the token is stale, is another user's, or does not allow the change.
+  func enter(_ token: UInt64, for change: FencedChange) async throws -> FenceEntry
 
-  /// Ends what ``enter(_:changing:)`` began.
+  /// Ends what ``enter(_:for:)`` began.
   func leave(_ entry: FenceEntry) async
 }
 
-/// What ``Fence/enter(_:changing:)`` began.
+/// What is changed under a fencing token.
+public struct FencedChange: Hashable, Sendable {
+  /// The user, whose own the latch must be; nil for an admin, who may use those of others.
+  public var user: String?
+  /// The tables of which some rows change.
+  public var rows: Set<TableReference>
+  /// The tables that are declared, altered, renamed, emptied or dropped. A reference without a table is
+  /// of a database.
+  public var tables: Set<TableReference>
+
+  /// Describes a change.
+  public init(
+    by user: String? = nil, rows: Set<TableReference> = [], tables: Set<TableReference> = []
+  ) {
+    self.user = user
+    self.rows = rows
+    self.tables = tables
+  }
+}
+
+/// What ``Fence/enter(_:for:)`` began.
 public struct FenceEntry: Hashable, Sendable {
   /// A number that the fence knows it by.
   public var id: UInt64
-  /// When it ends by itself: nothing may be published after that. nil for never.
+  /// When it ends by itself: nothing may be changed after that. nil for never.
   public var deadline: ContinuousClock.Instant?
 
   /// Makes an entry.
@@ -34,24 +54,33 @@ public struct Fencing: Sendable {
 
   private let fence: any Fence
   /// What is changed with each token.
-  public private(set) var tables: [UInt64: Set<TableReference>]
+  public private(set) var changes: [UInt64: FencedChange]
 
-  /// Changes tables with a token.
-  public init(_ fence: any Fence, token: UInt64, tables: Set<TableReference>) {
+  /// Changes something with a token.
+  public init(_ fence: any Fence, token: UInt64, _ change: FencedChange) {
     self.fence = fence
-    self.tables = [token: tables]
+    changes = [token: change]
   }
 
-  /// The same tokens, each for all of some tables.
-  public func changing(_ tables: Set<TableReference>) -> Fencing {
+  /// The same tokens, each for the rows of some tables and for some tables as a whole.
+  public func changing(
+    rows: Set<TableReference>, tables: Set<TableReference>
+  ) -> Fencing {
     var fencing = self
-    for token in fencing.tables.keys { fencing.tables[token] = tables }
+    for token in fencing.changes.keys {
+      fencing.changes[token]?.rows = rows
+      fencing.changes[token]?.tables = tables
+    }
     return fencing
   }
 
   /// Adds what is changed with other tokens.
   public mutating func formUnion(_ other: Fencing) {
-    tables.merge(other.tables) { $0.union($1) }
+    changes.merge(other.changes) { one, another in
+      FencedChange(
+        by: one.user, rows: one.rows.union(another.rows),
+        tables: one.tables.union(another.tables))
+    }
   }
 
   /// Enters with all tokens, or with none.
@@ -61,8 +90,8 @@ public struct Fencing: Sendable {
   public func enter() async throws -> [FenceEntry] {
     var entries: [FenceEntry] = []
     do {
-      for (token, tables) in tables.sorted(by: { $0.key < $1.key }) {
-        entries.append(try await fence.enter(token, changing: tables))
+      for (token, change) in changes.sorted(by: { $0.key < $1.key }) {
+        entries.append(try await fence.enter(token, for: change))
       }
       return entries
     } catch {
@@ -76,18 +105,43 @@ public struct Fencing: Sendable {
     for entry in entries { await fence.leave(entry) }
   }
 
-  /// Runs `body` while all that the tokens hold is kept.
+  /// Runs `body` while all that the tokens hold is kept; it is cancelled before that ends.
   public func entered<Result: Sendable>(
-    isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+    _ body: @escaping @Sendable () async throws -> Result
   ) async throws -> Result {
     let entries = try await enter()
     do {
-      let result = try await body()
+      let result = try await Self.run(until: entries.compactMap(\.deadline).min(), body)
       await leave(entries)
       return result
     } catch {
       await leave(entries)
       throw error
+    }
+  }
+
+  private static func run<Result: Sendable>(
+    until deadline: ContinuousClock.Instant?, _ body: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
+    guard let deadline else { return try await body() }
+    let task = Task { try await body() }
+    // The engine takes some time to end a statement.
+    let end = deadline - .seconds(2)
+    let alarm = Task {
+      try await Task.sleep(until: end)
+      task.cancel()
+    }
+    defer { alarm.cancel() }
+    do {
+      return try await withTaskCancellationHandler {
+        try await task.value
+      } onCancel: {
+        task.cancel()
+      }
+    } catch  where ContinuousClock.now >= end {
+      throw EngineError(
+        message: "the change took longer than its latch can be kept for it, and was ended; a table "
+          + "that is no mutable one has what was written until then")
     }
   }
 }

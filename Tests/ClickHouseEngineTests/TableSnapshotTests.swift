@@ -16,8 +16,9 @@ private final class FakeFence: Fence {
 
   let state = Mutex(State())
 
-  func enter(_ token: UInt64, changing tables: Set<TableReference>) async throws -> FenceEntry {
-    try state.withLock { state in
+  func enter(_ token: UInt64, for change: FencedChange) async throws -> FenceEntry {
+    let tables = change.rows.union(change.tables)
+    return try state.withLock { state in
       guard token >= state.firstValid else { throw EngineError(message: "\(token) is stale") }
       state.inside += 1
       state.changed.append(tables)
@@ -91,7 +92,7 @@ extension EngineTests {
           "10\tx\n20\ty\n"
         ),
         ("SELECT count() FROM shop.b WHERE id IN (SELECT id FROM shop.a)", "2\n"),
-        ("WITH a AS (SELECT n FROM shop.a) SELECT sum(n) FROM a", "30\n"),
+        ("WITH q AS (SELECT n FROM shop.a) SELECT sum(n) FROM q", "30\n"),
         ("SELECT (SELECT max(n) FROM shop.a), x FROM a", "20\t5\n"),
         ("SELECT s FROM both ORDER BY s", "x\ny\n"), ("SELECT * FROM nested", "2\ty\n"),
         ("SELECT 'FROM shop.a' FROM `shop`.`a` LIMIT 1", "FROM shop.a\n"),
@@ -133,12 +134,25 @@ extension EngineTests {
       _ = try await path.text("DELETE FROM a WHERE x = 5")
       for (statement, expected) in [
         ("SELECT * FROM a", "5\n"), ("SELECT a.x FROM a", "5\n"),
-        ("SELECT x AS a FROM a ORDER BY a", "5\n"),
         ("SELECT t.x FROM numbers(1) AS n, a AS t", "5\n"),
         ("SELECT 5 IN a, 6 IN (SELECT x FROM a)", "1\t0\n"),
+        ("WITH q AS (SELECT x FROM a) SELECT x FROM q", "5\n"),
         ("SELECT count() FROM shop.a JOIN a ON 1", "2\n"),
       ] {
         #expect(try await path.text(statement, at: pin) == expected, "\(statement)")
+      }
+      // Whatever may give the name another meaning is refused rather than guessed.
+      for statement in [
+        "WITH a AS (SELECT * FROM a) SELECT * FROM a", "WITH a (q) AS (SELECT 1) SELECT * FROM a",
+        "SELECT sum(x) OVER a FROM a WINDOW a AS (ORDER BY x)", "SELECT x AS a FROM a ORDER BY a",
+        "SELECT * FROM (WITH a AS (SELECT 1 AS x) SELECT * FROM a) q JOIN a ON q.x = a.x",
+        "SELECT z.x FROM numbers(1) AS a JOIN a AS z ON 1", "SELECT * FROM merge('default', '^a$')",
+        "SELECT * FROM a SETTINGS additional_table_filters = {'a': 'x < 0'}",
+      ] {
+        let error = await engineError { _ = try await path.text(statement, at: pin) }
+        #expect(
+          error?.message.contains("as it was") == true
+            || error?.message.contains("as they are now") == true, "\(statement)")
       }
       var context = StatementContext()
       context.commitPoint = pin
@@ -176,6 +190,50 @@ extension EngineTests {
         try await storage().filter { $0.contains("_s") }.count == 2
       }
       #expect(try await path.text("SELECT sum(n) FROM shop.a") == "6\n")
+    }
+  }
+
+  @Test func viewsAreReadAsTheyAreDefinedNow() async throws {
+    try await withTwo { _, path in
+      for statement in [
+        "CREATE VIEW v AS SELECT n FROM shop.a",
+        "CREATE VIEW p AS SELECT n FROM shop.a WHERE id = {i:UInt8}",
+        "CREATE TABLE m (id UInt64, n Int64) ENGINE = Merge('shop', '^a$')",
+        "CREATE TABLE shop.`we.ird` (id UInt64) ENGINE = MutableMergeTree ORDER BY id",
+        "INSERT INTO shop.`we.ird` VALUES (1)",
+      ] {
+        _ = try await path.text(statement)
+      }
+      let pin = try await path.snapshot(of: nil)
+      _ = try await path.text("UPDATE shop.a SET n = 0 WHERE 1")
+      _ = try await path.text("ALTER TABLE shop.a ADD COLUMN z UInt8")
+      _ = try await path.text("ALTER TABLE shop.`we.ird` ADD COLUMN z UInt8")
+      #expect(try await path.text("SELECT sum(n) FROM v", at: pin) == "30\n")
+      for statement in ["SELECT * FROM p(i = 1)", "SELECT * FROM m"] {
+        let error = await engineError { _ = try await path.text(statement, at: pin) }
+        #expect(error?.message.contains("as they are now") == true, "\(statement)")
+      }
+      var context = StatementContext()
+      context.commitPoint = pin
+      context.database = "shop"
+      #expect(try await path.text("SELECT * FROM `we.ird`", context: context) == "1\n")
+      _ = try await path.text("CREATE OR REPLACE VIEW v AS SELECT n + 1 AS n FROM shop.a")
+      #expect(try await path.text("SELECT sum(n) FROM v", at: pin) == "32\n")
+      _ = try await path.text("DROP VIEW v")
+      let gone = await engineError { _ = try await path.text("SELECT * FROM v", at: pin) }
+      #expect(gone?.code == 60)
+      _ = try await path.text(
+        "CREATE OR REPLACE TABLE shop.a (x UInt8) ENGINE = MutableMergeTree ORDER BY x")
+      #expect(try await path.text("SELECT sum(n) FROM shop.a", at: pin) == "30\n")
+      let session = try await path.openSession()
+      context.database = "default"
+      context.session = session
+      var own = StatementContext()
+      own.session = session
+      _ = try await path.text("CREATE TEMPORARY TABLE a (t UInt8)", context: own)
+      _ = try await path.text("ALTER TABLE default.a ADD COLUMN y UInt8")
+      #expect(try await path.text("SELECT count() FROM a", context: context) == "0\n")
+      await session.close()
     }
   }
 
@@ -228,7 +286,7 @@ extension EngineTests {
       let fence = FakeFence()
       let name = TableReference(database: "shop", table: "a")
       var context = StatementContext()
-      context.fencing = Fencing(fence, token: 7, tables: [name])
+      context.fencing = Fencing(fence, token: 7, FencedChange(rows: [name]))
       let changes = [
         "INSERT INTO shop.a VALUES (3, 30)", "UPDATE shop.a SET n = 1 WHERE 1",
         "DELETE FROM shop.a WHERE id = 1", "ALTER TABLE shop.a ADD COLUMN z UInt8",

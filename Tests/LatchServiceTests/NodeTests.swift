@@ -190,10 +190,10 @@ final class ScriptedStore: LatchStore {
     try await withNode { node, _ in
       try await open(node, "a", "b")
       let grant = try await node.acquire(request("a"), by: ana)
-      let entry = try await node.enter(grant.token, changing: [["d", "t"]])
+      let entry = try await node.enter(grant.token, changing: [["d", "t"]], for: ana)
       try await node.close("a", by: ana)
       await #expect(throws: LatchError.notHeld(grant.token)) {
-        try await node.enter(grant.token, changing: [["d", "t"]])
+        try await node.enter(grant.token, changing: [["d", "t"]], for: ana)
       }
       await #expect(throws: LatchError.timedOut) {
         try await node.acquire(request("b", id: "q", wait: .milliseconds(20)), by: ana)
@@ -239,7 +239,7 @@ final class ScriptedStore: LatchStore {
       store.depose()
       await #expect(throws: NodeError.self) { try await node.inspect() }
       await #expect(throws: NodeError.self) {
-        try await node.enter(1, changing: [["d", "t"]])
+        try await node.enter(1, changing: [["d", "t"]], for: ana)
       }
       await #expect(throws: NodeError.self) { try await waiting.value }
     }

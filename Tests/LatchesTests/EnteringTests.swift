@@ -50,6 +50,25 @@ import Testing
     }
   }
 
+  @Test func whatGoesAsAWholeIsHeldAsAWhole() throws {
+    let cases: [(Resource, [String], Bool)] = [
+      (Resource(["d"]), table, true), (Resource(["d"]), ["d"], true),
+      (Resource(table), table, true),
+      (Resource(table), ["d"], false), (Resource(["d", "t", "p"]), table, false),
+      (Resource(table, keys: KeyRange(from: [1], to: [2])), table, false),
+    ]
+    for (resource, path, isAllowed) in cases {
+      var (latches, token) = try held(resource, .exclusive)
+      if isAllowed {
+        _ = try latches.enter(token, changing: [path], wholly: true, at: .zero)
+      } else {
+        #expect(throws: LatchError.notCovered(token, path)) {
+          try latches.enter(token, changing: [path], wholly: true, at: .zero)
+        }
+      }
+    }
+  }
+
   @Test(arguments: ["release", "close", "revoke", "expire"])
   func whatSomebodyIsInsideOfStaysHeld(_ end: String) throws {
     var (latches, token) = try held(Resource(table))

@@ -221,8 +221,9 @@ private struct CommitRun {
     }
     let changed = counts.reduce(0, +) + newTables.reduce(0) { $0 + $1.rowCount }
     try await Task {
-      try await storage.publish(commit)
-      if !newTables.isEmpty { try await show(newTables) }
+      try await storage.publish(commit) {
+        if !newTables.isEmpty { try await show(newTables) }
+      }
     }.value
     return MutableTables.Committed(commit: commit, changedRows: changed)
   }

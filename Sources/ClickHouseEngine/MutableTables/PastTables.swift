@@ -18,6 +18,8 @@ final class PastTables: Sendable {
     var owner: StorageOwner?
     /// The comment of the table.
     var comment: String
+    /// The text of a user's view when it was made; nil for a table.
+    var definition: String?
     /// The tables that it reads, by the names that they had.
     var tables: Set<TableReference>
     /// The commit points that it is for.
@@ -57,8 +59,11 @@ final class PastTables: Sendable {
       var views: [TableReference: View] = [:]
       // A user's view may read a table by its own name that has changed since.
       for view in valid where view.owner != nil || view.number > newest {
-        // Of several, the one that was made first still had the name then.
-        if let other = views[view.name], other.range.upperBound <= view.range.upperBound {
+        // Of several, the one that was made first still had the name then. Of a user's view the newest
+        // has its present definition.
+        if let other = views[view.name], view.definition == nil || other.definition == nil,
+          other.range.upperBound <= view.range.upperBound
+        {
           continue
         }
         views[view.name] = view
@@ -90,12 +95,13 @@ final class PastTables: Sendable {
   ///
   /// - Parameters:
   ///   - owner: whose table it was; nil for a view of a user.
+  ///   - definition: the text of the user's view.
   ///   - tables: what it reads by its text, of a view of a user.
   ///   - storage: what it reads in the end.
   ///   - select: its text.
   @discardableResult func add(
     _ name: TableReference, of owner: StorageOwner?, comment: String = "",
-    reaching tables: Set<TableReference>? = nil,
+    definition: String? = nil, reaching tables: Set<TableReference>? = nil,
     for range: Range<UInt64>, holding storage: Set<StorageName>, select: String,
     registry: ReaderRegistry,
     on connection: any EngineConnection
@@ -105,8 +111,8 @@ final class PastTables: Sendable {
       return state.lastNumber
     }
     var view = View(
-      number: number, name: name, owner: owner, comment: comment, tables: tables ?? [name],
-      range: range, storage: storage)
+      number: number, name: name, owner: owner, comment: comment, definition: definition,
+      tables: tables ?? [name], range: range, storage: storage)
     let database = quotedIdentifier(view.place.database)
     try await connection.execute("CREATE DATABASE \(database) ENGINE = Atomic")
     do {

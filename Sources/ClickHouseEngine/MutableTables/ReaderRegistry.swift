@@ -21,6 +21,8 @@ final class ReaderRegistry: Sendable {
   private struct Statement {
     var commit: UInt64
     var isAtSnapshot: Bool
+    /// Whether it has found all of its tables, so that no name matters to it any more.
+    var hasFoundTables = false
   }
 
   private struct Snapshot {
@@ -93,11 +95,19 @@ final class ReaderRegistry: Sendable {
     }
   }
 
-  /// Whether a statement at a snapshot is left of those that entered before `mark` was taken.
+  /// Whether a statement at a snapshot is left, of those that entered before `mark` was taken, which has
+  /// not found all of its tables.
   func hasStatementsAtSnapshots(before mark: UInt64) -> Bool {
     state.withLock { state in
-      state.statements.contains { $0.key < mark && $0.value.isAtSnapshot }
+      state.statements.contains {
+        $0.key < mark && $0.value.isAtSnapshot && !$0.value.hasFoundTables
+      }
     }
+  }
+
+  /// Notes that a statement has found all of its tables.
+  func noteFound(_ pin: Pin) {
+    state.withLock { $0.statements[pin.id]?.hasFoundTables = true }
   }
 
   /// A mark between the statements that have entered and those that are yet to come.

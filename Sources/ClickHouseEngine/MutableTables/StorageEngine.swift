@@ -72,10 +72,17 @@ final class StorageEngine: Sendable {
   }
 
   /// Publishes a commit, see ``CommitSequencer/publish(_:checkpoint:)``.
-  func publish(_ commit: UInt64, checkpoint: [UInt8]? = nil) async throws {
+  ///
+  /// - Parameter showing: what is seen with it, and has to be before others get what its fencing tokens
+  ///   hold.
+  func publish(
+    _ commit: UInt64, checkpoint: [UInt8]? = nil, isolation: isolated (any Actor)? = #isolation,
+    showing: () async throws -> Void = {}
+  ) async throws {
     let result: Result<Void, any Error>
     do {
-      result = .success(try await sequencer.publish(commit, checkpoint: checkpoint))
+      try await sequencer.publish(commit, checkpoint: checkpoint)
+      result = .success(try await showing())
     } catch {
       result = .failure(error)
     }

@@ -81,6 +81,10 @@ extension MutableStatements {
   /// `CREATE TABLE name AS table` makes a mutable table of a mutable one.
   private func createOther(_ names: [WrittenName], _ text: SQLText) async throws -> Outcome {
     guard let created = names.first else { return .untouched }
+    if let fencing = scope.context.fencing, names.count == 2, table(names[1]) != nil {
+      // Nothing is published by a commit.
+      await fencing.leave(try await fencing.enter())
+    }
     try refuseReplacing(created, text)
     guard names.count == 2, let other = table(names[1]), let head = CreateHead(text) else {
       return .untouched
@@ -189,8 +193,11 @@ extension MutableStatements {
     let storage = tables.storage
     if let existing { try await storage.prepareChange(of: [existing]) }
     try await tables.declarations.withLatch {
+      // Another one may have got the name meanwhile.
+      let existing = existing == nil ? nil : tables.table(name)
+      if let existing { try refuseReplicated(existing, name) }
       try await storage.withConnection { connection in
-        guard let existing, await existing.name == name else {
+        guard let existing else {
           return try await table.show(as: name, on: connection)
         }
         try await existing.latch.withLatch {

@@ -77,15 +77,16 @@ actor EngineTransaction: Transaction {
   // MARK: The end
 
   @discardableResult nonisolated func commit(fencing: Fencing?) async throws -> UInt64 {
-    if let fencing { await add(fencing.changing(await changedTables)) }
+    if let fencing {
+      await add(fencing.changing(rows: await changedTables, tables: await madeTables))
+    }
     return try await Fencing.$current.withValue(await self.fencing) {
       try await publish().commit
     }
   }
 
-  private var changedTables: Set<TableReference> {
-    Set(changes.map(\.name) + newTables.map(\.name))
-  }
+  private var changedTables: Set<TableReference> { Set(changes.map(\.name)) }
+  private var madeTables: Set<TableReference> { Set(newTables.map(\.name)) }
 
   private func publish() async throws -> MutableTables.Committed {
     try await turn.withLatch {

@@ -35,8 +35,8 @@ extension StatementPath {
     guard !file.isSmall, let name = insert.name, let inserted = InsertStatement(text),
       let target = try await stagedTarget(name, scope)
     else {
-      return try await fenced(context: scope.context) {
-        try await scope.withSession { try await $0.run(text.statement) }
+      return try await fenced(context: scope.context) { [statement = text.statement] in
+        try await scope.withSession { try await $0.run(statement) }
       }
     }
     return try await insertStaged(inserted, into: target, scope)

@@ -10,6 +10,8 @@ struct PastReading {
   let parser: StatementParser
   /// What is read.
   let pin: CommitPin
+  /// Whether a name without a database is a temporary table's, which has no past.
+  let isTemporary: @Sendable (String) async throws -> Bool
 
   private var past: PastTables { tables.storage.past }
 
@@ -33,25 +35,45 @@ struct PastReading {
     if known.isEmpty, pin.tables == nil { return nil }
     guard depth < 20 else { throw EngineError(message: "views are nested more than 20 deep") }
     let tree = try await self.tree(of: text, parameters)
+    try check(tree.tableFunctions)
     var views: [TableReference: PastTables.View] = [:]
-    for name in Set(tree.namesRead(in: database, except: text.definedNames)) {
+    for name in Set(tree.namesRead(in: database)) {
+      if name.database == database, try await isTemporary(name.table) { continue }
       if let view = try await view(for: name, known, depth: depth) { views[name] = view }
     }
     if views.isEmpty { return nil }
     let places = views.mapValues(\.place)
+    let isPlain = places.keys.allSatisfy {
+      $0.database != database || !text.hasOtherMeaning(of: $0.table)
+    }
     let replaced = text.replacing(text.edits(of: places, database: database))
     let after = try await self.tree(of: SQLText(replaced), parameters)
-    guard
-      after.isEqual(
-        to: tree, but: places, database: database, except: text.definedNames)
+    guard isPlain, !text.mentions("additional_table_filters"),
+      after.isEqual(to: tree, but: places, database: database)
     else {
-      let names = views.keys.map(\.description).sorted().joined(separator: ", ")
+      let names = places.keys.map(\.description).sorted().joined(separator: ", ")
       throw EngineError(
         message:
           "\(names): altered, renamed or dropped since the snapshot, and named here in a way "
-          + "in which it cannot be read as it was; write database.table after FROM, JOIN or IN")
+          + "in which it cannot be read as it was; write database.table after FROM, JOIN or IN, and "
+          + "use its name for nothing else")
     }
     return (replaced, Array(views.values))
+  }
+
+  /// Functions in the place of tables that read no tables by their names.
+  private static let harmlessFunctions: Set<String> = [
+    "file", "format", "generate_series", "generaterandom", "generateseries", "input", "null",
+    "numbers", "numbers_mt", "url", "values", "view", "zeros", "zeros_mt",
+  ]
+
+  private func check(_ functions: Set<String>) throws {
+    for function in functions where !Self.harmlessFunctions.contains(function.lowercased()) {
+      throw EngineError(
+        message:
+          "\(function)(…) would read tables as they are now, not as of the snapshot: some were "
+          + "altered, renamed or dropped since, or the snapshot is not of all tables")
+    }
   }
 
   private func tree(of text: SQLText, _ parameters: [String: String]) async throws -> SyntaxTree {
@@ -62,7 +84,7 @@ struct PastReading {
   private func view(
     for name: TableReference, _ known: [TableReference: PastTables.View], depth: Int
   ) async throws -> PastTables.View? {
-    if let view = known[name] {
+    if let view = known[name], view.definition == nil {
       try check(view.tables)
       return view
     }
@@ -70,26 +92,43 @@ struct PastReading {
       try check([name])
       return nil
     }
-    let definition = try await tables.storage.withConnection { connection in
+    let found = try await tables.storage.withConnection { connection in
       try await connection.texts(
         """
-        SELECT as_select FROM system.tables WHERE engine = 'View' \
-        AND database = \(quotedString(name.database)) AND name = \(quotedString(name.table))
+        SELECT engine, as_select FROM system.tables \
+        WHERE database = \(quotedString(name.database)) AND name = \(quotedString(name.table))
         """)
     }
-    guard let select = definition.first?[0],
+    guard let engine = found.first?[0], let select = found.first?[1] else { return nil }
+    if Self.enginesThatReadOthers.contains(engine) {
+      throw EngineError(
+        message:
+          "\(name), of the engine \(engine), would read tables as they are now, not as of the "
+          + "snapshot")
+    }
+    guard engine == "View" else { return nil }
+    // A view is read as it is defined now.
+    if let view = known[name], view.definition == select {
+      try check(view.tables)
+      return view
+    }
+    guard
       let replaced = try await replacing(SQLText(select), name.database, [:], depth: depth + 1)
     else { return nil }
     // At another commit point other tables may be read by past views.
     let commit = pin.point.commit
     return try await tables.storage.withConnection { connection in
       try await past.add(
-        name, of: nil, reaching: Set(replaced.views.flatMap(\.tables)),
+        name, of: nil, definition: select, reaching: Set(replaced.views.flatMap(\.tables)),
         for: commit..<commit + 1,
         holding: Set(replaced.views.flatMap(\.storage)), select: replaced.text,
         registry: tables.storage.registry, on: connection)
     }
   }
+
+  private static let enginesThatReadOthers: Set<String> = [
+    "Alias", "Buffer", "Distributed", "Loop", "Merge", "WindowView",
+  ]
 
   private func check(_ names: Set<TableReference>) throws {
     guard let known = pin.tables, let name = names.subtracting(known).first else { return }
@@ -109,7 +148,7 @@ extension SQLText {
         let name = TableReference(database: first, table: second)
         if let place = places[name] { edits.append((byteRange(index..<index + 3), place.quoted)) }
       } else if let place = places[TableReference(database: database, table: first)],
-        !isSymbol(index + 1, "."), isTable(index), !definedNames.contains(first)
+        !isSymbol(index + 1, "."), isTable(index)
       {
         edits.append((byteRange(index..<index + 1), place.quoted))
       }
@@ -117,12 +156,13 @@ extension SQLText {
     return edits
   }
 
-  /// What WITH defines as a query: the engine's parser does not tell.
-  fileprivate var definedNames: Set<String> {
-    Set(
-      tokens.indices.compactMap { index in
-        word(index + 1) == "AS" && isSymbol(index + 2, "(") ? identifier(index) : nil
-      })
+  /// Whether a name without a database stands, somewhere, for something else than the table: it may be
+  /// given by WITH, WINDOW or AS.
+  fileprivate func hasOtherMeaning(of name: String) -> Bool {
+    tokens.indices.contains { index in
+      identifier(index) == name && !isSymbol(index - 1, ".") && !isSymbol(index + 1, ".")
+        && !isTable(index)
+    }
   }
 
   /// Whether a name stands where a table does.

@@ -98,9 +98,9 @@ public struct StatementPath: Database {
     let registry = tables.storage.registry
     let pin = registry.enter(at: snapshot.point, isAtSnapshot: true)
     var context = context
-    context.commitPoint = CommitPin(snapshot.point, tables: snapshot.tables, isSnapshot: true) {
-      registry.leave(pin)
-    }
+    context.commitPoint = CommitPin(
+      snapshot.point, tables: snapshot.tables, isSnapshot: true,
+      whenFound: { registry.noteFound(pin) }, release: { registry.leave(pin) })
     return context
   }
 
@@ -111,7 +111,7 @@ public struct StatementPath: Database {
     guard scope.context.commitPoint?.isSnapshot == true, scope.kept == nil else {
       return try await body()
     }
-    while true {
+    for _ in 0..<10 {
       let revision = tables.storage.past.revision
       do {
         return try await body()
@@ -119,6 +119,7 @@ public struct StatementPath: Database {
         if tables.storage.past.revision == revision { throw error }
       }
     }
+    return try await body()
   }
 
   func scope(_ context: StatementContext) throws -> StatementScope {
@@ -150,7 +151,10 @@ public struct StatementPath: Database {
   /// A statement at a snapshot with the names of what tables were then.
   func asItWas(_ sql: SQLText, _ scope: StatementScope) async throws -> SQLText {
     guard let pin = scope.context.commitPoint, pin.isSnapshot else { return sql }
-    let reading = PastReading(tables: tables, parser: parser, pin: pin)
+    let kept = scope.kept
+    let reading = PastReading(tables: tables, parser: parser, pin: pin) {
+      try await kept?.hasTemporaryTable($0) ?? false
+    }
     return try await reading.replacingNames(
       in: sql, database: scope.database, parameters: scope.context.parameters
     ).map { SQLText($0) } ?? sql
@@ -259,7 +263,7 @@ public struct StatementPath: Database {
 
   /// Runs what the engine changes by itself, while nobody else can hold the latch of it.
   func fenced<Result: Sendable>(
-    context: StatementContext, _ body: () async throws -> Result
+    context: StatementContext, _ body: @escaping @Sendable () async throws -> Result
   ) async throws -> Result {
     guard let fencing = context.fencing else { return try await body() }
     return try await fencing.entered(body)
@@ -328,6 +332,7 @@ public struct StatementPath: Database {
     let run = RunningStatement(pipe: pipe, execution: execution)
     scope.kept?.onClose { [weak run] in await run?.cancel() }
     try await run.readFirst()
+    scope.context.commitPoint?.noteFound()
     return StatementResult(
       format: format, commitPoint: session.point, next: { try await run.next() },
       cancel: { await run.cancel() })
@@ -347,6 +352,7 @@ public struct StatementPath: Database {
       let sql = text.withoutFormat
       try await session.allowLength(of: sql)
       let reader = try await session.connection.query(sql)
+      scope.context.commitPoint?.noteFound()
       let result = SessionReader(reader, session: session, scope: scope)
       scope.kept?.onClose { await reader.cancel() }
       return QueryResult(

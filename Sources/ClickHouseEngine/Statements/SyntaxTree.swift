@@ -189,21 +189,18 @@ struct SyntaxTree: Hashable, Sendable {
 
   /// The tables that it may read. A name with dots may be divided at any of them.
   ///
-  /// - Parameters:
-  ///   - database: of names without one.
-  ///   - defined: what WITH defines.
-  func namesRead(in database: String, except defined: Set<String>) -> [TableReference] {
+  /// - Parameter database: of names without one.
+  func namesRead(in database: String) -> [TableReference] {
     (tables + members).flatMap { name -> [TableReference] in
       let bytes = Array(name.utf8)
       let dots = bytes.indices.filter { bytes[$0] == UInt8(ascii: ".") }
-      if dots.isEmpty {
-        return defined.contains(name) ? [] : [TableReference(database: database, table: name)]
-      }
-      return dots.map { dot in
-        TableReference(
-          database: String(decoding: bytes[..<dot], as: UTF8.self),
-          table: String(decoding: bytes[(dot + 1)...], as: UTF8.self))
-      }
+      let whole = TableReference(database: database, table: name)
+      return [whole]
+        + dots.map { dot in
+          TableReference(
+            database: String(decoding: bytes[..<dot], as: UTF8.self),
+            table: String(decoding: bytes[(dot + 1)...], as: UTF8.self))
+        }
     }
   }
 
@@ -212,17 +209,14 @@ struct SyntaxTree: Hashable, Sendable {
   /// - Parameters:
   ///   - places: the names in this one, by those in the other one.
   ///   - database: of names without one.
-  ///   - defined: what WITH defines.
   func isEqual(
-    to other: SyntaxTree, but places: [TableReference: TableReference], database: String,
-    except defined: Set<String>
+    to other: SyntaxTree, but places: [TableReference: TableReference], database: String
   ) -> Bool {
     guard nodes.count == other.nodes.count else { return false }
     let others = Set(other.members)
     func place(_ name: String) -> String? {
       places.first {
-        let isShort =
-          $0.key.database == database && $0.key.table == name && !defined.contains(name)
+        let isShort = $0.key.database == database && $0.key.table == name
         return isShort || $0.key.joined == name
       }?.value.joined
     }

@@ -73,10 +73,13 @@ public struct LatchRPCService: RegistrableRPCService {
           code: .unauthenticated, message: "this is not the secret of the nodes",
           failure: ProtoFailure(.unauthenticated))
       }
-      return Principal(user: "node", isAdmin: true)
+      return Self.nodeCaller
     }
     return try await authenticate(metadata, context.remotePeer)
   }
+
+  /// Another node. No user can have the name.
+  private static let nodeCaller = Principal(user: ":node", isAdmin: true)
 
   /// By what another node proves that it is one.
   static let nodeKey = "magic-latch-node"
@@ -175,9 +178,13 @@ public struct LatchRPCService: RegistrableRPCService {
   private func enter(_ request: ProtoEnterRequest, _ caller: Principal) async throws
     -> ProtoEnterResponse
   {
+    var caller = caller
+    if caller == Self.nodeCaller, !request.onBehalfOf.isEmpty {
+      caller = Principal(user: request.onBehalfOf, isAdmin: false)
+    }
     let entry = try await node.enter(
-      request.token, changing: request.paths.map(\.names), limit: try duration(request.limitMs),
-      by: caller)
+      request.token, changing: request.paths.map(\.names), wholly: request.wholly,
+      limit: try duration(request.limitMs), by: caller)
     var response = ProtoEnterResponse()
     response.entry = entry.number
     return response

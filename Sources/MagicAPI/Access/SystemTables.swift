@@ -59,12 +59,13 @@ enum SystemTables {
   }
 
   private static func condition(on column: String, for caller: Caller) -> String {
-    guard let databases = caller.databases else { return "\(column) NOT IN ('_magic', 'magic')" }
+    let isShown =
+      "\(column) NOT IN ('_magic', 'magic') AND NOT startsWith(\(column), '_magic_past_')"
+    guard let databases = caller.databases else { return isShown }
     let own = [database, informationSchema, informationSchema.uppercased()]
     let patterns = databases.map { "\(column) LIKE \(quotedString(likePattern($0)))" }
     let names = own.map { "\(column) = \(quotedString($0))" }
-    return "(\((names + patterns).joined(separator: " OR ")))"
-      + " AND \(column) NOT IN ('_magic', 'magic')"
+    return "(\((names + patterns).joined(separator: " OR "))) AND \(isShown)"
   }
 
   /// A pattern of LIKE that matches what a pattern with `*` does.

@@ -10,6 +10,7 @@ extension MagicAPI {
   /// - Throws: ``APIError`` of kind `timedOut` when it does not get them in time.
   func wait(for gtids: String, timeout: Duration?) async throws -> CommitPoint {
     let wanted = try Self.parse(gtids)
+    guard !gtids.isEmpty else { throw APIError(.invalid, "there are no GTIDs to wait for") }
     let deadline = ContinuousClock.now + (timeout ?? limits.sourcePatience)
     var seen: String?
     while true {
@@ -24,7 +25,7 @@ extension MagicAPI {
           "the copy does not have \(gtids) yet: it has \(seen ?? "no GTIDs of a source"); wait "
             + "longer, or see whether replication runs")
       }
-      try await Task.sleep(for: .milliseconds(2))
+      try await Task.sleep(for: .milliseconds(5))
     }
   }
 
