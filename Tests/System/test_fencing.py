@@ -255,9 +255,40 @@ class FencingTests(unittest.TestCase):
         with self.assertRaisesRegex(RuntimeError, "does not allow to change default.t"):
             run("CREATE TABLE t (id UInt64) ENGINE = MutableMergeTree ORDER BY id",
                 magic_fencing_token=held)
+        self.check_coverage(run, latch_port, held, stale)
         self.assertEqual(latch(latch_port, "release", "--session", session).returncode, 0)
         with self.assertRaisesRegex(RuntimeError, STALE):
             run("INSERT INTO shop.m (id, v) VALUES (9, 'z')", magic_fencing_token=held)
+
+    def check_coverage(self, run, latch_port, held, stale):
+        """What a token is for, and what it is not for."""
+        part, session = acquire(latch_port, "k.t[a..b]:X", "k.u/1:X", "--ttl", "60s")
+        run("CREATE DATABASE k")
+        for name in ("t", "u"):
+            run(f"CREATE TABLE k.{name} (id UInt64) ENGINE = MutableMergeTree ORDER BY id")
+        run("INSERT INTO k.t VALUES (1)", magic_fencing_token=part)
+        refused = "does not allow to change"
+        for statement in ("TRUNCATE TABLE k.t", "DROP TABLE k.t", "DROP DATABASE k",
+                          "ALTER TABLE k.u ADD COLUMN x UInt8", "RENAME TABLE k.t TO k.v"):
+            with self.subTest(statement=statement):
+                with self.assertRaisesRegex(RuntimeError, refused):
+                    run(statement, magic_fencing_token=part)
+        # The database of a request comes before that of its session.
+        run("USE k", session_id="z")
+        with self.assertRaisesRegex(RuntimeError, refused):
+            run("INSERT INTO m (id, v) SELECT 1, 'x'", session_id="z", database="shop",
+                magic_fencing_token=part)
+        run("INSERT INTO t SELECT 2", session_id="z", magic_fencing_token=part)
+        with self.assertRaisesRegex(RuntimeError, STALE):
+            run("CREATE TABLE k.w AS k.t", magic_fencing_token=stale)
+        for statement in ("INSERT INTO FUNCTION null('x UInt8') SELECT 1", "SYSTEM STOP MERGES k.t",
+                          "DETACH TABLE shop.p"):
+            with self.subTest(statement=statement):
+                with self.assertRaisesRegex(RuntimeError, "no fencing token can be checked"):
+                    run(statement, magic_fencing_token=held)
+        self.assertEqual(run("SELECT groupArray(id) FROM (SELECT id FROM k.t ORDER BY id)"),
+                         "[1,2]\n")
+        latch(latch_port, "release", "--session", session)
 
 
 if __name__ == "__main__":
