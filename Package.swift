@@ -352,10 +352,11 @@ let package = Package(
     .testTarget(
       name: "LatchServiceTests",
       dependencies: [
-        "GatheringTransport", "LatchClient", "LatchService", "Latches",
+        "EtcdClient", "GatheringTransport", "LatchClient", "LatchService", "Latches",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),

@@ -116,7 +116,7 @@ public final class EtcdClient: Sendable {
       // Tokens last for some minutes.
       state.withLock { $0.token = nil }
       return try await callOnce(service, method, input, timeout: timeout)
-    } catch let error as RPCError {
+    } catch let error as RPCError where !error.isAnswer {
       // The next call goes to another member.
       close()
       state.withLock { $0.current = ($0.current + 1) % address.endpoints.count }
@@ -191,6 +191,18 @@ public final class EtcdClient: Sendable {
           target: target, transportSecurity: security, config: configuration))
       state.connection = (client, Task { do { try await client.runConnections() } catch {} })
       return client
+    }
+  }
+}
+
+extension RPCError {
+  /// Whether a member has answered, so that its connection is as good as any.
+  fileprivate var isAnswer: Bool {
+    switch code {
+    case .invalidArgument, .notFound, .alreadyExists, .permissionDenied, .resourceExhausted,
+      .failedPrecondition, .outOfRange, .unimplemented, .unauthenticated:
+      true
+    default: false
     }
   }
 }

@@ -294,7 +294,7 @@ public actor LatchNode {
       case .waiting: grant = try await wait(number)
       }
     } catch {
-      giveUp(number)
+      forget(number, name)
       throw error
     }
     // Since it was granted, storing it has taken time.
@@ -317,13 +317,21 @@ public actor LatchNode {
   }
 
   /// Lets a call wait no more whose caller is gone.
-  private func giveUp(_ number: UInt64) {
-    guard let name = waiters[number]?.name else { return }
-    finish(number, .failure(CancellationError()))
+  private func giveUp(_ number: UInt64) { finish(number, .failure(CancellationError())) }
+
+  /// Takes a call out of the queue that has failed.
+  private func forget(_ number: UInt64, _ name: RequestName) {
+    remove(number, name)
     // It may have been sent a second time.
-    guard waiting[name] == nil else { return }
+    guard waiting[name] == nil, case .leading = role else { return }
     outbox += table.withdraw(request: name.id, of: name.session, at: now())
     Task { try? await commit() }
+  }
+
+  private func remove(_ number: UInt64, _ name: RequestName) {
+    waiters[number] = nil
+    waiting[name]?.remove(number)
+    if waiting[name]?.isEmpty == true { waiting[name] = nil }
   }
 
   /// Lets a call go on that waits, now or as soon as it does.
@@ -333,9 +341,7 @@ public actor LatchNode {
       waiters[number]?.result = result
       return
     }
-    waiters[number] = nil
-    waiting[waiter.name]?.remove(number)
-    if waiting[waiter.name]?.isEmpty == true { waiting[waiter.name] = nil }
+    remove(number, waiter.name)
     continuation.resume(with: result)
   }
 
@@ -430,9 +436,22 @@ public actor LatchNode {
   private func enter(
     _ token: UInt64, _ paths: [[String]], _ wholly: Bool, _ limit: Duration?
   ) async throws -> Entry {
-    try await perform { table, time throws(LatchError) in
-      try table.enter(
-        token, changing: paths, wholly: wholly, until: limit.map { time + $0 }, at: time)
+    let term = term
+    var entered: Entry?
+    do {
+      return try await perform { table, time throws(LatchError) in
+        let (entry, notices) = try table.enter(
+          token, changing: paths, wholly: wholly, until: limit.map { time + $0 }, at: time)
+        entered = entry
+        return (entry, notices)
+      }
+    } catch {
+      // Nobody else knows of it, who could leave.
+      if let entered, term == self.term {
+        outbox += table.leave(entered, at: now())
+        Task { try? await commit() }
+      }
+      throw error
     }
   }
 

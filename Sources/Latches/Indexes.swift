@@ -107,14 +107,18 @@ struct Agenda: Sendable {
 }
 
 /// A bounded number of names, of which the oldest are forgotten.
-struct RecentNames: Hashable, Sendable {
-  private(set) var ordered: [String] = []
+public struct RecentNames: Hashable, Sendable, ExpressibleByArrayLiteral {
+  /// The names, the oldest first.
+  public private(set) var ordered: [String] = []
   private var known: Set<String> = []
 
-  init(_ names: [String] = []) {
+  /// Some names, the oldest first.
+  public init(_ names: [String] = []) {
     ordered = names
     known = Set(names)
   }
+
+  public init(arrayLiteral names: String...) { self.init(names) }
 
   func contains(_ name: String) -> Bool { known.contains(name) }
 

@@ -8,12 +8,12 @@ public struct LatchSnapshot: Hashable, Sendable {
     public var lockDelay: Duration
     public var deadline: Duration
     /// The requests that are over, the oldest first.
-    public var finished: [String]
+    public var finished: RecentNames
 
     /// Makes a session.
     public init(
       owner: String, timeToLive: Duration, lockDelay: Duration, deadline: Duration,
-      finished: [String]
+      finished: RecentNames
     ) {
       self.owner = owner
       self.timeToLive = timeToLive
@@ -26,6 +26,8 @@ public struct LatchSnapshot: Hashable, Sendable {
   /// Something held.
   public struct Held: Hashable, Sendable {
     public var grant: Grant
+    /// How long it stays held when its session is lost.
+    public var lockDelay: Duration
     /// When its lock delay is over, where its session was lost.
     public var lingersUntil: Duration?
     /// Until when others than this process may be inside, by the number of the entry.
@@ -35,10 +37,12 @@ public struct LatchSnapshot: Hashable, Sendable {
 
     /// Makes something held.
     public init(
-      grant: Grant, lingersUntil: Duration? = nil, entries: [UInt64: Duration] = [:],
+      grant: Grant, lockDelay: Duration = .zero, lingersUntil: Duration? = nil,
+      entries: [UInt64: Duration] = [:],
       isEnding: Bool = false
     ) {
       self.grant = grant
+      self.lockDelay = lockDelay
       self.lingersUntil = lingersUntil
       self.entries = entries
       self.isEnding = isEnding
@@ -58,10 +62,18 @@ public struct LatchSnapshot: Hashable, Sendable {
   public init() {}
 
   /// Takes over what has changed.
-  public mutating func apply(_ changes: LatchChanges) {
+  ///
+  /// - Parameter finishedCount: how many requests that are over each session keeps.
+  public mutating func apply(
+    _ changes: LatchChanges, finishedCount: Int = Limits().finishedCount
+  ) {
     for (name, session) in changes.sessions { sessions[name] = session }
     for (name, deadline) in changes.kept { sessions[name]?.deadline = deadline }
-    for (name, requests) in changes.finished { sessions[name]?.finished += requests }
+    for (name, requests) in changes.finished {
+      for request in requests {
+        sessions[name]?.finished.insert(request, countLimit: finishedCount)
+      }
+    }
     for (token, one) in changes.held { held[token] = one }
     lastToken = changes.lastToken
     revision = changes.revision
@@ -96,7 +108,7 @@ public struct LatchChanges: Hashable, Sendable {
 struct Unsaved: Sendable {
   var sessions: Set<String> = []
   var kept: Set<String> = []
-  var finished: [String: [String]] = [:]
+  var finished: [String: RecentNames] = [:]
   var held: Set<UInt64> = []
 }
 
@@ -117,7 +129,8 @@ extension LatchTable {
     unsaved.kept.formUnion(changes.kept.keys)
     unsaved.held.formUnion(changes.held.keys)
     for (name, requests) in changes.finished {
-      unsaved.finished[name] = requests + (unsaved.finished[name] ?? [])
+      unsaved.finished[name] = RecentNames(
+        (requests + (unsaved.finished[name]?.ordered ?? [])).suffix(limits.finishedCount))
     }
   }
 
@@ -130,7 +143,7 @@ extension LatchTable {
     }
     for (name, requests) in unsaved.finished
     where !unsaved.sessions.contains(name) && sessions[name] != nil {
-      changes.finished[name] = requests
+      changes.finished[name] = requests.ordered
     }
     for token in unsaved.held { changes.held[token] = .some(held[token]?.stored) }
     changes.lastToken = lastToken
@@ -154,16 +167,29 @@ extension LatchTable {
       add(
         Session(
           owner: one.owner, timeToLive: one.timeToLive, lockDelay: one.lockDelay,
-          deadline: deadline, number: 0, finished: RecentNames(one.finished)), name: name)
+          deadline: deadline, number: 0, finished: one.finished), name: name)
     }
     for one in snapshot.held.values.sorted(by: { $0.grant.token < $1.grant.token }) {
       var again = Held(
-        grant: one.grant, claims: Claim.claims(of: one.grant.wishes),
+        grant: one.grant, claims: Claim.claims(of: one.grant.wishes), lockDelay: one.lockDelay,
         lingersUntil: one.lingersUntil, entries: one.entries.mapValues { .some($0) },
         isEnding: one.isEnding)
       if !isSameClock {
-        again.lingersUntil = one.lingersUntil.map { _ in time + limits.longestLife }
+        again.lingersUntil = one.lingersUntil.map { _ in
+          time + (one.lockDelay > .zero ? one.lockDelay : limits.longestLife)
+        }
         again.entries = one.entries.mapValues { _ in time + limits.longestEntry }
+      }
+      if sessions[one.grant.session] == nil, one.lingersUntil == nil, !one.isEnding {
+        // The end of its session was stored, and not all of what follows from that.
+        unsaved.held.insert(one.grant.token)
+        if one.lockDelay > .zero {
+          again.lingersUntil = time + one.lockDelay
+        } else if one.entries.isEmpty {
+          continue
+        } else {
+          again.isEnding = true
+        }
       }
       restore(again)
     }
@@ -174,7 +200,7 @@ extension LatchTable.Session {
   fileprivate var stored: LatchSnapshot.Session {
     LatchSnapshot.Session(
       owner: owner, timeToLive: timeToLive, lockDelay: lockDelay, deadline: deadline,
-      finished: finished.ordered)
+      finished: finished)
   }
 }
 
@@ -184,6 +210,7 @@ extension LatchTable.Held {
     let entries = entries.compactMapValues { $0 }
     if isEnding, entries.isEmpty { return nil }
     return LatchSnapshot.Held(
-      grant: grant, lingersUntil: lingersUntil, entries: entries, isEnding: isEnding)
+      grant: grant, lockDelay: lockDelay, lingersUntil: lingersUntil, entries: entries,
+      isEnding: isEnding)
   }
 }

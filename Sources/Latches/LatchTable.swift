@@ -26,6 +26,8 @@ public struct LatchTable: Sendable {
   struct Held: Sendable {
     var grant: Grant
     var claims: [Claim]
+    /// How long it stays held when its session is lost.
+    var lockDelay = Duration.zero
     /// When it goes, of a session that is gone: the lock delay.
     var lingersUntil: Duration?
     /// Those who change what it holds just now, and until when they may; nil for as long as they like.
@@ -40,7 +42,7 @@ public struct LatchTable: Sendable {
     var until: Duration
   }
 
-  private let limits: Limits
+  let limits: Limits
   private var now = Duration.zero
   var sessions: [String: Session] = [:]
   private(set) var held: [UInt64: Held] = [:]
@@ -52,6 +54,9 @@ public struct LatchTable: Sendable {
   private var remains: [String: Set<UInt64>] = [:]
   /// How many sessions somebody has.
   private var sessionCounts: [String: Int] = [:]
+  /// The bytes of what is held in the name of each session or waited for, and of all together.
+  private var byteCounts: [String: Int] = [:]
+  private var totalByteCount = 0
   private var nextPlace: UInt64 = 1
   private var nextEntry: UInt64
   /// The paths of which something became free since requests were granted last.
@@ -72,7 +77,8 @@ public struct LatchTable: Sendable {
   public init(limits: Limits = Limits(), lastToken: UInt64 = 0, revision: UInt64 = 0) {
     self.limits = limits
     self.lastToken = lastToken
-    log = EventLog(countLimit: limits.eventCount, revision: revision)
+    log = EventLog(
+      countLimit: limits.eventCount, byteLimit: limits.eventByteCount, revision: revision)
     nextEntry = revision + 1
   }
 
@@ -152,11 +158,14 @@ public struct LatchTable: Sendable {
     return notices
   }
 
-  /// Ends a session in its owner's place; the owner is told.
+  /// Ends a session in its owner's place; the owner is told. What is held of one that is lost already, for
+  /// its lock delay, is free at once.
   public mutating func revoke(_ name: String, at time: Duration) throws(LatchError) -> [Notice] {
     var notices = advance(to: time)
-    guard sessions[name] != nil else { throw .noSession(name) }
-    notices += lose(name, .revoked)
+    let lingering = (remains[name] ?? []).filter { held[$0]?.lingersUntil != nil }
+    guard sessions[name] != nil || !lingering.isEmpty else { throw .noSession(name) }
+    for token in lingering.sorted() { removeHeld(token) }
+    if sessions[name] != nil { notices += lose(name, .revoked) }
     notices += grantWaiting()
     return notices
   }
@@ -197,6 +206,7 @@ public struct LatchTable: Sendable {
     plan(.request(place), at: until)
     waiting[place] = Waiting(request: request, claims: claims, until: until)
     queues.insert(place, claims)
+    count(request.wishes.byteCount, of: request.session)
     sessions[request.session]?.waiting[request.id] = place
     if let cycle = cycle(from: request.session) {
       removeWaiting(place)
@@ -250,10 +260,17 @@ public struct LatchTable: Sendable {
     _ request: Request, _ session: Session
   ) throws(LatchError) -> Answer? {
     if session.finished.contains(request.id) { throw .finished }
+    let isAnother = LatchError.invalid(
+      "the session has a request \(request.id) that asks for something else")
     if let token = session.grants[request.id], let grant = held[token]?.grant {
+      guard Set(grant.wishes) == Set(request.wishes) else { throw isAnother }
       return .granted(grant)
     }
-    return session.waiting[request.id] == nil ? nil : .waiting
+    guard let place = session.waiting[request.id] else { return nil }
+    guard waiting[place].map({ Set($0.request.wishes) == Set(request.wishes) }) ?? true else {
+      throw isAnother
+    }
+    return .waiting
   }
 
   private func check(_ request: Request, _ session: Session) throws(LatchError) {
@@ -273,6 +290,17 @@ public struct LatchTable: Sendable {
     guard request.wishes.count <= limits.wishCount else {
       throw .tooMany("a request asks for at most \(limits.wishCount) resources")
     }
+    let byteCount = request.wishes.byteCount
+    guard byteCount <= limits.requestByteCount else {
+      throw .tooMany("a request names its resources in at most \(limits.requestByteCount) bytes")
+    }
+    guard byteCounts[request.session, default: 0] + byteCount <= limits.sessionByteCount else {
+      throw .tooMany(
+        "a session names all of its resources in at most \(limits.sessionByteCount) bytes")
+    }
+    guard totalByteCount + byteCount <= limits.totalByteCount else {
+      throw .tooMany("all resources are named in at most \(limits.totalByteCount) bytes")
+    }
     guard session.grants.count + session.waiting.count < limits.requestCount else {
       throw .tooMany("a session has at most \(limits.requestCount) requests")
     }
@@ -281,7 +309,8 @@ public struct LatchTable: Sendable {
   private mutating func finish(_ request: String, of session: String) {
     // A name that was forgotten is a new one; a session has few that are sent again so late.
     sessions[session]?.finished.insert(request, countLimit: limits.finishedCount)
-    unsaved.finished[session, default: []].append(request)
+    unsaved.finished[session, default: RecentNames()].insert(
+      request, countLimit: limits.finishedCount)
   }
 
   // MARK: Entering
@@ -458,7 +487,7 @@ public struct LatchTable: Sendable {
     let own = (sessions[session]?.grants.values).map { $0.compactMap { held[$0] } } ?? []
     if own.isEmpty { return false }
     return claims.contains { claim in
-      !own.contains { $0.covers(claim) }
+      !claim.isHidden && !own.contains { $0.covers(claim) }
         && own.contains {
           $0.claims.contains { $0.resource == claim.resource && !$0.mode.isIntention }
         }
@@ -485,7 +514,9 @@ public struct LatchTable: Sendable {
     lastToken += 1
     let grant = Grant(
       token: lastToken, session: request.session, request: request.id, wishes: request.wishes)
-    keep(Held(grant: grant, claims: claims))
+    keep(
+      Held(
+        grant: grant, claims: claims, lockDelay: sessions[request.session]?.lockDelay ?? .zero))
     unsaved.held.insert(grant.token)
     return grant
   }
@@ -494,6 +525,7 @@ public struct LatchTable: Sendable {
     let grant = one.grant
     held[grant.token] = one
     holders.insert(grant.token, one.claims)
+    count(grant.wishes.byteCount, of: grant.session)
     if one.lingersUntil == nil, !one.isEnding {
       sessions[grant.session]?.grants[grant.request] = grant.token
     } else {
@@ -528,12 +560,19 @@ public struct LatchTable: Sendable {
   private mutating func drop(_ token: UInt64) {
     guard let one = held.removeValue(forKey: token) else { return }
     holders.remove(token, one.claims)
+    count(-one.grant.wishes.byteCount, of: one.grant.session)
     for claim in one.claims { freed.insert(claim.resource.path) }
     let (name, request) = (one.grant.session, one.grant.request)
     if sessions[name]?.grants[request] == token { sessions[name]?.grants[request] = nil }
     remains[name]?.remove(token)
     if remains[name]?.isEmpty == true { remains[name] = nil }
     unsaved.held.insert(token)
+  }
+
+  private mutating func count(_ bytes: Int, of session: String) {
+    totalByteCount += bytes
+    let all = byteCounts[session, default: 0] + bytes
+    byteCounts[session] = all == 0 ? nil : all
   }
 
   /// Has a request wait no more that is not granted.
@@ -546,6 +585,7 @@ public struct LatchTable: Sendable {
   private mutating func removeWaiting(_ place: UInt64) {
     guard let one = waiting.removeValue(forKey: place) else { return }
     queues.remove(place, one.claims)
+    count(-one.request.wishes.byteCount, of: one.request.session)
     for claim in one.claims { freed.insert(claim.resource.path) }
     sessions[one.request.session]?.waiting[one.request.id] = nil
   }

@@ -130,8 +130,16 @@ public struct Limits: Hashable, Sendable {
   public var nameByteCount = 256
   /// Bytes of all names and keys of a resource.
   public var resourceByteCount = 4_096
+  /// Bytes of all names and keys of a request.
+  public var requestByteCount = 256 << 10
+  /// Bytes of all names and keys of the grants and waiting requests of a session.
+  public var sessionByteCount = 4 << 20
+  /// Bytes of all names and keys of all grants and waiting requests.
+  public var totalByteCount = 512 << 20
   /// Changes that those who watch can still be told.
   public var eventCount = 10_000
+  /// Bytes of all names and keys of those changes.
+  public var eventByteCount = 64 << 20
   /// How long a session may last without being kept alive.
   public var longestLife = Duration.seconds(3600)
   /// How long somebody outside this process may stay inside a grant.

@@ -74,8 +74,16 @@ struct Claim: Hashable, Sendable {
     }
   }
 
+  /// Whether it is one of those that stand for the ranges or the partitions of a table.
+  var isHidden: Bool { resource.path.count > 2 && resource.path[2].isEmpty }
+
   /// What some wishes imply: intentions on everything that contains what is wished for, and each
   /// resource once, in the mode that all of its wishes need.
+  ///
+  /// Ranges of keys of a table and its partitions are two ways to divide it: nobody knows which keys a
+  /// partition has. So each of either is in the way of every change of the other. For each table there
+  /// are two more resources, which nobody can name. One is held IX by those who change ranges and S by all
+  /// who have partitions, the other IX by those who change partitions and S by all who have ranges.
   static func claims(of wishes: [Wish]) -> [Claim] {
     var modes: [Resource: Mode] = [:]
     func add(_ resource: Resource, _ mode: Mode) {
@@ -86,6 +94,13 @@ struct Claim: Hashable, Sendable {
       let path = wish.resource.path
       let depth = wish.resource.keys == nil ? path.count - 1 : path.count
       for count in 0..<depth { add(Resource(Array(path[...count])), wish.mode.intention) }
+      guard path.count > 2 || path.count == 2 && wish.resource.keys != nil else { continue }
+      let hidden = [path[0], path[1], ""]
+      let (own, others) = path.count > 2 ? (["p"], ["r"]) : (["r"], ["p"])
+      if wish.mode.intention == .intentionExclusive {
+        add(Resource(hidden + own), .intentionExclusive)
+      }
+      add(Resource(hidden + others), .shared)
     }
     return modes.map { Claim(resource: $0.key, mode: $0.value) }
   }
@@ -103,4 +118,9 @@ public struct Wish: Hashable, Sendable {
     self.resource = resource
     self.mode = mode
   }
+}
+
+extension [Wish] {
+  /// How many bytes the names and keys of all have.
+  var byteCount: Int { reduce(0) { $0 + $1.resource.byteCount } }
 }

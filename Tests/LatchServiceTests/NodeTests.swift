@@ -203,6 +203,33 @@ final class ScriptedStore: LatchStore {
     }
   }
 
+  @Test func anEntryThatCannotBeStoredHoldsNothing() async throws {
+    try await withNode { node, store in
+      try await open(node, "a", "b")
+      let grant = try await node.acquire(request("a"), by: ana)
+      store.fails = true
+      await #expect(throws: NodeError.self) {
+        try await node.enter(grant.token, changing: [["d", "t"]], limit: .seconds(60), by: ana)
+      }
+      store.fails = false
+      try await node.close("a", by: ana)
+      _ = try await node.acquire(request("b", wait: .zero), by: ana)
+    }
+  }
+
+  @Test func aRequestThatCannotBeStoredIsNotInTheQueue() async throws {
+    try await withNode { node, store in
+      try await open(node, "a", "b", "c")
+      let grant = try await node.acquire(request("a", .shared), by: ana)
+      store.fails = true
+      await #expect(throws: NodeError.self) { try await node.acquire(request("b"), by: ana) }
+      store.fails = false
+      #expect(try await node.inspect().queue.isEmpty)
+      _ = try await node.acquire(request("c", .shared, wait: .zero), by: ana)
+      try await node.release(grant.token, of: "a", by: ana)
+    }
+  }
+
   @Test func watchingMissesNothing() async throws {
     try await withNode { node, _ in
       let start = try await node.changes(after: nil).revision

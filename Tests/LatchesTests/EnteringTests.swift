@@ -171,4 +171,51 @@ import Testing
     // A debug build does it in a second; what grows with the square takes minutes.
     #expect(ContinuousClock.now - start < .seconds(20))
   }
+
+  @Test func aLockDelayIsAsLongAfterARestart() throws {
+    var (latches, token) = try held(Resource(table), lockDelay: .seconds(7))
+    _ = try latches.revoke("a", at: .seconds(1))
+    let snapshot = latches.snapshot
+    for (isSameClock, end) in [(false, Duration.seconds(107)), (true, .seconds(8))] {
+      let again = LatchTable(
+        from: snapshot, at: isSameClock ? .seconds(2) : .seconds(100), isSameClock: isSameClock)
+      #expect(again.held[token]?.lingersUntil == end)
+    }
+  }
+
+  /// Stored in part: the session is over, and nothing else of what follows from that.
+  @Test func whatIsHeldByNobodyIsFreeUnlessSomebodyMayBeInside() throws {
+    func again(_ latches: LatchTable) -> LatchTable {
+      var snapshot = latches.snapshot
+      snapshot.sessions["a"] = nil
+      return LatchTable(from: snapshot, at: .seconds(100), isSameClock: false)
+    }
+    let (latches, token) = try held(Resource(table))
+    var free = again(latches)
+    #expect(free.held.isEmpty)
+    let changes = free.takeChanges()
+    #expect(changes.held.keys.sorted() == [token] && changes.held.values.allSatisfy { $0 == nil })
+    let (delayed, _) = try held(Resource(table), lockDelay: .seconds(7))
+    #expect(again(delayed).held[token]?.lingersUntil == .seconds(107))
+    var (entered, _) = try held(Resource(table))
+    _ = try entered.enter(token, changing: [table], until: .seconds(5), at: .zero)
+    var waits = again(entered)
+    #expect(waits.held[token]?.isEnding == true)
+    #expect(try other(&waits, at: .seconds(101)) == .waiting)
+    _ = waits.advance(to: .seconds(161))
+    #expect(waits.grants.map(\.session) == ["b"])
+  }
+
+  @Test func requestsThatAreOverAreForgottenInWhatIsStored() {
+    var snapshot = LatchSnapshot()
+    snapshot.sessions["a"] = LatchSnapshot.Session(
+      owner: "test", timeToLive: .seconds(1), lockDelay: .zero, deadline: .zero, finished: [])
+    for index in 0..<2_000 {
+      var changes = LatchChanges()
+      changes.finished["a"] = ["r\(index)"]
+      snapshot.apply(changes)
+    }
+    let names = snapshot.sessions["a"]?.finished.ordered ?? []
+    #expect((256...384).contains(names.count) && names.last == "r1999")
+  }
 }

@@ -33,12 +33,25 @@ import Testing
   }
 }
 
+/// Whether one wish is for a range of a table and the other for something of a partition of it, and one of
+/// them changes something.
+private func mix(_ one: Wish, _ other: Wish) -> Bool {
+  let isRange = { (resource: Resource) in resource.path.count == 2 && resource.keys != nil }
+  let (one, other) = isRange(one.resource) ? (one, other) : (other, one)
+  return isRange(one.resource) && other.resource.path.count == 3
+    && other.resource.path.starts(with: one.resource.path)
+    && !(one.mode.intention == .intentionShared && other.mode.intention == .intentionShared)
+}
+
 /// What must hold of any table, whatever has happened.
 private func problem(in latches: LatchTable) -> String? {
   let grants = latches.grants
   for (index, one) in grants.enumerated() {
     for other in grants[(index + 1)...] where one.session != other.session {
       let claims = Claim.claims(of: other.wishes)
+      if one.wishes.contains(where: { wish in other.wishes.contains { mix(wish, $0) } }) {
+        return "\(one) and \(other) are held at a time"
+      }
       if Claim.claims(of: one.wishes).contains(where: { claim in
         claims.contains { $0.conflicts(with: claim) }
       }) {
@@ -131,14 +144,16 @@ private struct Simulation {
 
   private mutating func resource() -> Resource {
     let database = "d\(number(2))"
-    switch number(5) {
+    switch number(6) {
     case 0: return Resource([database])
     case 1, 2: return Resource([database, "t\(number(3))"])
     case 3: return Resource([database, "t\(number(3))", "p\(number(2))"])
-    default:
+    case let kind:
       let lower = UInt8(number(20))
       let upper = lower + 1 + UInt8(number(5))
-      return Resource([database, "t\(number(3))"], keys: KeyRange(from: [lower], to: [upper]))
+      let partition = kind == 4 && number(2) == 0 ? ["p\(number(2))"] : []
+      return Resource(
+        [database, "t\(number(3))"] + partition, keys: KeyRange(from: [lower], to: [upper]))
     }
   }
 

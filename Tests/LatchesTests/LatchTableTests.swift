@@ -119,6 +119,119 @@ import Testing
     }
   }
 
+  /// Nobody knows which keys a partition has.
+  @Test func rangesOfATableAndItsPartitionsExcludeEachOther() throws {
+    let range = Resource(["d", "t"], keys: KeyRange(from: [1], to: [3]))
+    let otherRange = Resource(["d", "t"], keys: KeyRange(from: [3], to: [5]))
+    let partition = Resource(["d", "t", "p"])
+    let inside = Resource(["d", "t", "p"], keys: KeyRange(from: [1], to: [3]))
+    let otherPartition = Resource(["d", "t", "q"])
+    let cases: [(Resource, Mode, Resource, Mode, Bool)] = [
+      (range, .exclusive, partition, .exclusive, false),
+      (range, .exclusive, partition, .shared, false),
+      (range, .exclusive, partition, .intentionShared, false),
+      (range, .shared, partition, .exclusive, false),
+      (range, .shared, partition, .intentionExclusive, false),
+      (range, .shared, partition, .sharedIntentionExclusive, false),
+      (range, .shared, partition, .shared, true), (range, .shared, inside, .shared, true),
+      (range, .exclusive, inside, .shared, false), (range, .shared, inside, .exclusive, false),
+      (range, .exclusive, otherRange, .exclusive, true),
+      (partition, .exclusive, otherPartition, .exclusive, true),
+      (inside, .exclusive, otherPartition, .exclusive, true),
+      (range, .exclusive, Resource(["d", "u", "p"]), .exclusive, true),
+    ]
+    for (one, mode, other, otherMode, isGranted) in cases {
+      for isTurned in [false, true] {
+        var latches = try table("a", "b")
+        let (first, second) =
+          isTurned ? ((other, otherMode), (one, mode)) : ((one, mode), (other, otherMode))
+        _ = try granted(latches.acquire(request("a", first), at: .zero).answer)
+        let answer = try latches.acquire(request("b", second), at: .zero).answer
+        #expect((answer != .waiting) == isGranted, "\(first) \(second)")
+        // A session is never in its own way.
+        _ = try granted(latches.acquire(request("a", second, id: "2"), at: .zero).answer)
+        guard !isGranted else { continue }
+        _ = try latches.close("a", at: .zero)
+        #expect(latches.grants.map(\.session) == ["b"])
+      }
+    }
+  }
+
+  @Test func aRequestThatAsksForSomethingElseIsAnotherOne() throws {
+    var latches = try table("a", "b")
+    let first = try granted(
+      latches.acquire(request("a", (table, .shared), (other, .shared)), at: .zero).answer)
+    #expect(
+      try granted(
+        latches.acquire(request("a", (other, .shared), (table, .shared)), at: .zero).answer)
+        == first)
+    _ = try latches.acquire(request("b", (table, .exclusive)), at: .zero)
+    for (name, wish) in [("a", (table, Mode.exclusive)), ("b", (other, .exclusive))] {
+      #expect {
+        try latches.acquire(request(name, wish), at: .zero)
+      } throws: {
+        if case .invalid = $0 as? LatchError { true } else { false }
+      }
+    }
+    #expect(try latches.acquire(request("b", (table, .exclusive)), at: .zero).answer == .waiting)
+  }
+
+  @Test func whatLingersIsFreedByASecondRevocation() throws {
+    var latches = try table("b")
+    _ = try latches.open(
+      "a", owner: "test", timeToLive: .seconds(10), lockDelay: .seconds(1000), at: .zero)
+    _ = try granted(latches.acquire(request("a", (table, .exclusive)), at: .zero).answer)
+    _ = try latches.acquire(request("b", (table, .exclusive)), at: .zero)
+    #expect(try latches.revoke("a", at: .zero) == [.lost(session: "a", .revoked)])
+    #expect(latches.grants.map(\.session) == ["a"])
+    _ = try latches.revoke("a", at: .zero)
+    #expect(latches.grants.map(\.session) == ["b"])
+    #expect(throws: LatchError.noSession("a")) { try latches.revoke("a", at: .zero) }
+  }
+
+  @Test func namesOfResourcesAreLimitedInAll() throws {
+    var limits = Limits()
+    limits.requestByteCount = 100
+    limits.sessionByteCount = 150
+    limits.totalByteCount = 200
+    limits.eventByteCount = 1000
+    var latches = LatchTable(limits: limits)
+    for name in ["a", "b"] {
+      _ = try latches.open(name, owner: "test", timeToLive: .seconds(10), at: .zero)
+    }
+    func ask(_ session: String, _ id: String, _ byteCount: Int) throws -> UInt64 {
+      let name = id + String(repeating: "x", count: byteCount - id.utf8.count - 1)
+      return try granted(
+        latches.acquire(
+          request(session, (Resource(["d", name]), .exclusive), id: id), at: .zero
+        ).answer
+      ).token
+    }
+    func isRefused(_ session: String, _ byteCount: Int) -> Bool {
+      do {
+        _ = try ask(session, "n", byteCount)
+        return false
+      } catch LatchError.tooMany {
+        return true
+      } catch {
+        return false
+      }
+    }
+    #expect(isRefused("a", 101))
+    let first = try ask("a", "1", 100)
+    #expect(isRefused("a", 60))
+    _ = try ask("b", "2", 90)
+    #expect(isRefused("a", 40))
+    _ = try latches.release(first, of: "a", at: .zero)
+    _ = try ask("a", "3", 40)
+    let start = latches.revision
+    for index in 0..<100 {
+      _ = try latches.release(try ask("a", "r\(index)", 40), of: "a", at: .zero)
+    }
+    #expect(latches.events(after: start) == nil)
+    #expect(latches.events(after: latches.revision - 20)?.count == 20)
+  }
+
   @Test func allOrNothing() throws {
     var latches = try table("a", "b", "c")
     let first = try granted(latches.acquire(request("a", (table, .exclusive)), at: .zero).answer)

@@ -33,6 +33,8 @@ public final class EtcdStore: LatchStore {
   private static let timeout = Duration.seconds(2)
   /// How many changes etcd takes at once; a server's default limit is 128.
   private static let changesAtOnce = 100
+  /// How many bytes of changes it takes at once; a server's default limit is 1.5 MiB.
+  private static let bytesAtOnce = 1 << 20
 
   /// Makes a store.
   ///
@@ -108,16 +110,31 @@ public final class EtcdStore: LatchStore {
     }
     // Nobody else stores anything from here on.
     do {
+      let end = Mutex(start + .seconds(lease.seconds))
+      // There may be much to load.
+      let renewing = Task { await self.renew(lease.id) { time in end.withLock { $0 = time } } }
+      defer { renewing.cancel() }
       let (snapshot, counters, revision) = try await load()
       let new = Term(
-        lease: lease.id, keyRevision: response.header.revision,
-        end: start + .seconds(lease.seconds), counters: counters, countersRevision: revision)
+        lease: lease.id, keyRevision: response.header.revision, end: end.withLock { $0 },
+        counters: counters, countersRevision: revision)
       guard new.end > bootTime() else { return nil }
       term.withLock { $0 = new }
       return Beginning(snapshot: snapshot, isSameClock: false, secret: leader.secret)
     } catch {
       try? await etcd.revokeLease(lease.id, timeout: Self.timeout)
       throw error
+    }
+  }
+
+  private func renew(_ lease: Int64, _ extend: @Sendable (Duration) -> Void) async {
+    while (try? await Task.sleep(for: .seconds(Self.leaseSeconds) / 4)) != nil {
+      let start = bootTime()
+      guard let seconds = try? await etcd.keepLeaseAlive(lease, timeout: Self.timeout) else {
+        continue
+      }
+      if seconds == 0 { return }
+      extend(start + .seconds(seconds))
     }
   }
 
@@ -144,10 +161,6 @@ public final class EtcdStore: LatchStore {
       } catch {
         throw LatchStoreError("the key \(name) of etcd makes no sense: \(error)")
       }
-    }
-    // A batch that was stored in part: the session is over, and that of its grants was not told to anybody.
-    snapshot.held = snapshot.held.filter { _, held in
-      held.lingersUntil != nil || held.isEnding || snapshot.sessions[held.grant.session] != nil
     }
     snapshot.lastToken = counters.lastToken
     snapshot.revision = counters.revision + 1 << 20
@@ -190,34 +203,61 @@ public final class EtcdStore: LatchStore {
   ) async throws {
     // Keep-alives need not be known to the next leader, with which every lease has its whole time again;
     // nor requests that are over, of which no late copy reaches another node than the one it was sent to.
-    var removals: [EtcdRequestOp] = []
-    var additions: [EtcdRequestOp] = []
-    for (name, session) in changes.sessions {
-      if let session {
-        additions.append(
-          .put(key("state/session/\(name)"), try StoredSession(name, session).serializedBytes()))
-      } else {
-        removals.append(.delete(key("state/session/\(name)")))
-      }
-    }
-    // What ends is stored first, so that a batch of which a part is stored gives nothing to two.
-    for (token, held) in changes.held {
-      if let held {
-        additions.append(.put(key("state/held/\(token)"), try StoredHeld(held).serializedBytes()))
-      } else {
-        removals.append(.delete(key("state/held/\(token)")))
-      }
-    }
-    let operations = removals + additions
+    guard let lastToken = term.withLock({ $0?.counters.lastToken }) else { throw DeposedError() }
+    let operations = try operations(of: changes, lastToken: lastToken)
     if operations.isEmpty, !changes.isEmpty { return }
     // The changes are those of many calls: the cancellation of one does not end this.
     try await Task {
-      var rest = operations[...]
-      repeat {
-        try await self.store(Array(rest.prefix(Self.changesAtOnce)), changes)
-        rest = rest.dropFirst(Self.changesAtOnce)
-      } while !rest.isEmpty
+      for part in Self.parts(of: operations) { try await self.store(part, changes) }
     }.value
+  }
+
+  /// What is to be done for some changes, in an order of which any part gives nothing to two and frees
+  /// nothing too early: first what stays held in another way, such as for its lock delay; then what is free,
+  /// and the sessions that are over; then what is new.
+  ///
+  /// - Parameter lastToken: of what was held before.
+  func operations(of changes: LatchChanges, lastToken: UInt64) throws -> [EtcdRequestOp] {
+    var (staying, freed, ended, opened, granted) = (
+      [EtcdRequestOp](), [EtcdRequestOp](), [EtcdRequestOp](), [EtcdRequestOp](), [EtcdRequestOp]()
+    )
+    for (name, session) in changes.sessions {
+      let key = key("state/session/\(name)")
+      if let session {
+        opened.append(.put(key, try StoredSession(name, session).serializedBytes()))
+      } else {
+        ended.append(.delete(key))
+      }
+    }
+    for (token, held) in changes.held {
+      let key = key("state/held/\(token)")
+      guard let held else {
+        freed.append(.delete(key))
+        continue
+      }
+      let operation = EtcdRequestOp.put(key, try StoredHeld(held).serializedBytes())
+      if token > lastToken { granted.append(operation) } else { staying.append(operation) }
+    }
+    return staying + freed + ended + opened + granted
+  }
+
+  /// Some operations as etcd takes them at once; one part at least.
+  static func parts(of operations: [EtcdRequestOp]) -> [[EtcdRequestOp]] {
+    var parts: [[EtcdRequestOp]] = []
+    var part: [EtcdRequestOp] = []
+    var byteCount = 0
+    for operation in operations {
+      let size =
+        operation.requestPut.key.count + operation.requestPut.value.count
+        + operation.requestDeleteRange.key.count + 32
+      if part.count == changesAtOnce || !part.isEmpty && byteCount + size > bytesAtOnce {
+        parts.append(part)
+        (part, byteCount) = ([], 0)
+      }
+      part.append(operation)
+      byteCount += size
+    }
+    return parts + [part]
   }
 
   /// Stores some changes, if this node still serves; again, until that is known.
@@ -259,10 +299,37 @@ public final class EtcdStore: LatchStore {
           }
         }
         return
+      } catch let error as RPCError where error.isForGood {
+        logger.error(
+          """
+          etcd refuses to store latches, so this node does not serve them any more: \(error.message)
+          """)
+        await giveUp(current.lease)
+        throw DeposedError()
       } catch let error as RPCError {
         logger.warning("etcd does not store latches: \(error.message)")
         try await Task.sleep(for: .milliseconds(100))
       }
+    }
+  }
+
+  /// Lets another node serve.
+  private func giveUp(_ lease: Int64) async {
+    term.withLock { term in
+      if term?.lease == lease { term = nil }
+    }
+    try? await etcd.revokeLease(lease, timeout: .seconds(1))
+  }
+}
+
+extension RPCError {
+  /// Whether the same call would fail again: it is too large, or etcd is full.
+  fileprivate var isForGood: Bool {
+    switch code {
+    case .invalidArgument, .outOfRange, .unimplemented, .permissionDenied: true
+    // etcd has too much to do at this moment.
+    case .resourceExhausted: !message.contains("too many requests")
+    default: false
     }
   }
 }

@@ -17,19 +17,20 @@ extension StoredSession {
     timeToLive = session.timeToLive.nanoseconds
     lockDelay = session.lockDelay.nanoseconds
     deadline = session.deadline.nanoseconds
-    finished = session.finished
+    finished = session.finished.ordered
   }
 
   var session: LatchSnapshot.Session {
     LatchSnapshot.Session(
       owner: owner, timeToLive: .nanoseconds(timeToLive), lockDelay: .nanoseconds(lockDelay),
-      deadline: .nanoseconds(deadline), finished: finished)
+      deadline: .nanoseconds(deadline), finished: RecentNames(finished))
   }
 }
 
 extension StoredHeld {
   init(_ held: LatchSnapshot.Held) {
     grant = ProtoGrant(held.grant)
+    lockDelay = held.lockDelay.nanoseconds
     if let end = held.lingersUntil { lingersUntil = end.nanoseconds }
     entries = held.entries.mapValues(\.nanoseconds)
     isEnding = held.isEnding
@@ -37,7 +38,8 @@ extension StoredHeld {
 
   func held() throws(ProtocolError) -> LatchSnapshot.Held {
     LatchSnapshot.Held(
-      grant: try Grant(grant), lingersUntil: hasLingersUntil ? .nanoseconds(lingersUntil) : nil,
+      grant: try Grant(grant), lockDelay: .nanoseconds(lockDelay),
+      lingersUntil: hasLingersUntil ? .nanoseconds(lingersUntil) : nil,
       entries: entries.mapValues { .nanoseconds($0) }, isEnding: isEnding)
   }
 }

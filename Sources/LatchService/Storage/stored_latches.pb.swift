@@ -92,6 +92,9 @@ nonisolated struct StoredHeld: Sendable {
 
   var isEnding: Bool = false
 
+  /// How long it stays held when its session is lost.
+  var lockDelay: Int64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -284,7 +287,7 @@ nonisolated extension StoredSession: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension StoredHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Held"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grant\0\u{3}lingers_until\0\u{1}entries\0\u{3}is_ending\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grant\0\u{3}lingers_until\0\u{1}entries\0\u{3}is_ending\0\u{3}lock_delay\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -296,6 +299,7 @@ nonisolated extension StoredHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 2: try { try decoder.decodeSingularInt64Field(value: &self._lingersUntil) }()
       case 3: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufUInt64,SwiftProtobuf.ProtobufInt64>.self, value: &self.entries) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.isEnding) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.lockDelay) }()
       default: break
       }
     }
@@ -318,6 +322,9 @@ nonisolated extension StoredHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.isEnding != false {
       try visitor.visitSingularBoolField(value: self.isEnding, fieldNumber: 4)
     }
+    if self.lockDelay != 0 {
+      try visitor.visitSingularInt64Field(value: self.lockDelay, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -326,6 +333,7 @@ nonisolated extension StoredHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs._lingersUntil != rhs._lingersUntil {return false}
     if lhs.entries != rhs.entries {return false}
     if lhs.isEnding != rhs.isEnding {return false}
+    if lhs.lockDelay != rhs.lockDelay {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
