@@ -78,14 +78,22 @@ def release_after(client):
     client.call("snapshots/release", snapshot=client.call("snapshots/open")["id"])
 
 
-def pauses(server, seconds, statement):
-    """How long each insert took in which a writer never rests, beside 8 readers of a statement."""
+def pauses(server, seconds, statement, slowly=False):
+    """How long each insert took in which a writer never rests, beside 8 readers of a statement, who take
+    their rows as fast as they come or slowly."""
     stopping = threading.Event()
 
     def read():
         client = Client(server)
         while not stopping.is_set():
-            client.run(statement)
+            if not slowly:
+                client.run(statement)
+                continue
+            client.connection.request("POST", "/", statement)
+            response = client.connection.getresponse()
+            while not stopping.is_set() and response.read(16384):
+                time.sleep(0.1)
+            client.connection.close()
 
     readers = [threading.Thread(target=read, daemon=True) for _ in range(8 if statement else 0)]
     for reader in readers:
@@ -162,13 +170,13 @@ def main():
             client.call("snapshots/release", snapshot=name)
 
         print("a writer of one row at a time, 50 a second (median, 99 %, longest)")
-        sleeping = ("SELECT sum(v) FROM (SELECT v, sleepEachRow(0.05) FROM bench.big LIMIT 60) "
-                    "SETTINGS max_block_size = 20")
         busy = "SELECT sum(sipHash64(v, id)), uniqExact(v) FROM bench.big SETTINGS max_threads = 1"
-        for name, statement in [
-                ("no readers", None), ("8 long readers that wait", sleeping),
-                ("8 long readers that compute", busy)]:
-            times = pauses(server, arguments.seconds, statement)
+        for name, statement, slowly in [
+                ("no readers", None, False),
+                ("8 long readers, who take their rows slowly", "SELECT * FROM bench.big", True),
+                ("8 long readers, who keep all cores busy", busy, False),
+                ("no readers", None, False)]:
+            times = pauses(server, arguments.seconds, statement, slowly)
             print(f"  {name}: {statistics.median(times):.1f} ms, "
                   f"{times[int(len(times) * 0.99)]:.1f} ms, {times[-1]:.1f} ms")
     finally:
