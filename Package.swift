@@ -102,6 +102,10 @@ let package = Package(
         "LatchProtocol", "Latches", "ProtobufCoding",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ],
       swiftSettings: swiftSettings),
@@ -353,6 +357,7 @@ let package = Package(
       name: "LatchServiceTests",
       dependencies: [
         "EtcdClient", "GatheringTransport", "LatchClient", "LatchService", "Latches",
+        "TLSCertificates", "TestSupport",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

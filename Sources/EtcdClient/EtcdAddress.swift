@@ -15,6 +15,11 @@ public struct EtcdAddress: Hashable, Sendable {
   public struct Endpoint: Hashable, Sendable {
     public var host: String
     public var port: Int
+
+    /// Whether it is an address of IPv4, not a name.
+    var isAddress: Bool {
+      host.wholeMatch(of: /\d{1,3}(\.\d{1,3}){3}/) != nil
+    }
   }
 
   /// Reads an address.

@@ -185,7 +185,10 @@ public final class EtcdClient: Sendable {
       let target: any ResolvableTarget =
         endpoint.host.contains(":")
         ? .ipv6(address: endpoint.host, port: endpoint.port)
-        : .dns(host: endpoint.host, port: endpoint.port)
+        // The certificate of an address names it as one.
+        : endpoint.isAddress
+          ? .ipv4(address: endpoint.host, port: endpoint.port)
+          : .dns(host: endpoint.host, port: endpoint.port)
       let client = GRPCClient(
         transport: try Transport(
           target: target, transportSecurity: security, config: configuration))

@@ -3,6 +3,7 @@ import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import LatchProtocol
 public import Latches
+import NIOCore
 import ProtobufCoding
 import SwiftProtobuf
 import Synchronization
@@ -25,6 +26,10 @@ public final class LatchClient: Sendable {
 
   private struct State {
     var endpoints: [String]
+    /// Those with which no encrypted connection can be made.
+    var insecure: Set<String> = []
+    /// Those that were asked whether they want connections to be encrypted.
+    var probed: Set<String> = []
     var current = 0
     var connections: [String: Connection] = [:]
     var isClosed = false
@@ -68,7 +73,8 @@ public final class LatchClient: Sendable {
   ///   - name: a name that nobody else uses; nil to have one chosen.
   ///   - timeToLive: how long it lasts without being kept alive.
   ///   - lockDelay: how long what it holds stays held when it is lost.
-  ///   - resume: whether a session of that name, of the same user, is meant if there is one.
+  ///   - resume: whether a session of that name, of the same user, is meant if there is one. It keeps its own
+  ///     time to live and lock delay.
   public func openSession(
     _ name: String? = nil, timeToLive: Duration = .seconds(15), lockDelay: Duration = .zero,
     resume: Bool = false
@@ -81,6 +87,8 @@ public final class LatchClient: Sendable {
     request.resume = resume || name == nil
     let (response, sent) = try await call(
       LatchMethods.open, request, as: ProtoOpenResponse.self)
+    // One that was there has its own.
+    let timeToLive = response.ttlMs > 0 ? .milliseconds(response.ttlMs) : timeToLive
     return LatchSession(
       client: self, name: response.session, timeToLive: timeToLive, heldUntil: sent + timeToLive)
   }
@@ -204,6 +212,7 @@ public final class LatchClient: Sendable {
           serializer: ProtoSerializer<Input>(), deserializer: ProtoDeserializer<Output>(),
           options: options
         ) { try $0.message }
+        state.withLock { if !$0.insecure.isEmpty { $0.insecure = [] } }
         return (output, sent)
       } catch let error as RPCError {
         try await prepareRetry(after: error, until: end)
@@ -217,6 +226,18 @@ public final class LatchClient: Sendable {
   func prepareRetry(after error: RPCError, until end: ContinuousClock.Instant) async throws {
     try Task.checkCancellation()
     if let error = LatchCallError(error) { throw error }
+    var problem = securityProblem(error)
+    if problem == nil { problem = await missingEncryption(error) }
+    if let problem {
+      let (endpoint, isLast) = state.withLock { state in
+        let endpoint = state.endpoints[state.current]
+        state.insecure.insert(endpoint)
+        return (endpoint, state.endpoints.allSatisfy(state.insecure.contains))
+      }
+      if isLast {
+        throw LatchCallError(kind: .unavailable, message: "\(endpoint): \(problem)")
+      }
+    }
     let failure = error.latchFailure
     var pause = Duration.milliseconds(100)
     if failure?.reason == .notYet {
@@ -228,6 +249,21 @@ public final class LatchClient: Sendable {
       throw LatchCallError(kind: .unavailable, message: error.message)
     }
     try await Task.sleep(for: pause)
+  }
+
+  /// What is wrong where a server has nothing to say that is not encrypted; is asked once per server.
+  private func missingEncryption(_ error: RPCError) async -> String? {
+    guard !configuration.usesTLS, error.code == .unavailable, error.latchFailure == nil else {
+      return nil
+    }
+    let endpoint = state.withLock { state in
+      let endpoint = state.endpoints[state.current]
+      return state.probed.insert(endpoint).inserted ? endpoint : nil
+    }
+    guard let endpoint, let (host, port) = parts(of: endpoint), await speaksTLS(host, port) else {
+      return nil
+    }
+    return "the server wants encrypted connections (TLS)"
   }
 
   /// Uses another node from now on.
@@ -262,9 +298,7 @@ public final class LatchClient: Sendable {
   }
 
   private func transport(to endpoint: String) throws -> Transport {
-    guard let match = endpoint.wholeMatch(of: /(\[[0-9A-Fa-f:.]+\]|[^:\[\]\/@\s]+):(\d{1,5})/),
-      let port = Int(match.2), port < 1 << 16
-    else {
+    guard let (host, port) = parts(of: endpoint) else {
       throw LatchCallError(kind: .invalid, message: "'\(endpoint)' is not of the form HOST:PORT")
     }
     var configuration = Transport.Config.defaults
@@ -281,14 +315,21 @@ public final class LatchClient: Sendable {
         }
       }
     }
-    if match.1.hasPrefix("[") {
-      return try Transport(
-        target: .ipv6(address: String(match.1.dropFirst().dropLast()), port: port),
-        transportSecurity: security, config: configuration)
-    }
-    return try Transport(
-      target: .dns(host: String(match.1), port: port), transportSecurity: security,
-      config: configuration)
+    // The certificate of an address names it as one.
+    let target: any ResolvableTarget =
+      switch try? NIOCore.SocketAddress(ipAddress: host, port: port) {
+      case .v4: .ipv4(address: host, port: port)
+      case .v6: .ipv6(address: host, port: port)
+      default: .dns(host: host, port: port)
+      }
+    return try Transport(target: target, transportSecurity: security, config: configuration)
+  }
+
+  private func parts(of endpoint: String) -> (host: String, port: Int)? {
+    guard let match = endpoint.wholeMatch(of: /(\[[0-9A-Fa-f:.]+\]|[^:\[\]\/@\s]+):(\d{1,5})/),
+      let port = Int(match.2), port < 1 << 16
+    else { return nil }
+    return (match.1.filter { $0 != "[" && $0 != "]" }, port)
   }
 
   /// What each call says about who makes it.

@@ -12,6 +12,7 @@ import Synchronization
 /// here no later than there.
 public final class LatchSession: Sendable {
   private struct State {
+    var timeToLive: Duration
     var heldUntil: ContinuousClock.Instant
     var loss: SessionLoss?
     var isClosed = false
@@ -22,7 +23,7 @@ public final class LatchSession: Sendable {
   /// The session's name.
   public let name: String
   /// How long it lasts without being kept alive.
-  public let timeToLive: Duration
+  public var timeToLive: Duration { state.withLock { $0.timeToLive } }
   private let state: Mutex<State>
 
   init(
@@ -30,8 +31,7 @@ public final class LatchSession: Sendable {
   ) {
     self.client = client
     self.name = name
-    self.timeToLive = timeToLive
-    state = Mutex(State(heldUntil: heldUntil))
+    state = Mutex(State(timeToLive: timeToLive, heldUntil: heldUntil))
   }
 
   /// Why it is over; nil while it lives.
@@ -214,6 +214,8 @@ public final class LatchSession: Sendable {
           try await client.prepareRetry(after: error, until: .now + .seconds(3600))
         } catch let error as LatchCallError where error.kind == .noSession {
           return lose(.unknown)
+        } catch let error as LatchCallError where error.kind == .unavailable {
+          try? await Task.sleep(for: .milliseconds(200))
         } catch let error as LatchCallError {
           return lose(.refused(error.message))
         } catch {
@@ -228,17 +230,19 @@ public final class LatchSession: Sendable {
   private func askOnOneStream() async throws {
     let times = StreamTimes()
     let connection = try client.connection()
-    let period = timeToLive / 3
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { [self] in
         try await connection.bidirectionalStreaming(
           request: StreamingClientRequest(metadata: client.metadata) { writer in
+            // The first answer tells what the session's time really is.
+            var pause = min(self.timeToLive / 3, .milliseconds(250))
             while !Task.isCancelled {
               var request = ProtoKeepAliveRequest()
               request.session = self.name
               times.sent()
               try await writer.write(request)
-              try await Task.sleep(for: period)
+              try await Task.sleep(for: pause)
+              pause = self.timeToLive / 3
             }
           }, descriptor: LatchMethods.keepAlive,
           serializer: ProtoSerializer<ProtoKeepAliveRequest>(),
@@ -248,7 +252,7 @@ public final class LatchSession: Sendable {
             switch message.state {
             case .ttlMs(let milliseconds):
               if let sent = times.answered() {
-                self.extend(to: sent + .milliseconds(milliseconds))
+                self.extend(from: sent, by: .milliseconds(milliseconds))
               }
             case .loss(let loss): self.lose(SessionLoss(loss))
             case nil: break
@@ -259,8 +263,8 @@ public final class LatchSession: Sendable {
       }
       group.addTask {
         // A node that does not answer in time may be another one's, or dead.
-        while times.lastAnswer + period * 3 / 2 > .now {
-          try await Task.sleep(for: period / 4)
+        while times.lastAnswer + self.timeToLive / 2 > .now {
+          try await Task.sleep(for: self.timeToLive / 12)
         }
         throw RPCError(code: .unavailable, message: "the service does not answer")
       }
@@ -269,8 +273,10 @@ public final class LatchSession: Sendable {
     }
   }
 
-  private func extend(to time: ContinuousClock.Instant) {
+  private func extend(from time: ContinuousClock.Instant, by timeToLive: Duration) {
+    let time = time + timeToLive
     state.withLock { state in
+      state.timeToLive = timeToLive
       // One that was over stays over: somebody may have acted on that.
       if state.heldUntil > .now { state.heldUntil = max(state.heldUntil, time) }
     }

@@ -21,16 +21,34 @@ public enum NodeError: Error, Hashable, Sendable {
 }
 
 /// Who calls.
-public struct Principal: Hashable, Sendable {
+public struct Principal: Sendable {
   /// The user's name.
   public var user: String
   /// Whether sessions of others are this user's too.
   public var isAdmin: Bool
+  /// Whether the user may hold what allows to change something.
+  public var mayChange: Bool
+  /// Which of the user's rights these are: another number after every change.
+  public var rights: Int
+  /// Whether the user may hold something of a database.
+  public var sees: @Sendable (_ database: String) -> Bool
 
   /// Makes one.
-  public init(user: String, isAdmin: Bool) {
+  public init(
+    user: String, isAdmin: Bool, mayChange: Bool = true, rights: Int = 0,
+    sees: @escaping @Sendable (_ database: String) -> Bool = { _ in true }
+  ) {
     self.user = user
     self.isAdmin = isAdmin
+    self.mayChange = mayChange
+    self.rights = rights
+    self.sees = sees
+  }
+
+  /// Whether it has the rights of another.
+  func hasRights(of other: Principal) -> Bool {
+    user == other.user && isAdmin == other.isAdmin && mayChange == other.mayChange
+      && rights == other.rights
   }
 }
 
@@ -216,18 +234,29 @@ public actor LatchNode {
 
   /// Begins a session.
   ///
-  /// - Parameter resume: whether one of that name, of the same user, is meant if there is one.
+  /// - Parameter resume: whether one of that name, of the same user, is meant if there is one. It keeps its
+  ///   own time to live.
+  /// - Returns: the session, be it the one that was there.
+  @discardableResult
   public func open(
     _ name: String, timeToLive: Duration, lockDelay: Duration, resume: Bool, by caller: Principal
-  ) async throws {
-    let isKnown = resume && table.session(name)?.owner == caller.user
-    try await perform { table, time throws(LatchError) in
-      let notices =
-        isKnown
-        ? try table.keepAlive(name, at: time)
-        : try table.open(
+  ) async throws -> SessionState {
+    var isKnown = false
+    let session = try await perform { table, time throws(LatchError) in
+      let notices: [Notice]
+      if resume, let known = table.session(name), known.owner == caller.user {
+        guard lockDelay == .zero || lockDelay == known.lockDelay else {
+          throw .invalid(
+            "the session \(name) has a lock delay of \(known.lockDelay), and keeps it")
+        }
+        isKnown = true
+        notices = try table.keepAlive(name, at: time)
+      } else {
+        notices = try table.open(
           name, owner: caller.user, timeToLive: timeToLive, lockDelay: lockDelay, at: time)
-      return ((), notices)
+      }
+      guard let session = table.session(name) else { throw .noSession(name) }
+      return (session, notices)
     }
     // After a start of the machine this is how long leases may last that are not in the store.
     do {
@@ -236,13 +265,20 @@ public actor LatchNode {
       throw NodeError.notStored("\(error)")
     }
     if !isKnown { measures.opened.increment() }
+    return session
   }
 
   /// Lets a session's time run anew.
   ///
+  /// - Parameter checksGrants: whether it may only be one that holds what the caller may hold.
   /// - Returns: its whole time.
-  public func keepAlive(_ name: String, by caller: Principal) async throws -> Duration {
+  public func keepAlive(
+    _ name: String, checksGrants: Bool = false, by caller: Principal
+  ) async throws -> Duration {
     try check(caller, name)
+    if checksGrants, !caller.isAdmin {
+      for grant in table.grants(of: name) { try check(caller, grant.wishes) }
+    }
     return try await perform { table, time throws(LatchError) in
       let notices = try table.keepAlive(name, at: time)
       return (table.session(name)?.timeToLive ?? .zero, notices)
@@ -273,6 +309,7 @@ public actor LatchNode {
   /// it out of the queue.
   public func acquire(_ request: Request, by caller: Principal) async throws -> Grant {
     try check(caller, request.session)
+    try check(caller, request.wishes)
     if case .leading(let beginning) = role, let time = beginning.grantsFrom, time > now() {
       throw NodeError.notYet(time - now())
     }
@@ -381,6 +418,8 @@ public actor LatchNode {
       throw LatchError.invalid("an entry lasts more than nothing, and at most 60 s")
     }
     if let session = table.holder(of: token) { try check(caller, session) }
+    guard caller.mayChange else { throw NodeError.notAllowed("a reader changes nothing") }
+    for path in paths { try checkDatabase(path.first ?? "", caller) }
     return try await enter(token, paths, wholly, limit)
   }
 
@@ -543,6 +582,23 @@ public actor LatchNode {
   private func check(_ caller: Principal, _ session: String) throws {
     if let state = table.session(session), state.owner != caller.user, !caller.isAdmin {
       throw NodeError.notAllowed("the session belongs to another user")
+    }
+  }
+
+  /// Users hold what they may read or change.
+  private func check(_ caller: Principal, _ wishes: [Wish]) throws {
+    for wish in wishes {
+      try checkDatabase(wish.resource.path.first ?? "", caller)
+      guard caller.mayChange || wish.mode == .shared || wish.mode == .intentionShared else {
+        throw NodeError.notAllowed(
+          "a reader holds S and IS; \(wish.mode) is for writers and administrators")
+      }
+    }
+  }
+
+  private func checkDatabase(_ name: String, _ caller: Principal) throws {
+    guard caller.sees(name) else {
+      throw NodeError.notAllowed("\(caller.user) may not use the database \(name)")
     }
   }
 

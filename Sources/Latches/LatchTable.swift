@@ -645,6 +645,11 @@ extension LatchTable {
   /// What all sessions hold now, by token. What a lost session held is among it during its lock delay.
   public var grants: [Grant] { held.values.map(\.grant).sorted { $0.token < $1.token } }
 
+  /// What a session holds now.
+  public func grants(of session: String) -> [Grant] {
+    sessions[session]?.grants.values.compactMap { held[$0]?.grant } ?? []
+  }
+
   /// The session that holds something by a token.
   public func holder(of token: UInt64) -> String? { held[token]?.grant.session }
 

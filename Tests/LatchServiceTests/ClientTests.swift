@@ -16,6 +16,7 @@ import Testing
   private let table = [Wish(Resource(["shop", "orders"]), .exclusive)]
 
   private func withServer(
+    isKnown: @escaping @Sendable () -> Bool = { true },
     _ body: @escaping @Sendable (LatchNode, LatchClient) async throws -> Void
   ) async throws {
     let folder = TemporaryFolder()
@@ -24,6 +25,7 @@ import Testing
       name: "test", store: try FileStore(folder: folder.path), logger: logger)
     let transport = GatheringServerTransport(port: 0, logger: logger)
     let server = LatchServer(node: node, transport: transport, logger: logger) { metadata, _ in
+      guard isKnown() else { throw RPCError(code: .unauthenticated, message: "unknown") }
       let isAdmin = metadata[stringValues: "authorization"].contains { _ in true }
       return Principal(user: isAdmin ? "admin" : "ana", isAdmin: isAdmin)
     }
@@ -79,6 +81,37 @@ import Testing
       try await client.withLatch(table, timeToLive: .milliseconds(400)) { _ in
         try await Task.sleep(for: .seconds(1.5))
       }
+    }
+  }
+
+  @Test func aSessionThatIsOpenedAgainIsKeptAliveInItsOwnTime() async throws {
+    try await withServer { _, client in
+      let first = try await client.openSession("mine", timeToLive: .milliseconds(900))
+      let again = try await client.openSession("mine", timeToLive: .seconds(60), resume: true)
+      #expect(again.timeToLive == first.timeToLive)
+      // By somebody who does not know it.
+      let other = client.session(named: "mine", timeToLive: .seconds(60))
+      let keeping = Task { await other.keepAlive() }
+      try await Task.sleep(for: .seconds(2.5))
+      #expect(other.timeToLive == .milliseconds(900) && other.loss == nil)
+      #expect(try await client.inspect().sessions.map(\.name) == ["mine"])
+      keeping.cancel()
+    }
+  }
+
+  @Test func whoIsNotLetInAnyMoreLosesTheSession() async throws {
+    let isKnown = Mutex(true)
+    let known: @Sendable () -> Bool = { isKnown.withLock { $0 } }
+    try await withServer(isKnown: known) { _, client in
+      let session = try await client.openSession(timeToLive: .seconds(6))
+      let keeping = Task { await session.keepAlive() }
+      try await Task.sleep(for: .milliseconds(100))
+      isKnown.withLock { $0 = false }
+      guard case .refused? = await session.waitForLoss() else {
+        Issue.record("\(String(describing: session.loss))")
+        return
+      }
+      await keeping.value
     }
   }
 

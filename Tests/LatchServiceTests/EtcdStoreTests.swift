@@ -35,12 +35,12 @@ import Testing
         lingersUntil: lingersUntil)
     }
     var changes = LatchChanges()
-    changes.sessions = [
-      "s1": .some(nil),
-      "s9": LatchSnapshot.Session(
-        owner: "ana", timeToLive: .seconds(1), lockDelay: .zero, deadline: .zero, finished: []),
-    ]
-    changes.held = [1: held(1, lingersUntil: .seconds(9)), 2: .some(nil), 9: held(9)]
+    changes.sessions["s1"] = .some(nil)
+    changes.sessions["s9"] = LatchSnapshot.Session(
+      owner: "ana", timeToLive: .seconds(1), lockDelay: .zero, deadline: .zero, finished: [])
+    changes.held[1] = held(1, lingersUntil: .seconds(9))
+    changes.held[2] = .some(nil)
+    changes.held[9] = held(9)
     let keys = try store().operations(of: changes, lastToken: 8).map { operation in
       String(
         decoding: operation.requestPut.key + operation.requestDeleteRange.key, as: UTF8.self)

@@ -222,11 +222,55 @@ final class ScriptedStore: LatchStore {
       try await open(node, "a", "b", "c")
       let grant = try await node.acquire(request("a", .shared), by: ana)
       store.fails = true
+      await #expect(throws: NodeError.self) { try await node.keepAlive("a", by: ana) }
       await #expect(throws: NodeError.self) { try await node.acquire(request("b"), by: ana) }
       store.fails = false
       #expect(try await node.inspect().queue.isEmpty)
       _ = try await node.acquire(request("c", .shared, wait: .zero), by: ana)
       try await node.release(grant.token, of: "a", by: ana)
+    }
+  }
+
+  @Test func usersHoldWhatTheyMayReadOrChange() async throws {
+    try await withNode { node, _ in
+      let reader = Principal(
+        user: "rita", isAdmin: false, mayChange: false, sees: { $0 != "secret" })
+      try await node.open(
+        "r", timeToLive: .seconds(60), lockDelay: .zero, resume: false, by: reader)
+      for mode in [Mode.exclusive, .intentionExclusive, .sharedIntentionExclusive] {
+        await #expect(throws: NodeError.self) {
+          try await node.acquire(request("r", mode), by: reader)
+        }
+      }
+      await #expect(throws: NodeError.self) {
+        try await node.acquire(
+          Request(
+            session: "r", id: "s", wishes: [Wish(Resource(["secret"]), .shared)], waitLimit: .zero),
+          by: reader)
+      }
+      _ = try await node.acquire(request("r", .shared), by: reader)
+      // What was allowed before may not be now.
+      let blind = Principal(user: "rita", isAdmin: false, mayChange: false, sees: { _ in false })
+      _ = try await node.keepAlive("r", checksGrants: true, by: reader)
+      await #expect(throws: NodeError.self) {
+        try await node.keepAlive("r", checksGrants: true, by: blind)
+      }
+    }
+  }
+
+  @Test func aSessionThatIsOpenedAgainKeepsItsTimes() async throws {
+    try await withNode { node, _ in
+      try await node.open(
+        "a", timeToLive: .seconds(3), lockDelay: .seconds(2), resume: false, by: ana)
+      for delay in [Duration.zero, .seconds(2)] {
+        let session = try await node.open(
+          "a", timeToLive: .seconds(60), lockDelay: delay, resume: true, by: ana)
+        #expect(session.timeToLive == .seconds(3) && session.lockDelay == .seconds(2))
+      }
+      await #expect(throws: LatchError.self) {
+        try await node.open(
+          "a", timeToLive: .seconds(3), lockDelay: .seconds(9), resume: true, by: ana)
+      }
     }
   }
 

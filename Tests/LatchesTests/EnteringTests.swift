@@ -201,7 +201,7 @@ import Testing
     _ = try entered.enter(token, changing: [table], until: .seconds(5), at: .zero)
     var waits = again(entered)
     #expect(waits.held[token]?.isEnding == true)
-    #expect(try other(&waits, at: .seconds(101)) == .waiting)
+    #expect(try other(&waits, at: .seconds(120)) == .waiting)
     _ = waits.advance(to: .seconds(161))
     #expect(waits.grants.map(\.session) == ["b"])
   }

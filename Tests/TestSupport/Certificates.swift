@@ -3,11 +3,15 @@ import Foundation
 /// A self-signed certificate for `localhost` and its key in a temporary folder, made by `openssl`.
 public struct TestCertificates: Sendable {
   public let folder: URL
+  private let alternatives: String
   public var certificateFile: String { folder.appendingPathComponent("certificate.pem").path }
   public var privateKeyFile: String { folder.appendingPathComponent("key.pem").path }
 
-  /// - Parameter name: the subject's common name, to tell certificates apart.
-  public init(name: String) async throws {
+  /// - Parameters:
+  ///   - name: the subject's common name, to tell certificates apart.
+  ///   - alternatives: for whom it is.
+  public init(name: String, alternatives: String = "DNS:localhost,IP:127.0.0.1") async throws {
+    self.alternatives = alternatives
     folder = FileManager.default.temporaryDirectory.appendingPathComponent(
       "magic-certificates-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -24,7 +28,7 @@ public struct TestCertificates: Sendable {
       [
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
         "-days", "2", "-subj", "/CN=\(name)",
-        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        "-addext", "subjectAltName=\(alternatives)",
         "-keyout", privateKeyFile, "-out", certificateFile,
       ])
   }

@@ -3,6 +3,7 @@ import Latches
 import LatchProtocol
 import ProtobufCoding
 import SwiftProtobuf
+import Synchronization
 
 /// Serves `magic.latch.v1.Latches` over a node.
 public struct LatchRPCService: RegistrableRPCService {
@@ -29,8 +30,12 @@ public struct LatchRPCService: RegistrableRPCService {
     answer(LatchMethods.revoke, in: &router, revoke)
     answer(LatchMethods.enter, in: &router, enter)
     answer(LatchMethods.leave, in: &router, leave)
-    register(LatchMethods.keepAlive, in: &router, keepAlive)
-    register(LatchMethods.watch, in: &router, watch)
+    register(LatchMethods.keepAlive, in: &router) { request, identity in
+      try await keepAlive(request, identity)
+    }
+    register(LatchMethods.watch, in: &router) { request, identity in
+      try await watch(request, identity)
+    }
   }
 
   // MARK: Registration
@@ -38,7 +43,7 @@ public struct LatchRPCService: RegistrableRPCService {
   private func register<Transport, Input: Message, Output: Message>(
     _ method: MethodDescriptor, in router: inout RPCRouter<Transport>,
     _ handler:
-      @escaping @Sendable (StreamingServerRequest<Input>, Principal) async throws ->
+      @escaping @Sendable (StreamingServerRequest<Input>, Identity) async throws ->
       StreamingServerResponse<Output>
   ) {
     router.registerHandler(
@@ -46,7 +51,10 @@ public struct LatchRPCService: RegistrableRPCService {
       serializer: ProtoSerializer<Output>()
     ) { request, context in
       do {
-        return try await handler(request, try await caller(request.metadata, context))
+        let identity = try await Identity { [metadata = request.metadata] in
+          try await caller(metadata, context)
+        }
+        return try await handler(request, identity)
       } catch {
         throw RPCError(latches: error)
       }
@@ -57,10 +65,10 @@ public struct LatchRPCService: RegistrableRPCService {
     _ method: MethodDescriptor, in router: inout RPCRouter<Transport>,
     _ body: @escaping @Sendable (Input, Principal) async throws -> Output
   ) {
-    register(method, in: &router) { (request: StreamingServerRequest<Input>, caller) in
+    register(method, in: &router) { (request: StreamingServerRequest<Input>, identity) in
       for try await input in request.messages {
         return StreamingServerResponse(
-          single: ServerResponse(message: try await body(input, caller)))
+          single: ServerResponse(message: try await body(input, identity.principal)))
       }
       throw RPCError(code: .invalidArgument, message: "the request has no message")
     }
@@ -93,10 +101,10 @@ public struct LatchRPCService: RegistrableRPCService {
     response.session =
       request.session.isEmpty
       ? String(UInt64.random(in: .min ... .max), radix: 36) : request.session
-    response.ttlMs = request.ttlMs
-    try await node.open(
+    let session = try await node.open(
       response.session, timeToLive: try duration(request.ttlMs),
       lockDelay: try duration(request.lockDelayMs), resume: request.resume, by: caller)
+    response.ttlMs = session.timeToLive.milliseconds
     return response
   }
 
@@ -179,7 +187,7 @@ public struct LatchRPCService: RegistrableRPCService {
     -> ProtoEnterResponse
   {
     var caller = caller
-    if caller == Self.nodeCaller, !request.onBehalfOf.isEmpty {
+    if caller.user == Self.nodeCaller.user, !request.onBehalfOf.isEmpty {
       caller = Principal(user: request.onBehalfOf, isAdmin: false)
     }
     let entry = try await node.enter(
@@ -198,7 +206,7 @@ public struct LatchRPCService: RegistrableRPCService {
   }
 
   private func watch(
-    _ request: StreamingServerRequest<ProtoWatchRequest>, _ caller: Principal
+    _ request: StreamingServerRequest<ProtoWatchRequest>, _ identity: Identity
   ) async throws -> StreamingServerResponse<ProtoWatchResponse> {
     var start: UInt64?
     for try await message in request.messages {
@@ -213,6 +221,7 @@ public struct LatchRPCService: RegistrableRPCService {
         while true {
           try await writer.write(response)
           let (events, revision) = try await node.changes(after: response.revision)
+          try await identity.checkAgain()
           response.events = events.map { ProtoEvent($0) }
           response.revision = revision
         }
@@ -223,10 +232,10 @@ public struct LatchRPCService: RegistrableRPCService {
   }
 
   private func keepAlive(
-    _ request: StreamingServerRequest<ProtoKeepAliveRequest>, _ caller: Principal
+    _ request: StreamingServerRequest<ProtoKeepAliveRequest>, _ identity: Identity
   ) async throws -> StreamingServerResponse<ProtoKeepAliveResponse> {
     StreamingServerResponse { writer in
-      let keeper = await Keeper(node: node, caller: caller)
+      let keeper = await Keeper(node: node, identity: identity)
       do {
         try await keeper.run(request.messages, writer)
       } catch {
@@ -244,18 +253,45 @@ public struct LatchRPCService: RegistrableRPCService {
   }
 }
 
+/// Who sent a call, and still sends it while it is a stream.
+final class Identity: Sendable {
+  /// How long what was asked holds.
+  private static let period = Duration.seconds(3)
+
+  let principal: Principal
+  private let ask: @Sendable () async throws -> Principal
+  private let checked = Mutex(ContinuousClock.now)
+
+  init(_ ask: @escaping @Sendable () async throws -> Principal) async throws {
+    self.ask = ask
+    principal = try await ask()
+  }
+
+  /// Asks again now and then.
+  ///
+  /// - Throws: when the user is not let in any more, or has other rights than before.
+  func checkAgain() async throws {
+    guard checked.withLock({ $0 + Self.period <= .now }) else { return }
+    guard try await ask().hasRights(of: principal) else {
+      throw RPCError(
+        code: .unavailable, message: "the rights of \(principal.user) have changed: call again")
+    }
+    checked.withLock { $0 = .now }
+  }
+}
+
 /// One stream that keeps sessions alive.
 private struct Keeper: Sendable {
   /// How many sessions one stream may keep alive.
   private static let sessionCountLimit = 10_000
 
   let node: LatchNode
-  let caller: Principal
+  let identity: Identity
   let number: UInt64
 
-  init(node: LatchNode, caller: Principal) async {
+  init(node: LatchNode, identity: Identity) async {
     self.node = node
-    self.caller = caller
+    self.identity = identity
     number = await node.takeNumber()
   }
 
@@ -300,13 +336,19 @@ private struct Keeper: Sendable {
   ) async throws {
     var response = ProtoKeepAliveResponse()
     response.session = session
+    try await identity.checkAgain()
+    guard session.utf8.count <= Limits().nameByteCount else {
+      throw LatchError.invalid("the name of a session has \(Limits().nameByteCount) bytes at most")
+    }
     do {
       guard sessions.contains(session) || sessions.count < Self.sessionCountLimit else {
         throw LatchError.tooMany("one stream keeps \(sessions.count) sessions alive at most")
       }
-      sessions.insert(session)
+      let isNew = sessions.insert(session).inserted
       await node.addKeeper(number, of: session, continuation)
-      response.ttlMs = try await node.keepAlive(session, by: caller).milliseconds
+      response.ttlMs = try await node.keepAlive(
+        session, checksGrants: isNew, by: identity.principal
+      ).milliseconds
     } catch LatchError.noSession {
       response.loss = .unknown
     }

@@ -111,7 +111,9 @@ extension Authenticator {
       }
       let caller = try await authenticate(
         user: user, password: password, interface: "latch", address: address)
-      return Principal(user: caller.user, isAdmin: caller.role == .admin)
+      return Principal(
+        user: caller.user, isAdmin: caller.role == .admin, mayChange: caller.role >= .writer,
+        rights: caller.rights, sees: { caller.sees($0) })
     } catch let error as APIError {
       throw RPCError(
         code: error.kind == .unauthenticated ? .unauthenticated : .permissionDenied,
