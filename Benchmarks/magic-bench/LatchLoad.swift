@@ -112,7 +112,10 @@ struct LatchLoad: Sendable {
       return
     }
     let returned = ContinuousClock.now
-    guard let history else { return try await session.release(grant.token) }
+    guard let history else {
+      try await session.release(grant.token)
+      return
+    }
     var sure = returned
     if session.loss != nil { sure = invoked }
     let until = returned + hold * Double.random(in: 0...1)

@@ -66,32 +66,44 @@ public final class LatchSession: Sendable {
     } catch {
       // It may have been granted without this having been told.
       let isAnswer = (error as? LatchCallError).map { $0.kind != .unavailable } ?? false
-      if !isAnswer { await Task { try? await self.abandon(request: id) }.value }
+      if !isAnswer { await Task { _ = try? await self.abandon(request: id) }.value }
       throw error
     }
   }
 
   /// Gives up a grant.
-  public func release(_ token: UInt64) async throws {
+  ///
+  /// - Returns: whether it was held.
+  @discardableResult
+  public func release(_ token: UInt64) async throws -> Bool {
     var message = ProtoReleaseRequest()
     message.session = name
     message.token = token
-    _ = try await client.call(LatchMethods.release, message, as: ProtoReleaseResponse.self)
+    let (response, _) = try await client.call(
+      LatchMethods.release, message, as: ProtoReleaseResponse.self)
+    return response.wasHeld
   }
 
   /// Gives up a request, whatever became of it.
-  public func abandon(request: String) async throws {
+  ///
+  /// - Returns: whether there is such a session.
+  @discardableResult
+  public func abandon(request: String) async throws -> Bool {
     var message = ProtoReleaseRequest()
     message.session = name
     message.requestID = request
     // Nothing is held longer than the session anyway.
-    _ = try await client.call(
+    let (response, _) = try await client.call(
       LatchMethods.release, message, as: ProtoReleaseResponse.self,
       until: .now + min(timeToLive, .seconds(2)))
+    return response.wasHeld
   }
 
   /// Ends the session: what it holds is free at once.
-  public func close() async throws {
+  ///
+  /// - Returns: whether there was one.
+  @discardableResult
+  public func close() async throws -> Bool {
     let waiting = state.withLock { state in
       state.isClosed = true
       defer { state.waiting = [:] }
@@ -101,8 +113,9 @@ public final class LatchSession: Sendable {
     var message = ProtoCloseRequest()
     message.session = name
     // What cannot be told expires.
-    _ = try await client.call(
+    let (response, _) = try await client.call(
       LatchMethods.close, message, as: ProtoCloseResponse.self, until: .now + timeToLive)
+    return response.wasOpen
   }
 
   /// Acquires resources, runs something, and gives them up in every case.
@@ -125,7 +138,7 @@ public final class LatchSession: Sendable {
     }
     if loss == nil {
       // This is not cancelled when the caller is. What cannot be released ends with the session.
-      await Task { try? await self.release(grant.token) }.value
+      await Task { _ = try? await self.release(grant.token) }.value
     }
     return try outcome.get()
   }
@@ -316,7 +329,7 @@ extension LatchClient {
     } catch {
       outcome = .failure(error)
     }
-    if session.loss == nil { await Task { try? await session.close() }.value }
+    if session.loss == nil { await Task { _ = try? await session.close() }.value }
     keeping.cancel()
     return try outcome.get()
   }

@@ -331,7 +331,7 @@ public actor LatchNode {
       case .waiting: grant = try await wait(number)
       }
     } catch {
-      forget(number, name)
+      forget(number, name, after: error)
       throw error
     }
     // Since it was granted, storing it has taken time.
@@ -357,10 +357,10 @@ public actor LatchNode {
   private func giveUp(_ number: UInt64) { finish(number, .failure(CancellationError())) }
 
   /// Takes a call out of the queue that has failed.
-  private func forget(_ number: UInt64, _ name: RequestName) {
+  private func forget(_ number: UInt64, _ name: RequestName, after error: any Error) {
     remove(number, name)
-    // It may have been sent a second time.
-    guard waiting[name] == nil, case .leading = role else { return }
+    // The table knows what it has refused. Another may have been sent a second time.
+    guard !(error is LatchError), waiting[name] == nil, case .leading = role else { return }
     outbox += table.withdraw(request: name.id, of: name.session, at: now())
     Task { try? await commit() }
   }

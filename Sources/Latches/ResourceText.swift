@@ -15,10 +15,11 @@ extension Resource: CustomStringConvertible {
     var path: [String] = []
     for separator in [UInt8(ascii: "."), UInt8(ascii: "/")] {
       guard let end = rest.firstIndex(of: separator) else { break }
-      path.append(try name(rest[..<end]))
+      path.append(try plainName(rest[..<end], of: text))
       rest = rest[(end + 1)...]
     }
-    path.append(try name(rest))
+    // Dots and slashes of a partition mean nothing else.
+    path.append(path.count < 2 ? try plainName(rest, of: text) : try name(rest))
     self.init(path, keys: keys)
     if let problem { throw .invalid("\(text): \(problem)") }
   }
@@ -122,6 +123,20 @@ private func bytes(_ text: ArraySlice<UInt8>) throws(LatchError) -> [UInt8] {
     rest = rest.dropFirst(2)
   }
   return result
+}
+
+/// The name of a database or a table.
+private func plainName(
+  _ text: ArraySlice<UInt8>, of whole: some StringProtocol
+) throws(LatchError) -> String {
+  guard !text.contains(where: { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "/") }) else {
+    throw .invalid(
+      """
+      \(whole): a resource is DATABASE, DATABASE.TABLE or DATABASE.TABLE/PARTITION; in a name, a dot is \
+      written %2E and a slash %2F
+      """)
+  }
+  return try name(text)
 }
 
 private func name(_ text: ArraySlice<UInt8>) throws(LatchError) -> String {

@@ -19,6 +19,7 @@ struct Magic: AsyncParsableCommand {
   static func main() async {
     do {
       var arguments = Array(CommandLine.arguments.dropFirst())
+      LatchChild.becomeCommand(arguments)
       let inner = LatchRunCommand.takeCommand(from: &arguments)
       var command = try parseAsRoot(arguments)
       if var run = command as? LatchRunCommand {

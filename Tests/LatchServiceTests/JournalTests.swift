@@ -1,5 +1,6 @@
 import Foundation
 import Latches
+import Synchronization
 import Testing
 
 @testable import LatchService
@@ -173,6 +174,35 @@ final class TemporaryFolder {
     let first = try store()
     #expect(throws: LatchStoreError.self) { try store() }
     withExtendedLifetime(first) {}
+  }
+
+  @Test func whatCannotBeSyncedIsWrittenAnew() async throws {
+    let fails = Mutex(false)
+    let isFailing: @Sendable () -> Bool = { fails.withLock { $0 } }
+    let store = try FileStore(
+      folder: folder.path, limits: Limits(), bootID: "one", now: .zero, slackByteCount: 1 << 20,
+      syncFile: { descriptor in
+        if isFailing() {
+          errno = EIO
+          return -1
+        }
+        return fdatasync(descriptor)
+      })
+    let snapshot = try await fill(store)
+    fails.withLock { $0 = true }
+    await #expect(throws: LatchStoreError.self) { try await store.sync() }
+    fails.withLock { $0 = false }
+    // That it could be synced now says nothing of what was lost.
+    await #expect(throws: LatchStoreError.self) { try await store.sync() }
+    folder.file = []
+    var changes = LatchChanges()
+    changes.lastToken = 2
+    changes.kept["s"] = .seconds(20)
+    try await store.write(changes, at: .seconds(9))
+    try await store.sync()
+    let contents = try Journal.read(folder.file)
+    #expect(contents.snapshot.held == snapshot.held)
+    #expect(contents.snapshot.sessions["s"]?.deadline == .seconds(20))
   }
 
   @Test func tokensAreSetAsideAhead() async throws {

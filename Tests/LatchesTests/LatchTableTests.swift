@@ -235,6 +235,18 @@ import Testing
     #expect(latches.events(after: latches.revision - 20)?.count == 20)
   }
 
+  @Test func dotsInNamesAreWrittenOtherwise() throws {
+    for text in ["a.b.c", "a/b", "a.b.c/d"] {
+      #expect {
+        try Resource(text: text)
+      } throws: {
+        if case .invalid(let why) = $0 as? LatchError { why.contains("%2E") } else { false }
+      }
+    }
+    #expect(try Resource(text: "a.b%2Ec").path == ["a", "b.c"])
+    #expect(try Resource(text: "a.b/c.d/e").path == ["a", "b", "c.d/e"])
+  }
+
   @Test func allOrNothing() throws {
     var latches = try table("a", "b", "c")
     let first = try granted(latches.acquire(request("a", (table, .exclusive)), at: .zero).answer)

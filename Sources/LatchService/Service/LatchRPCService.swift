@@ -111,12 +111,14 @@ public struct LatchRPCService: RegistrableRPCService {
   private func close(_ request: ProtoCloseRequest, _ caller: Principal) async throws
     -> ProtoCloseResponse
   {
+    var response = ProtoCloseResponse()
     do {
       try await node.close(request.session, by: caller)
+      response.wasOpen = true
     } catch LatchError.noSession {
       // It is over, as it should be.
     }
-    return ProtoCloseResponse()
+    return response
   }
 
   private func acquire(_ request: ProtoAcquireRequest, _ caller: Principal) async throws
@@ -136,22 +138,25 @@ public struct LatchRPCService: RegistrableRPCService {
   private func release(_ request: ProtoReleaseRequest, _ caller: Principal) async throws
     -> ProtoReleaseResponse
   {
+    var response = ProtoReleaseResponse()
     switch request.what {
     case .token(let token):
       do {
         try await node.release(token, of: request.session, by: caller)
+        response.wasHeld = true
       } catch LatchError.notHeld, LatchError.noSession {
         // It is free, as it should be.
       }
     case .requestID(let id):
       do {
         try await node.abandon(request: id, of: request.session, by: caller)
+        response.wasHeld = true
       } catch LatchError.noSession {
         // It is over, as it should be.
       }
     case nil: throw LatchError.invalid("a token or a request is to be named")
     }
-    return ProtoReleaseResponse()
+    return response
   }
 
   private func inspect(_ request: ProtoInspectRequest, _ caller: Principal) async throws

@@ -45,7 +45,8 @@ public final class FileStore: LatchStore {
   }
 
   init(
-    folder: String, limits: Limits, bootID: String, now: Duration, slackByteCount: Int
+    folder: String, limits: Limits, bootID: String, now: Duration, slackByteCount: Int,
+    syncFile: @escaping @Sendable (Int32) -> Int32 = { fdatasync($0) }
   ) throws {
     path = folder + "/latches"
     self.limits = limits
@@ -77,7 +78,7 @@ public final class FileStore: LatchStore {
       let tokenLimit = snapshot.lastToken + Self.tokenBlock
       let (descriptor, count) = try writeJournal(
         path, snapshot, bootID: bootID, tokenLimit: tokenLimit, now: now)
-      disk = Disk(descriptor: descriptor)
+      disk = Disk(descriptor: descriptor, syncFile: syncFile)
       state = Mutex(
         State(
           descriptor: descriptor, byteCount: count, baseByteCount: count, snapshot: snapshot,
@@ -117,6 +118,8 @@ public final class FileStore: LatchStore {
         batch.tokenLimit = changes.lastToken + Self.tokenBlock
         state.mustSync = true
       }
+      // What was written before may be nowhere but in memory: all of it is written again.
+      if disk.hasFailed { try writeAnew(&state, time) }
       try append(batch, to: &state)
       state.tokenLimit = max(state.tokenLimit, batch.tokenLimit)
       state.snapshot.apply(changes)
@@ -140,7 +143,7 @@ public final class FileStore: LatchStore {
       batch.lastToken = state.snapshot.lastToken
       batch.revision = state.snapshot.revision
       // What was written before has to be on the disk before this is.
-      guard fdatasync(state.descriptor) == 0 else { return false }
+      guard !disk.hasFailed, fdatasync(state.descriptor) == 0 else { return false }
       return (try? append(batch, to: &state)) != nil
     }
     if isWritten { try? await disk.sync() }
@@ -162,16 +165,22 @@ public final class FileStore: LatchStore {
 
   private func beginAnew(_ state: inout State, _ time: Duration) {
     do {
-      let (descriptor, count) = try writeJournal(
-        path, state.snapshot, bootID: bootID, tokenLimit: state.tokenLimit, now: time)
-      disk.replace(descriptor)
-      state.descriptor = descriptor
-      state.byteCount = count
-      state.baseByteCount = count
+      try writeAnew(&state, time)
     } catch {
       // The file goes on to grow, and this is tried again when it is twice as long.
       state.baseByteCount = state.byteCount
     }
+  }
+
+  /// Writes everything into a file of its own, which takes the place of the one before.
+  private func writeAnew(_ state: inout State, _ time: Duration) throws {
+    let (descriptor, count) = try writeJournal(
+      path, state.snapshot, bootID: bootID, tokenLimit: state.tokenLimit, now: time)
+    disk.replace(descriptor)
+    state.descriptor = descriptor
+    state.byteCount = count
+    state.baseByteCount = count
+    state.isBroken = false
   }
 }
 
@@ -185,17 +194,28 @@ private actor Disk {
     /// Others that are to be closed once nobody syncs them.
     var old: [Int32] = []
     var isPlanned = false
+    /// Whether the file could not be synced. Linux then forgets which of its pages are not on the disk: that
+    /// a later try succeeds means nothing.
+    var hasFailed = false
   }
 
   private let order: Mutex<Order>
 
-  init(descriptor: Int32) { order = Mutex(Order(descriptor: descriptor)) }
+  private let syncFile: @Sendable (Int32) -> Int32
+
+  init(descriptor: Int32, syncFile: @escaping @Sendable (Int32) -> Int32) {
+    order = Mutex(Order(descriptor: descriptor))
+    self.syncFile = syncFile
+  }
+
+  nonisolated var hasFailed: Bool { order.withLock { $0.hasFailed } }
 
   /// Goes on with another file, which is on the disk.
   nonisolated func replace(_ descriptor: Int32) {
     order.withLock { order in
       order.old.append(order.descriptor)
       order.descriptor = descriptor
+      order.hasFailed = false
     }
     syncSoon()
   }
@@ -215,8 +235,10 @@ private actor Disk {
       return (order.descriptor, order.old)
     }
     for descriptor in old { close(descriptor) }
-    guard fdatasync(descriptor) == 0 else {
-      throw LatchStoreError("latches cannot be synced: \(String(cString: strerror(errno)))")
+    guard !hasFailed, syncFile(descriptor) == 0 else {
+      let problem = String(cString: strerror(hasFailed ? EIO : errno))
+      order.withLock { if $0.descriptor == descriptor { $0.hasFailed = true } }
+      throw LatchStoreError("latches cannot be synced: \(problem)")
     }
   }
 }

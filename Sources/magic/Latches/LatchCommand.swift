@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LatchClient
 import Latches
+import Synchronization
 
 /// `magic latch`: who may read or change which part of a database.
 struct LatchCommand: AsyncParsableCommand {
@@ -28,36 +29,45 @@ struct LatchCommand: AsyncParsableCommand {
 /// What is asked for, and how.
 struct WishOptions: ParsableArguments {
   @Argument(
-    help: ArgumentHelp("What to acquire, such as shop.orders:X.", valueName: "resource:mode"))
-  var wishes: [WishArgument]
+    help: ArgumentHelp("What to acquire, such as shop.orders:X.", valueName: "resource:mode"),
+    transform: wish)
+  var all: [Wish]
 
-  @Option(help: "How long the latch lasts without being kept alive.")
+  @Option(help: "How long the latch lasts without being kept alive.", transform: interval)
   var ttl = Interval(milliseconds: 15_000)
 
-  @Option(help: "How long to wait for it, such as 10s (default: have it now or not at all).")
+  @Option(
+    help: "How long to wait for it, such as 10s (default: have it now or not at all).",
+    transform: interval)
   var wait: Interval?
 
   @Option(
-    help: "How long it stays held when the session is lost, such as 5s (default: not at all).")
+    help: "How long it stays held when the session is lost, such as 5s (default: not at all).",
+    transform: interval)
   var lockDelay: Interval?
 
-  /// The latches to acquire.
-  var all: [Wish] { wishes.map(\.wish) }
   var waitLimit: Duration { wait?.duration ?? .zero }
   var delay: Duration { lockDelay?.duration ?? .zero }
 }
 
-struct WishArgument: ExpressibleByArgument, Decodable {
-  let wish: Wish
-
-  init?(argument: String) {
-    guard let wish = try? Wish(text: argument) else { return nil }
-    self.wish = wish
+/// A wish of an argument; the error says what is wrong with it.
+@Sendable private func wish(_ text: String) throws -> Wish {
+  do throws(LatchError) {
+    return try Wish(text: text)
+  } catch .invalid(let why) {
+    throw ValidationError(why)
+  } catch {
+    throw ValidationError("\(error)")
   }
+}
 
-  init(from decoder: any Decoder) throws {
-    wish = try Wish(text: try decoder.singleValueContainer().decode(String.self))
+/// A time of an argument; the error says what one is.
+@Sendable private func interval(_ text: String) throws -> Interval {
+  guard let interval = Interval(argument: text) else {
+    throw ValidationError(
+      "a time is a number above 0 with ms, s, m or h behind it, up to 24h, such as 15s")
   }
+  return interval
 }
 
 /// `magic latch acquire`.
@@ -102,7 +112,7 @@ struct LatchAcquireCommand: AsyncParsableCommand {
           what.all, wait: what.waitLimit, request: requestId)
       }
     } catch {
-      if session == nil { try? await opened.close() }
+      if session == nil { _ = try? await opened.close() }
       throw error
     }
     if json {
@@ -115,7 +125,10 @@ struct LatchAcquireCommand: AsyncParsableCommand {
     let loss = await withTaskGroup(of: SessionLoss?.self) { group in
       group.addTask { await opened.waitForLoss() }
       group.addTask {
-        await waitForSignalOrEndOfInput()
+        if await waitForSignalOrEndOfInput() {
+          printWarning(
+            "stdin was at its end at once, and so is the latch: --hold waits for the end of stdin")
+        }
         return nil
       }
       defer { group.cancelAll() }
@@ -126,9 +139,9 @@ struct LatchAcquireCommand: AsyncParsableCommand {
       throw LatchCommand.lost
     }
     if session == nil {
-      try? await opened.close()
+      _ = try? await opened.close()
     } else {
-      try? await opened.release(grant.token)
+      _ = try? await opened.release(grant.token)
     }
   }
 }
@@ -167,11 +180,19 @@ struct LatchReleaseCommand: AsyncParsableCommand {
     try await reporting {
       let session = client.session(named: session)
       if let token {
-        try await session.release(token)
-      } else if let requestId {
-        try await session.abandon(request: requestId)
-      } else {
-        try await session.close()
+        guard try await session.release(token) else {
+          throw Failure("the session \(session.name) holds nothing by the token \(token)")
+        }
+        return
+      }
+      let isKnown =
+        if let requestId {
+          try await session.abandon(request: requestId)
+        } else {
+          try await session.close()
+        }
+      guard isKnown else {
+        throw Failure("there is no session \(session.name): it was lost, closed, or never opened")
       }
     }
   }
@@ -219,7 +240,11 @@ struct LatchListCommand: AsyncParsableCommand {
 /// `magic latch watch`.
 struct LatchWatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "watch", abstract: "Print what changes, one line each.")
+    commandName: "watch", abstract: "Print what changes, one line each.",
+    discussion: """
+      It goes on when the service is started anew or another node takes over. Where changes may be missing \
+      then, a line says reset: what there is now is told by magic latch list.
+      """)
 
   @Option(
     name: .customLong("from"),
@@ -235,14 +260,35 @@ struct LatchWatchCommand: AsyncParsableCommand {
     let client = try connection.makeClient()
     defer { client.close() }
     try await reporting {
-      try await client.watch(after: revision) { event, revision in
-        guard let event else { return }
-        if json {
-          try printJSON(LatchJSON.Event(event, revision))
-        } else {
-          try writeToStandardOutput(Array("\(revision) \(LatchText.line(event))\n".utf8))
+      var start = revision
+      let hasBegun = Mutex(false)
+      while true {
+        do {
+          try await client.watch(after: start) { event, revision in
+            hasBegun.withLock { $0 = true }
+            if let event { try tell(event, revision) }
+          }
+          return
+        } catch let error as LatchCallError
+          where error.kind == .tooOld && hasBegun.withLock({ $0 })
+        {
+          let revision = try await client.inspect().revision
+          start = revision
+          if json {
+            try printJSON(LatchJSON.Reset(revision: revision))
+          } else {
+            try writeToStandardOutput(Array("\(revision) reset\n".utf8))
+          }
         }
       }
+    }
+  }
+
+  private func tell(_ event: LatchEvent, _ revision: UInt64) throws {
+    if json {
+      try printJSON(LatchJSON.Event(event, revision))
+    } else {
+      try writeToStandardOutput(Array("\(revision) \(LatchText.line(event))\n".utf8))
     }
   }
 }

@@ -17,7 +17,8 @@ struct LatchRunCommand: AsyncParsableCommand {
       The command finds MAGIC_LATCH_TOKEN and MAGIC_LATCH_SESSION in its environment. The exit status is \
       the command's; 128 and the signal's number where one ended it. When the latch is lost the command \
       gets SIGTERM, and SIGKILL after --kill-after, and the status is 75. 69: it could not be had. \
-      Signals are passed on to the command.
+      The command is a process group of its own, at a terminal the one in the foreground; signals are \
+      passed on to all of it. It gets SIGTERM when this process is killed.
       """)
 
   @OptionGroup var what: WishOptions
@@ -62,47 +63,50 @@ struct LatchRunCommand: AsyncParsableCommand {
       }
       status = try await runCommand(grant, session)
     } catch {
-      if session.loss == nil { try? await session.close() }
+      if session.loss == nil { _ = try? await session.close() }
       throw error
     }
     if let loss = session.loss {
       printError(loss)
       throw LatchCommand.lost
     }
-    try? await session.close()
+    _ = try? await session.close()
     if status != 0 { throw ExitCode(status) }
   }
 
   /// - Returns: the status to exit with.
   private func runCommand(_ grant: Grant, _ session: LatchSession) async throws -> Int32 {
     // From now on signals are the command's.
-    let isForeground = isatty(STDIN_FILENO) == 1
     let signals = await UnixSignalsSequence(
       trapping: .sigterm, .sighup, .sigint, .sigquit, .sigusr1, .sigusr2)
     var environment = ProcessInfo.processInfo.environment
     environment["MAGIC_LATCH_TOKEN"] = "\(grant.token)"
     environment["MAGIC_LATCH_SESSION"] = grant.session
-    let child = try spawn(command, environment: environment)
+    let child = LatchChild(command, environment: environment)
     return try await withThrowingTaskGroup(of: Int32?.self) { group in
-      group.addTask { try await onOwnThread("latch-run") { exitStatus(of: child) } }
+      // The command ends with the thread that has started it.
+      group.addTask { try await onOwnThread("latch-run") { try child.run() } }
       group.addTask {
         for await signal in signals {
-          // What is typed at a terminal has reached the command already.
-          if isForeground, signal == .sigint || signal == .sigquit { continue }
-          kill(child, signal.number)
+          // What is typed at the terminal of a command in this group has reached it already.
+          if !child.hasGroup, signal == .sigint || signal == .sigquit { continue }
+          child.send(signal.number)
         }
         return nil
       }
       group.addTask {
         guard await session.waitForLoss() != nil else { return nil }
-        kill(child, SIGTERM)
+        child.send(SIGTERM)
+        child.send(SIGCONT)
         try await Task.sleep(for: killAfter.duration)
-        kill(child, SIGKILL)
+        child.send(SIGKILL)
         return nil
       }
       defer { group.cancelAll() }
       while let status = try await group.next() {
-        if let status { return status }
+        guard let status else { continue }
+        if session.loss != nil { await child.endGroup(within: killAfter.duration) }
+        return status
       }
       return 0
     }
@@ -122,58 +126,29 @@ extension UnixSignal {
   }
 }
 
-/// Starts a program, found as a shell finds it.
-private func spawn(_ command: [String], environment: [String: String]) throws -> pid_t {
-  var attributes = posix_spawnattr_t()
-  posix_spawnattr_init(&attributes)
-  defer { posix_spawnattr_destroy(&attributes) }
-  // What this process ignores or blocks is its own affair.
-  var signals = sigset_t()
-  sigemptyset(&signals)
-  posix_spawnattr_setsigmask(&attributes, &signals)
-  for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE] {
-    sigaddset(&signals, signal)
-  }
-  posix_spawnattr_setsigdefault(&attributes, &signals)
-  posix_spawnattr_setflags(
-    &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-  var arguments = command.map { strdup($0) } + [nil]
-  var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-  defer { for pointer in arguments + variables { free(pointer) } }
-  var child: pid_t = 0
-  let error = posix_spawnp(&child, command[0], nil, &attributes, &arguments, &variables)
-  guard error == 0 else {
-    printError(Failure("\(command[0]) cannot be run: \(String(cString: strerror(error)))"))
-    throw ExitCode(error == ENOENT ? 127 : 126)
-  }
-  return child
-}
-
-/// Waits for a process to end.
-private func exitStatus(of child: pid_t) -> Int32 {
-  var status: Int32 = 0
-  while waitpid(child, &status, 0) < 0 && errno == EINTR {}
-  let signal = status & 0x7f
-  return signal == 0 ? (status >> 8) & 0xff : 128 + signal
-}
-
 /// Waits for SIGTERM, SIGINT or SIGHUP, or for stdin to end.
-func waitForSignalOrEndOfInput() async {
-  await withTaskGroup(of: Void.self) { group in
+///
+/// - Returns: whether stdin was at its end from the beginning.
+func waitForSignalOrEndOfInput() async -> Bool {
+  await withTaskGroup(of: Bool.self) { group in
     group.addTask {
-      for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) { return }
+      for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) { break }
+      return false
     }
     group.addTask {
       // A thread that waits for input for ever ends with the process.
-      let (ends, ended) = AsyncStream.makeStream(of: Void.self)
+      let (ends, ended) = AsyncStream.makeStream(of: Bool.self)
       Thread.detachNewThread {
+        let start = ContinuousClock.now
         var byte: UInt8 = 0
-        while read(STDIN_FILENO, &byte, 1) > 0 {}
-        ended.finish()
+        var isEmpty = true
+        while read(STDIN_FILENO, &byte, 1) > 0 { isEmpty = false }
+        ended.yield(isEmpty && ContinuousClock.now - start < .milliseconds(200))
       }
-      for await _ in ends {}
+      for await isEmpty in ends { return isEmpty }
+      return false
     }
-    await group.next()
-    group.cancelAll()
+    defer { group.cancelAll() }
+    return await group.next() ?? false
   }
 }

@@ -115,6 +115,12 @@ enum LatchJSON {
     var resources: [String]
   }
 
+  /// Changes before the revision may be missing.
+  struct Reset: Encodable {
+    var revision: UInt64
+    var event = "reset"
+  }
+
   struct Event: Encodable {
     var revision: UInt64
     var event: String
