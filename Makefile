@@ -14,9 +14,10 @@ demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up aft
 test: ## unit, integration and system tests
 	scripts/test
 
-soak: ## the system tests at full length: 20 kills, a random workload of 10 minutes (about half an hour)
+soak: ## tests at full length: models, 20 kills, a random workload of 10 minutes (about an hour)
 	scripts/setup
-	swift build --product magic
+	swift build --build-tests
+	MAGIC_SOAK=1 swift test --skip-build --disable-xctest --filter 'LatchSimulationTests|CommitPointModelTests'
 	scripts/test-system --soak
 
 bench: ## decoding, mutable tables and interfaces beside their peers; see scripts/bench

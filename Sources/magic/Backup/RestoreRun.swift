@@ -216,7 +216,13 @@ struct RestoreRun {
         try await pass(part, to: load)
         if part.isLast {
           loads[part.table] = nil
-          var count = try await load.finish() ?? 0
+          var count: UInt64
+          do {
+            count = try await load.finish() ?? 0
+          } catch let error as EngineError {
+            throw Failure(
+              "the rows of \(table.name) cannot be read, the backup may be damaged: \(error)")
+          }
           if count == 0 { count = try await self.count(table, definitions[part.table]) }
           rows[part.table] = count
           progress.end(table: part.table, rows: count)

@@ -42,6 +42,7 @@ struct BackupCommand: AsyncParsableCommand {
     guard (1...64).contains(threads) else {
       throw ValidationError("--threads is a number from 1 to 64.")
     }
+    guard !target.isEmpty else { throw ValidationError("Say where the backup goes.") }
   }
 
   func run() async throws {
@@ -104,7 +105,10 @@ struct BackupCommand: AsyncParsableCommand {
 
   private func pin(_ service: any MagicService) async throws -> String {
     if let snapshot { return try await service.renew(snapshot: snapshot).id }
-    return try await service.openSnapshot(SnapshotRequest()).id
+    var request = SnapshotRequest()
+    // It is renewed all the while, and goes soon when this process does.
+    request.lifetime = .seconds(90)
+    return try await service.openSnapshot(request).id
   }
 
   /// Gives up a snapshot that was opened here.
