@@ -565,8 +565,9 @@ actor MutableTable {
 
   /// The generations that snapshots read by the table's own view.
   var pinnedGenerations: [(generation: Generation, range: Range<UInt64>)] {
+    // Most tables have but one, and this is asked often.
+    guard generations.count > 1 else { return [] }
     let commits = storage.registry.snapshotCommits(of: owner)
-    guard !commits.isEmpty else { return [] }
     return oldGenerations.filter { generation, range in
       pastMarks[generation.number] == nil && commits.contains(where: range.contains)
     }
