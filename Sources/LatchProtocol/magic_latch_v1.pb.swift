@@ -251,7 +251,8 @@ public nonisolated struct ProtoOpenRequest: Sendable {
   /// How long what it holds stays held when it is lost.
   public var lockDelayMs: Int64 = 0
 
-  /// Whether a session of that name, of the same user, is meant if there is one; it is kept alive.
+  /// Whether a session of that name, of the same user, is meant if there is one; it is kept alive, and has
+  /// its own time to live and lock delay. Another lock delay than 0 or its own is refused.
   public var resume: Bool = false
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -266,6 +267,7 @@ public nonisolated struct ProtoOpenResponse: Sendable {
 
   public var session: String = String()
 
+  /// How long the session lasts without being kept alive, be it one that was there.
   public var ttlMs: Int64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

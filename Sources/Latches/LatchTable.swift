@@ -422,6 +422,7 @@ public struct LatchTable: Sendable {
       if session.lockDelay > .zero {
         let end = now + session.lockDelay
         held[token]?.lingersUntil = end
+        held[token]?.lockDelay = session.lockDelay
         remains[name, default: []].insert(token)
         unsaved.held.insert(token)
         plan(.lingering(token), at: end)

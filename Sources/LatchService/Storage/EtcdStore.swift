@@ -71,6 +71,7 @@ public final class EtcdStore: LatchStore {
   public func begin(
     _ onFollowing: @Sendable (Leader?) async -> Void
   ) async throws -> Beginning {
+    var problem = ""
     while true {
       try Task.checkCancellation()
       do {
@@ -82,7 +83,9 @@ public final class EtcdStore: LatchStore {
           return beginning
         }
       } catch let error as RPCError {
-        logger.debug("etcd cannot be used: \(error)")
+        // Once, not at each try: what is wrong with a certificate is the cause of the error.
+        if problem != "\(error)" { logger.warning("etcd cannot be used: \(error)") }
+        problem = "\(error)"
         await onFollowing(nil)
       }
       try await Task.sleep(for: .milliseconds(300))
