@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import LocalDatabase
 import MagicClient
 
@@ -11,21 +10,14 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: "A server, such as http://127.0.0.1:8123.")
   var connect: String?
 
-  @Option(help: "The user at the server.")
-  var user: String?
-
-  @Option(
-    help: "A file whose first line is the password, or a token.", completion: .file())
-  var passwordFile: String?
-
-  @Option(help: "Certificates in PEM form that the server's is signed by.", completion: .file())
-  var ca: String?
+  @OptionGroup var login: LoginOptions
 
   func validate() throws {
     guard (dataFolder == nil) != (connect == nil) else {
       throw ValidationError("Give either --data DIR or --connect URL.")
     }
-    guard connect != nil || (user == nil && passwordFile == nil && ca == nil) else {
+    guard connect != nil || (login.user == nil && login.passwordFile == nil && login.ca == nil)
+    else {
       throw ValidationError("--user, --password-file and --ca go together with --connect.")
     }
   }
@@ -33,7 +25,7 @@ struct ServiceOptions: ParsableArguments {
   /// The process at ``connect``, or the one that serves ``dataFolder``; nil when none serves that.
   func client() async throws -> MagicClient? {
     if let connect {
-      return try MagicClient(url: connect, credentials: try credentials(), authorityFile: ca)
+      return try MagicClient(url: connect, credentials: try credentials(), authorityFile: login.ca)
     }
     let client = try MagicClient(unixSocket: try folder().socketPath)
     return await client.isAnswering() ? client : nil
@@ -56,15 +48,10 @@ struct ServiceOptions: ParsableArguments {
 
   /// What the server is told; nil where nothing is given.
   private func credentials() throws -> MagicClient.Credentials? {
-    var secret = ProcessInfo.processInfo.environment["MAGIC_PASSWORD"]
-    if let passwordFile {
-      guard let contents = try? String(contentsOfFile: passwordFile, encoding: .utf8) else {
-        throw Failure("the file \(passwordFile) of --password-file cannot be read")
-      }
-      secret = String(contents.prefix { !$0.isNewline })
+    switch try login.proof() {
+    case .password(let user, let password): .password(user: user, password: password)
+    case .token(let token): .token(token)
+    case nil: nil
     }
-    guard let user else { return secret.map { .token($0) } }
-    if secret == nil, isatty(STDIN_FILENO) == 1 { secret = try readHidden("Password: ") }
-    return .password(user: user, password: secret ?? "")
   }
 }

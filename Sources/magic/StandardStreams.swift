@@ -8,6 +8,13 @@ func writeToStandardOutput(_ bytes: [UInt8]) throws(SystemError) {
   guard writeAll(bytes, to: STDOUT_FILENO) else { throw SystemError("write the result") }
 }
 
+/// Writes a line on stdout.
+///
+/// - Throws: ``SystemError``, like ``writeToStandardOutput(_:)``.
+func printLine(_ text: String) throws(SystemError) {
+  try writeToStandardOutput(Array(text.utf8) + [UInt8(ascii: "\n")])
+}
+
 /// Writes all of `bytes`; false, with `errno` set, when the system refuses.
 @discardableResult
 func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> Bool {

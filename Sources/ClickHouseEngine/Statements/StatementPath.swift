@@ -26,22 +26,30 @@ public struct StatementPath: Database {
   public func run(
     _ statement: String, format: String, context: StatementContext
   ) async throws -> StatementResult {
-    let scope = try scope(fixing(entering(context), for: statement))
-    return try await Fencing.$current.withValue(context.fencing) {
-      try await scope.endingWithSession {
-        try await findingTables(scope) {
-          switch try await prepare(statement, scope) {
-          case .done(let rows):
-            scope.kept?.end()
-            return empty(format: format, changedRows: rows)
-          case .engine(let text): return try await run(text, format: format, scope)
-          }
-        }
-      }
+    try await perform(statement, context) { rows in
+      empty(format: format, changedRows: rows)
+    } inEngine: { text, scope in
+      try await run(text, format: format, scope)
     }
   }
 
   public func query(_ statement: String, context: StatementContext) async throws -> QueryResult {
+    try await perform(statement, context) { rows in
+      QueryResult(reader: EmptyReader(), changedRows: rows)
+    } inEngine: { text, scope in
+      try await query(text, scope)
+    }
+  }
+
+  /// Does what the mutable layer has to do of a statement, and the rest in the engine.
+  ///
+  /// - Parameter whenDone: makes the result of a statement of which nothing is left, from the number of
+  ///   rows that it changed.
+  private func perform<Result: Sendable>(
+    _ statement: String, _ context: StatementContext,
+    whenDone: @escaping @Sendable (_ rows: Int?) -> Result,
+    inEngine: @escaping @Sendable (StatementText, StatementScope) async throws -> Result
+  ) async throws -> Result {
     let scope = try scope(fixing(entering(context), for: statement))
     return try await Fencing.$current.withValue(context.fencing) {
       try await scope.endingWithSession {
@@ -49,8 +57,8 @@ public struct StatementPath: Database {
           switch try await prepare(statement, scope) {
           case .done(let rows):
             scope.kept?.end()
-            return QueryResult(reader: EmptyReader(), changedRows: rows)
-          case .engine(let text): return try await query(text, scope)
+            return whenDone(rows)
+          case .engine(let text): return try await inEngine(text, scope)
           }
         }
       }

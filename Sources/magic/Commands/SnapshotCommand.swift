@@ -115,8 +115,3 @@ struct TableArgument: ExpressibleByArgument {
       database: parts.count == 2 ? String(parts[0]) : "default", table: String(last))
   }
 }
-
-/// Writes a line on stdout.
-func printLine(_ text: String) throws {
-  try writeToStandardOutput(Array(text.utf8) + [UInt8(ascii: "\n")])
-}

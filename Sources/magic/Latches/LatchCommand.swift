@@ -119,7 +119,7 @@ struct LatchAcquireCommand: AsyncParsableCommand {
       try printJSON(
         AcquiredJSON(token: grant.token, session: grant.session, request: grant.request))
     } else {
-      try writeToStandardOutput(Array("\(grant.token) \(grant.session)\n".utf8))
+      try printLine("\(grant.token) \(grant.session)")
     }
     guard hold else { return }
     let loss = await withTaskGroup(of: SessionLoss?.self) { group in
@@ -277,7 +277,7 @@ struct LatchWatchCommand: AsyncParsableCommand {
           if json {
             try printJSON(LatchJSON.Reset(revision: revision))
           } else {
-            try writeToStandardOutput(Array("\(revision) reset\n".utf8))
+            try printLine("\(revision) reset")
           }
         }
       }
@@ -288,7 +288,7 @@ struct LatchWatchCommand: AsyncParsableCommand {
     if json {
       try printJSON(LatchJSON.Event(event, revision))
     } else {
-      try writeToStandardOutput(Array("\(revision) \(LatchText.line(event))\n".utf8))
+      try printLine("\(revision) \(LatchText.line(event))")
     }
   }
 }
