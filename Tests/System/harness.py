@@ -97,13 +97,20 @@ class MariaDB:
             if not cache.exists():
                 unfinished = cache.parent / f"{cache.name}.new"
                 shutil.rmtree(unfinished, ignore_errors=True)
+                temporary = self._temporary()
                 subprocess.run(
                     [find_program("mariadb-install-db"), "--no-defaults", "--skip-test-db",
                      "--auth-root-authentication-method=normal", f"--datadir={unfinished}",
-                     *self._user()],
+                     f"--tmpdir={temporary}", *self._user()],
                     check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 unfinished.rename(cache)
         subprocess.run(["cp", "-r", "--reflink=auto", str(cache), str(self.data)], check=True)
+
+    def _temporary(self):
+        """The server's own tmpdir: a starting server removes the temporary tables that it finds there."""
+        folder = self.folder / "tmp"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     @staticmethod
     def _user():
@@ -113,7 +120,7 @@ class MariaDB:
         """Starts the server on its data folder; `options` come after those it was made with."""
         self.process = spawn(
             [find_program("mariadbd"), "--no-defaults", *self._user(), f"--datadir={self.data}",
-             f"--socket={self.socket}", "--bind-address=127.0.0.1", f"--port={self.port}",
+             f"--tmpdir={self._temporary()}", f"--socket={self.socket}", "--bind-address=127.0.0.1", f"--port={self.port}",
              f"--pid-file={self.folder / 'pid'}", *self.DEFAULTS, *self.options, *options],
             self.log)
         wait_until(self._is_ready, 60, "MariaDB's start")

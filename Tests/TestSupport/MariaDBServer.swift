@@ -43,7 +43,9 @@ public final class MariaDBServer: Sendable {
     let server = MariaDBServer(options: options, port: try freePort())
     do {
       let template = try await dataTemplate()
-      try FileManager.default.createDirectory(at: server.folder, withIntermediateDirectories: true)
+      // A starting server removes the temporary tables that it finds in its tmpdir: it needs one of its own.
+      try FileManager.default.createDirectory(
+        at: server.folder.appendingPathComponent("tmp"), withIntermediateDirectories: true)
       try await runProgram(
         "/bin/cp", ["-r", "--reflink=auto", template.path, server.folder.path + "/data"])
       try await server.launch()
@@ -129,7 +131,7 @@ public final class MariaDBServer: Sendable {
     let command =
       [
         try program("mariadbd"), "--no-defaults", "--datadir=\(folder.path)/data",
-        "--socket=\(socketPath)", "--pid-file=\(folder.path)/pid", "--log-error=\(logPath)",
+        "--tmpdir=\(folder.path)/tmp", "--socket=\(socketPath)", "--pid-file=\(folder.path)/pid", "--log-error=\(logPath)",
         "--port=\(port)", "--user=\(NSUserName())",
       ] + Self.defaultOptions + options
     let guardian = try Guardian(folder: folder, command: command)
@@ -228,10 +230,12 @@ private func dataTemplate() async throws -> URL {
   if FileManager.default.fileExists(atPath: template.path) { return template }
 
   let fresh = temporary.appendingPathComponent("magic-db-new-\(UUID().uuidString)")
-  let users = temporary.appendingPathComponent("magic-db-users-\(UUID().uuidString)")
+  let scratch = temporary.appendingPathComponent("magic-db-scratch-\(UUID().uuidString)")
+  let users = scratch.appendingPathComponent("users.sql")
+  try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
   defer {
     try? FileManager.default.removeItem(at: fresh)
-    try? FileManager.default.removeItem(at: users)
+    try? FileManager.default.removeItem(at: scratch)
   }
   try Data(
     """
@@ -247,7 +251,7 @@ private func dataTemplate() async throws -> URL {
     [
       "--no-defaults", "--datadir=\(fresh.path)", "--user=\(NSUserName())", "--skip-test-db",
       "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M",
-      "--extra-file=\(users.path)",
+      "--extra-file=\(users.path)", "--tmpdir=\(scratch.path)",
     ])
   if rename(fresh.path, template.path) != 0,
     !FileManager.default.fileExists(atPath: template.path)
