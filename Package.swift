@@ -66,7 +66,8 @@ let package = Package(
       name: "Arrow", dependencies: ["CArrowABI", "Compression", "WireFormat"],
       swiftSettings: swiftSettings),
     .target(
-      name: "Binlog", dependencies: ["WireFormat", "CZstd", "CZlib"], swiftSettings: swiftSettings),
+      name: "Binlog", dependencies: ["CCrypto", "CZlib", "CZstd", "WireFormat"],
+      swiftSettings: swiftSettings),
     .target(name: "MySQLSchema", swiftSettings: swiftSettings),
     .target(
       name: "TLSCertificates",
@@ -331,7 +332,8 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "MySQLSchemaTests", dependencies: ["MySQLSchema"], swiftSettings: swiftSettings),
+      name: "MySQLSchemaTests", dependencies: ["MySQLSchema", "TestSupport"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "MySQLSourceTests",
       dependencies: [
@@ -339,7 +341,7 @@ let package = Package(
       ], swiftSettings: swiftSettings),
     .testTarget(
       name: "ReplicationTests",
-      dependencies: ["Arrow", "Binlog", "MySQLSchema", "Replication", "RowEncoding"],
+      dependencies: ["Arrow", "Binlog", "MagicCore", "MySQLSchema", "Replication", "RowEncoding"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "RowEncodingTests",

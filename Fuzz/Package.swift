@@ -25,6 +25,7 @@ let package = Package(
     .executableTarget(name: "FuzzGTID", dependencies: decoders),
     .executableTarget(name: "FuzzHTTP", dependencies: decoders),
     .executableTarget(name: "FuzzJSON", dependencies: decoders),
+    .executableTarget(name: "FuzzJSONDiff", dependencies: decoders),
     .executableTarget(name: "FuzzLatches", dependencies: decoders),
     .executableTarget(name: "FuzzRowImage", dependencies: decoders),
     .executableTarget(name: "FuzzStatement", dependencies: decoders),

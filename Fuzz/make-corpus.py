@@ -105,6 +105,7 @@ def transaction():
     document = bytes([kind]) + value
     image = b"\0" + struct.pack("<i", 1) + b"\3abc" + b"\x80\0\0\x0c\x22" + bytes.fromhex("99b3a2d3c0000102")
     full = image + struct.pack("<I", len(document)) + document
+    change = b"\0" + packed(3) + b"$.a" + packed(3) + b"\5\7\0"
     sparse = b"\x16" + struct.pack("<i", 2) + bytes.fromhex("99b3a2d3c0000102")
     short = b"\x1e" + struct.pack("<i", 3)
     return [
@@ -114,6 +115,7 @@ def transaction():
         rows(30, full + short, 5),
         rows(31, short + full, 5, update=True),
         rows(32, full, 5),
+        rows(39, full + b"\1\1" + image + struct.pack("<I", len(change)) + change, 5, update=True),
         event(16, struct.pack("<Q", 9)),
     ]
 
@@ -197,7 +199,7 @@ def write_events():
         ["--log-bin-compress=1", "--log-bin-compress-min-len=10", "--binlog-checksum=CRC32"])
     for name, data in files.items():
         write("event", name, data)
-    for name in ["mysql-rows", "mysql-zstd", "mariadb", "mariadb-compressed"]:
+    for name in ["mysql-rows", "mysql-zstd", "mariadb", "mariadb-minimal", "mariadb-compressed"]:
         write("rowimage", name, files[name])
 
 
@@ -248,6 +250,21 @@ def write_json():
         write("json", f"container-{index}", bytes([code]) + value)
     large = struct.pack("<II", 1, 13) + b"\x05" + struct.pack("<i", 3)
     write("json", "large-array", b"\3" + large)
+
+
+def write_json_diffs():
+    number, word = b"\5\7\0", b"\x0c\1x"
+    changes = [
+        (b'{"a": 1, "bb": [1, {"c": null}]}', [(0, b"$.a", number), (1, b"$.bb[1].d", word), (2, b"$.bb[0]")]),
+        (b'[1, "x, [", [2]]', [(1, b"$[0]", word), (0, b"$[3]", number), (2, b"$[1]")]),
+        (b'{"\\u00e9\\n": {}}', [(1, b'$."\\u00e9\\n"."q \\""', number)]),
+    ]
+    for index, (document, diffs) in enumerate(changes):
+        cell = b""
+        for code, path, *value in diffs:
+            cell += bytes([code]) + packed(len(path)) + path
+            cell += b"".join(packed(len(v)) + v for v in value)
+        write("jsondiff", f"{index}", bytes([len(document)]) + document + cell)
 
 
 # GTID sets
@@ -380,6 +397,7 @@ def write_arrow():
 
 write_events()
 write_json()
+write_json_diffs()
 write_gtids()
 write_statements()
 write_http()

@@ -147,7 +147,8 @@ public struct BinlogDecoder: Sendable {
         try tableMaps.decode(
           from: &reader, postHeaderLength: postHeaderLength(of: type),
           isMariaDB: formatDescription?.isMariaDB ?? false))
-    case .writeRowsV1, .updateRowsV1, .deleteRowsV1, .writeRows, .updateRows, .deleteRows:
+    case .writeRowsV1, .updateRowsV1, .deleteRowsV1, .writeRows, .updateRows, .deleteRows,
+      .partialUpdateRows:
       let head = try RowsEventHead(
         type: type, from: &reader, postHeaderLength: postHeaderLength(of: type))
       body = try head.resolve(tableMaps, from: &reader)
@@ -178,13 +179,12 @@ public struct BinlogDecoder: Sendable {
       try reader.skip(reader.remaining)
       body = .ignorable
     case .startEncryption:
-      throw DecodeError(.unsupported, "encrypted binlog", at: 4)
-    case .partialUpdateRows:
       throw DecodeError(
-        .unsupported, "partial JSON update; set binlog_row_value_options='' at the source", at: 4)
+        .unsupported, "encrypted binlog, which cannot be read without its key", at: 4)
     case .startV3, .load, .slave, .createFile, .executeLoad, .newLoad, .preGAWriteRows,
       .preGAUpdateRows, .preGADeleteRows:
-      throw DecodeError(.unsupported, "event of a server before 5.1 (type \(type.rawValue))", at: 4)
+      throw DecodeError(
+        .unsupported, "event \(type) (type \(type.rawValue)) of a server before 5.1", at: 4)
     case .formatDescription, .compressedQuery, .compressedWriteRowsV1, .compressedUpdateRowsV1,
       .compressedDeleteRowsV1, .compressedWriteRows, .compressedUpdateRows,
       .compressedDeleteRows:

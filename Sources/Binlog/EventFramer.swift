@@ -3,7 +3,7 @@ import WireFormat
 /// Splits the bytes of a binlog file, which arrive in chunks of any size, into events.
 ///
 /// It reads no more of an event than its length. Memory is bounded by one event and grows only with
-/// bytes that arrived.
+/// bytes that arrived. Events of encrypted files are visited decrypted.
 public struct EventFramer: Sendable {
   /// A server's largest event: `max_allowed_packet`, at most 1 GiB, and room for what surrounds the
   /// data.
@@ -17,21 +17,31 @@ public struct EventFramer: Sendable {
   public private(set) var offset: UInt64
   private let file: String?
   private let maximumEventLength: Int
+  private let keys: BinlogKeys?
   /// The beginning of an event whose rest has not arrived.
   private var pending: [UInt8] = []
+  /// Decrypts the file of a MySQL server, whose header was read.
+  private var mysqlDecryption: MySQLDecryption?
+  /// Whether the bytes are those that came out of ``mysqlDecryption``.
+  private var isInsideEncrypted = false
+  /// Decrypts the events of a MariaDB server.
+  private var mariadbDecryption: MariaDBDecryption?
 
   /// - Parameters:
   ///   - file: the file's name, for errors.
   ///   - offset: where the bytes begin in the file: 0, before the magic number, or the offset of an
   ///     event.
   ///   - maximumEventLength: the size in bytes above which an event is an error.
+  ///   - keys: the keys of files that may be encrypted, which have to be read from offset 0. Without
+  ///     them such a file is an error.
   public init(
     file: String? = nil, startingAt offset: UInt64 = 0,
-    maximumEventLength: Int = EventFramer.defaultMaximumEventLength
+    maximumEventLength: Int = EventFramer.defaultMaximumEventLength, keys: BinlogKeys? = nil
   ) {
     self.file = file
     self.offset = offset
     self.maximumEventLength = maximumEventLength
+    self.keys = keys
   }
 
   /// Whether the bytes so far end with an event (or the magic number).
@@ -40,11 +50,13 @@ public struct EventFramer: Sendable {
   /// Takes a chunk and visits each event that it completes.
   ///
   /// - Parameter visit: called with an event's bytes and its offset in the file.
-  /// - Throws: `DecodeError` for a wrong magic number or event length; what `visit` throws. The
+  /// - Throws: `DecodeError` for a wrong magic number, event length or key; what `visit` throws. The
   ///   framer is not usable after an error.
   public mutating func push(_ chunk: RawSpan, visit: (RawSpan, UInt64) throws -> Void) throws {
+    if mysqlDecryption != nil { return try pushEncrypted(chunk, visit) }
     var used = 0
     while used < chunk.byteCount {
+      if mysqlDecryption != nil { return try pushEncrypted(chunk.extracting(used...), visit) }
       let rest = chunk.extracting(used...)
       if pending.isEmpty {
         let length = try unitLength(rest)
@@ -69,6 +81,18 @@ public struct EventFramer: Sendable {
     }
   }
 
+  /// Takes a chunk of a file that is encrypted as a whole.
+  private mutating func pushEncrypted(_ chunk: RawSpan, _ visit: (RawSpan, UInt64) throws -> Void)
+    throws
+  {
+    guard var decryption = mysqlDecryption else { return }
+    let plain = try decryption.decrypt(chunk)
+    mysqlDecryption = nil
+    isInsideEncrypted = true
+    try push(plain.span.bytes, visit: visit)
+    mysqlDecryption = decryption
+  }
+
   /// - Throws: `truncated` unless the bytes so far end with an event.
   public func finish() throws(DecodeError) {
     if !isAtEventEnd {
@@ -80,7 +104,11 @@ public struct EventFramer: Sendable {
   /// The length of the event, or magic number, that some bytes begin with; nil when they are too
   /// few to tell.
   private func unitLength(_ bytes: RawSpan) throws(DecodeError) -> Int? {
-    if offset == 0 { return 4 }
+    if offset == 0 {
+      let isEncrypted =
+        keys != nil && bytes.byteCount >= 4 && Self.magic(bytes) == Self.encryptedMagicNumber
+      return isEncrypted ? MySQLDecryption.headerByteCount : 4
+    }
     guard bytes.byteCount >= Self.lengthOffset + 4 else { return nil }
     let length = UInt32(
       littleEndian: bytes.unsafeLoadUnaligned(
@@ -96,22 +124,53 @@ public struct EventFramer: Sendable {
   private mutating func visitUnit(_ bytes: RawSpan, _ visit: (RawSpan, UInt64) throws -> Void)
     throws
   {
-    if offset == 0 {
-      try checkMagicNumber(bytes)
-      offset = 4
-      return
+    if offset == 0 { return try beginFile(bytes) }
+    if mariadbDecryption != nil || (keys != nil && MariaDBDecryption.isStart(bytes)) {
+      try visitEncrypted(bytes, visit)
+    } else {
+      try visit(bytes, offset)
     }
-    try visit(bytes, offset)
     offset &+= UInt64(bytes.byteCount)
   }
 
-  private func checkMagicNumber(_ bytes: RawSpan) throws(DecodeError) {
-    switch UInt32(littleEndian: bytes.unsafeLoadUnaligned(as: UInt32.self)) {
-    case Self.magicNumber: return
+  /// Visits an event of MariaDB decrypted, or learns how to decrypt the events behind it.
+  private mutating func visitEncrypted(_ bytes: RawSpan, _ visit: (RawSpan, UInt64) throws -> Void)
+    throws
+  {
+    let plain: [UInt8]?
+    do throws(DecodeError) {
+      plain = try mariadbDecryption?.decrypt(bytes, at: offset)
+      if plain == nil, let keys {
+        mariadbDecryption = try MariaDBDecryption(startingWith: bytes, keys)
+      }
+    } catch {
+      throw error.located(inFile: file, at: Int(clamping: offset))
+    }
+    if let plain { try visit(plain.span.bytes, offset) }
+  }
+
+  private mutating func beginFile(_ bytes: RawSpan) throws(DecodeError) {
+    switch Self.magic(bytes) {
+    case Self.magicNumber: offset = 4
+    case _ where isInsideEncrypted:
+      throw DecodeError(
+        .malformed, "encrypted binlog: the key is not that of the file", at: 0, file: file)
     case Self.encryptedMagicNumber:
-      throw DecodeError(.unsupported, "encrypted binlog", at: 0, file: file)
+      guard let keys else {
+        throw DecodeError(
+          .unsupported, "encrypted binlog, which cannot be read without its key", at: 0, file: file)
+      }
+      do throws(DecodeError) {
+        mysqlDecryption = try MySQLDecryption(header: bytes, keys)
+      } catch {
+        throw error.located(inFile: file, at: 0)
+      }
     default: throw DecodeError(.malformed, "magic number of a binlog", at: 0, file: file)
     }
+  }
+
+  private static func magic(_ bytes: RawSpan) -> UInt32 {
+    UInt32(littleEndian: bytes.unsafeLoadUnaligned(as: UInt32.self))
   }
 
   static func checkLength(_ length: Int, atMost limit: Int, offset: Int) throws(DecodeError) {

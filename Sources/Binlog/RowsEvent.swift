@@ -18,18 +18,22 @@ public struct RowsEvent: Hashable, Sendable {
   public var columnsPresent: ColumnBitmap
   /// The columns present in the after image; equal to ``columnsPresent`` except in updates.
   public var columnsPresentAfter: ColumnBitmap
+  /// Whether value options come before each after image, which may then hold changes of JSON
+  /// documents instead of documents (`binlog_row_value_options=PARTIAL_JSON`).
+  public var hasValueOptions: Bool
   /// Where the row images lie, as offsets into the bytes of the event.
   public var images: Range<Int>
 
   public init(
     kind: Kind, tableMap: TableMap, isStatementEnd: Bool, columnsPresent: ColumnBitmap,
-    columnsPresentAfter: ColumnBitmap, images: Range<Int>
+    columnsPresentAfter: ColumnBitmap, hasValueOptions: Bool = false, images: Range<Int>
   ) {
     self.kind = kind
     self.tableMap = tableMap
     self.isStatementEnd = isStatementEnd
     self.columnsPresent = columnsPresent
     self.columnsPresentAfter = columnsPresentAfter
+    self.hasValueOptions = hasValueOptions
     self.images = images
   }
 }

@@ -11,19 +11,21 @@ struct RowsEventHead {
   var flags: UInt16
   var columnsPresent: ColumnBitmap
   var columnsPresentAfter: ColumnBitmap
+  var hasValueOptions: Bool
 
   /// Reads up to the first row image.
   init(type: EventType, from reader: inout ByteReader, postHeaderLength: Int) throws(DecodeError) {
     let hasExtraData: Bool
     switch type {
     case .writeRows: (kind, hasExtraData) = (.write, true)
-    case .updateRows: (kind, hasExtraData) = (.update, true)
+    case .updateRows, .partialUpdateRows: (kind, hasExtraData) = (.update, true)
     case .deleteRows: (kind, hasExtraData) = (.delete, true)
     case .writeRowsV1: (kind, hasExtraData) = (.write, false)
     case .updateRowsV1: (kind, hasExtraData) = (.update, false)
     case .deleteRowsV1: (kind, hasExtraData) = (.delete, false)
     default: throw DecodeError(.malformed, "rows event type", at: 4)
     }
+    hasValueOptions = type == .partialUpdateRows
     tableID = try reader.readTableID(postHeaderLength: postHeaderLength)
     flags = try reader.read()
     let tableIDAndFlags = postHeaderLength == 6 ? 6 : 8
@@ -70,6 +72,6 @@ struct RowsEventHead {
       RowsEvent(
         kind: kind, tableMap: tableMap, isStatementEnd: flags & Self.statementEnd != 0,
         columnsPresent: columnsPresent, columnsPresentAfter: columnsPresentAfter,
-        images: start..<reader.offset))
+        hasValueOptions: hasValueOptions, images: start..<reader.offset))
   }
 }

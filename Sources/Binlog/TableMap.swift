@@ -160,4 +160,8 @@ public enum WireColumnType: Hashable, Sendable {
   /// SET as a bit mask in 1 to 8 bytes.
   case set(byteCount: Int)
   case null
+  /// A type that this decoder does not know, such as the hidden columns of MySQL's multi-valued
+  /// indexes. What a column's metadata mean depends on the types before it: when one column of a
+  /// table is unknown, all of them are.
+  case unknown(code: UInt8)
 }

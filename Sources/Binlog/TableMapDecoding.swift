@@ -18,16 +18,30 @@ extension TableMap.Content {
     var metadata = ByteReader(try reader.readPackedBytes("column metadata"))
     var types: [WireColumnType] = []
     types.reserveCapacity(count)
-    for index in 0..<count {
+    var unknownCode: UInt8?
+    for index in 0..<count where unknownCode == nil {
       let code = typeCodes.unsafeLoad(fromByteOffset: index, as: UInt8.self)
-      types.append(try WireColumnType(code: code, metadata: &metadata))
+      if let type = try WireColumnType(code: code, metadata: &metadata) {
+        types.append(type)
+      } else {
+        unknownCode = code
+      }
+    }
+    if let unknownCode {
+      // Other tables must not suffer from it: only the rows of this one cannot be read.
+      types = Array(repeating: .unknown(code: unknownCode), count: count)
+      try metadata.skip(metadata.remaining)
     }
     try metadata.expectEnd("column metadata")
     let nullBits = ColumnBitmap(count: count, try reader.readBytes((count + 7) / 8))
     self.init(
       tableID: tableID, flags: flags, database: database, table: table, columnTypes: types,
       nullability: (0..<count).map { nullBits[$0] })
-    try readOptionalMetadata(&reader, isMariaDB: isMariaDB)
+    if unknownCode == nil {
+      try readOptionalMetadata(&reader, isMariaDB: isMariaDB)
+    } else {
+      try reader.skip(reader.remaining)
+    }
   }
 }
 
@@ -43,8 +57,9 @@ extension ByteReader {
 }
 
 extension WireColumnType {
-  /// Resolves a type code of `enum_field_types` with the metadata that belongs to it.
-  init(code: UInt8, metadata: inout ByteReader) throws(DecodeError) {
+  /// Resolves a type code of `enum_field_types` with the metadata that belongs to it; nil for a code
+  /// that is not known.
+  init?(code: UInt8, metadata: inout ByteReader) throws(DecodeError) {
     switch code {
     case 0: self = .oldDecimal
     case 1: self = .integer(byteCount: 1)
@@ -77,8 +92,7 @@ extension WireColumnType {
     case 247, 248, 253, 254: self = try .readString(&metadata)
     case 249...252: self = .blob(lengthBytes: try metadata.readLengthBytes())
     case 255: self = .geometry(lengthBytes: try metadata.readLengthBytes())
-    default:
-      throw DecodeError(.unsupported, "column type code \(code)", at: metadata.offset)
+    default: return nil
     }
   }
 

@@ -21,33 +21,61 @@ extension DDLParser {
     let following = peek().keyword
     switch verb {
     case "ADD": return try added()
-    case "CHANGE", "MODIFY": return [try modified()]
+    case "CHANGE", "MODIFY": return try modified()
     case "DROP":
-      if Self.partitions.contains(following) { alteration.changesRows = true }
-      return try dropped()
+      guard Self.partitions.contains(following) else { return try dropped() }
+      alteration.changesRows = true
+      try skipPartitionNames()
+      return []
     case "ALTER": return try alteredColumn()
     case "RENAME":
       if following == "COLUMN" { return [try renamedColumn()] }
-      if Self.indexWords.contains(following) { return [] }
+      if Self.indexWords.contains(following) { return [try renamedIndex()] }
       advance()
       if !accept("TO"), !accept("AS") { _ = accept("=") }
       alteration.newName = try tableName()
       return []
     case "CONVERT":
-      if following == "PARTITION" || following == "TABLE" {
-        alteration.changesRows = true
-        return []
-      }
-      return try convertedCharset()
-    case "TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT":
+      guard following == "PARTITION" || following == "TABLE" else { return try convertedCharset() }
       alteration.changesRows = true
+      alteration.otherTable = try tableAfterKeyword()
+      return []
+    case "TRUNCATE", "DISCARD", "IMPORT":
+      alteration.changesRows = true
+      try skipPartitionNames()
+      return []
+    case "EXCHANGE":
+      alteration.changesRows = true
+      alteration.otherTable = try tableAfterKeyword()
       return []
     case "ORDER":
       try skipOrder()
       return []
-    case _ where Self.actionsOnStorage.contains(verb): return []
+    case _ where Self.actionsOnStorage.contains(verb):
+      if Self.partitions.contains(following) { try skipPartitionNames() }
+      return []
     default: return try options()
     }
+  }
+
+  /// Moves past a verb, PARTITION and the names after it, which commas separate as they do changes.
+  private mutating func skipPartitionNames() throws(SQLSyntaxError) {
+    advance()
+    advance()
+    _ = try acceptIfExists()
+    while token.kind == .word || token.kind == .quotedName, token.keyword != "INTO" {
+      advance()
+      guard accept(",") else { return }
+    }
+  }
+
+  /// The table after the word TABLE, which comes somewhere in this change.
+  private mutating func tableAfterKeyword() throws(SQLSyntaxError) -> TableName {
+    while !accept("TABLE") {
+      guard token.kind == .word || token.kind == .quotedName else { throw error("expected TABLE") }
+      advance()
+    }
+    return try tableName()
   }
 
   /// ORDER BY column, …: a comma goes on with it unless another change follows.
@@ -69,58 +97,83 @@ extension DDLParser {
     try expect("ADD")
     let following = peek().keyword
     switch token.keyword {
-    case _ where Self.indexWords.contains(token.keyword),
-      _ where Self.partitions.contains(token.keyword):
-      return []
-    case "VECTOR" where Self.indexWords.contains(following): return []
-    case "SYSTEM" where following == "VERSIONING", "PERIOD" where following == "FOR":
-      return [.notUnderstood("a change of versioning or periods")]
-    case "PRIMARY", "CONSTRAINT": return try addedConstraint()
+    case _ where Self.partitions.contains(token.keyword): return []
+    case "SYSTEM" where following == "VERSIONING":
+      return [.notUnderstood("a change of system versioning")]
+    case "PERIOD" where following == "FOR": return [.notUnderstood("a change of periods")]
     default: break
     }
+    var definition = TableDefinition()
+    if try tableConstraint(into: &definition) { return Self.changes(of: definition) }
     _ = accept("COLUMN")
     let ifNotExists = try acceptIfExists()
     guard accept("(") else {
-      let column = try columnDefinition()
-      return [.add(column, try columnPosition(), ifNotExists: ifNotExists)]
+      let column = try columnDefinition(constraints: &definition)
+      let position = try columnPosition()
+      return [.add(column, position, ifNotExists: ifNotExists)] + Self.changes(of: definition)
     }
-    var definition = TableDefinition()
-    repeat { try tableElement(into: &definition) } while accept(",")
+    var changes: [TableChange] = []
+    repeat {
+      definition = TableDefinition()
+      try tableElement(into: &definition)
+      if !definition.periods.isEmpty { changes.append(.notUnderstood("a change of periods")) }
+      changes += definition.columns.map { .add($0, nil, ifNotExists: ifNotExists) }
+      changes += Self.changes(of: definition)
+    } while accept(",")
     try expect(")")
-    let columns = definition.columns.map {
-      TableChange.add($0, nil, ifNotExists: ifNotExists)
+    return changes
+  }
+
+  /// The keys of a definition as changes.
+  private static func changes(of definition: TableDefinition) -> [TableChange] {
+    var changes: [TableChange] = []
+    if !definition.primaryKey.isEmpty {
+      changes.append(
+        .primaryKey(definition.primaryKey, ifNotExists: definition.primaryKeyIfNotExists))
     }
-    return definition.primaryKey.isEmpty ? columns : columns + [.primaryKey(definition.primaryKey)]
+    return changes + definition.foreignKeys.map { .addForeignKey($0) }
+      + definition.keys.map { .addKey($0) }
   }
 
-  private mutating func addedConstraint() throws(SQLSyntaxError) -> [TableChange] {
-    var definition = TableDefinition()
-    try tableElement(into: &definition)
-    return definition.primaryKey.isEmpty ? [] : [.primaryKey(definition.primaryKey)]
-  }
-
-  private mutating func modified() throws(SQLSyntaxError) -> TableChange {
+  private mutating func modified() throws(SQLSyntaxError) -> [TableChange] {
     let isRenaming = accept("CHANGE")
     if !isRenaming { try expect("MODIFY") }
     _ = accept("COLUMN")
     let ifExists = try acceptIfExists()
     let oldName = isRenaming ? try name() : nil
-    let column = try columnDefinition()
-    return .modify(
-      oldName ?? column.name, column, try columnPosition(), ifExists: ifExists)
+    var definition = TableDefinition()
+    let column = try columnDefinition(constraints: &definition)
+    let position = try columnPosition()
+    return [.modify(oldName ?? column.name, column, position, ifExists: ifExists)]
+      + Self.changes(of: definition)
   }
 
   private mutating func dropped() throws(SQLSyntaxError) -> [TableChange] {
     try expect("DROP")
+    let following = peek().keyword
     switch token.keyword {
-    case "PRIMARY": return [.dropPrimaryKey]
-    case "INDEX", "KEY", "CONSTRAINT":
+    case "PRIMARY" where following == "KEY": return [.dropPrimaryKey]
+    case "INDEX", "KEY":
+      advance()
+      let ifExists = try acceptIfExists()
+      let index = try name()
+      let isPrimary = sameName(index, TableKey.primaryName)
+      return [isPrimary ? .dropPrimaryKey : .dropKey(index, ifExists: ifExists)]
+    case "CONSTRAINT":
       advance()
       _ = try acceptIfExists()
-      return try name().lowercased() == "primary" ? [.dropPrimaryKey] : []
-    case "FOREIGN", "CHECK", "PARTITION", "SUBPARTITION": return []
-    case "SYSTEM" where peek().keyword == "VERSIONING", "PERIOD" where peek().keyword == "FOR":
-      return [.notUnderstood("a change of versioning or periods")]
+      let constraint = try name()
+      let isPrimary = sameName(constraint, TableKey.primaryName)
+      return [isPrimary ? .dropPrimaryKey : .dropConstraint(constraint)]
+    case "FOREIGN" where following == "KEY":
+      advance()
+      advance()
+      _ = try acceptIfExists()
+      return [.dropForeignKey(try name())]
+    case "CHECK": return []
+    case "SYSTEM" where following == "VERSIONING":
+      return [.notUnderstood("a change of system versioning")]
+    case "PERIOD" where following == "FOR": return [.notUnderstood("a change of periods")]
     default:
       _ = accept("COLUMN")
       let ifExists = try acceptIfExists()
@@ -128,19 +181,34 @@ extension DDLParser {
     }
   }
 
-  /// ALTER COLUMN changes a default, which rows do not depend on, or the visibility.
+  /// ALTER COLUMN changes a default, which rows that are there do not depend on, or the visibility.
   private mutating func alteredColumn() throws(SQLSyntaxError) -> [TableChange] {
     try expect("ALTER")
-    if Self.indexWords.contains(token.keyword) || token.keyword == "CONSTRAINT" { return [] }
-    _ = accept("COLUMN")
-    _ = try acceptIfExists()
-    let column = try name()
-    guard accept("SET") else { return [] }
-    switch token.keyword {
-    case "VISIBLE": return [.setInvisible(column, false)]
-    case "INVISIBLE": return [.setInvisible(column, true)]
-    default: return []
+    let isOther = Self.indexWords.contains(token.keyword) || token.keyword == "CONSTRAINT"
+    if isOther || token.keyword == "CHECK", peek().kind != .end, peek().keyword != "SET" {
+      return []
     }
+    _ = accept("COLUMN")
+    let ifExists = try acceptIfExists()
+    let column = try name()
+    if accept("DROP") {
+      try expect("DEFAULT")
+      return [.setDefault(column, .none, ifExists: ifExists)]
+    }
+    try expect("SET")
+    if accept("VISIBLE") { return [.setInvisible(column, false)] }
+    if accept("INVISIBLE") { return [.setInvisible(column, true)] }
+    try expect("DEFAULT")
+    return [.setDefault(column, try defaultClause(), ifExists: ifExists)]
+  }
+
+  private mutating func renamedIndex() throws(SQLSyntaxError) -> TableChange {
+    advance()
+    advance()
+    let ifExists = try acceptIfExists()
+    let old = try name()
+    try expect("TO")
+    return .renameKey(old, try name(), ifExists: ifExists)
   }
 
   private mutating func renamedColumn() throws(SQLSyntaxError) -> TableChange {
@@ -191,9 +259,6 @@ extension DDLParser {
     return changes + (charset.name.map { [.setDefaultCharset($0)] } ?? [])
   }
 
-  private static let indexWords: Set<String> = [
-    "INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK",
-  ]
   private static let partitions: Set<String> = ["PARTITION", "SUBPARTITION"]
   /// What begins a change of indices, partitions or files that leaves rows and columns as they are.
   private static let actionsOnStorage: Set<String> = [

@@ -24,6 +24,19 @@ public enum Charset {
     return canonicalName(String(name.prefix { $0 != "_" }))
   }
 
+  /// How many bytes a character takes in a charset.
+  static func characterWidths(_ charset: String) -> ClosedRange<Int> {
+    switch canonicalName(charset) {
+    case "utf8mb4", "gb18030": 1...4
+    case "utf8mb3", "ujis", "eucjpms": 1...3
+    case "gbk", "gb2312", "big5", "euckr", "sjis", "cp932": 1...2
+    case "ucs2": 2...2
+    case "utf16", "utf16le": 2...4
+    case "utf32": 4...4
+    default: 1...1
+    }
+  }
+
   /// The name in lower case, with `utf8` written out as `utf8mb3`, which it is an alias of.
   public static func canonicalName(_ name: String) -> String {
     let lowercased = name.lowercased()

@@ -35,6 +35,9 @@ struct DeclaredType: Hashable, Sendable {
 
   var kind: Kind
   var charset = CharsetClause()
+  var detail = TypeDetail()
+  /// The length of TEXT(n), which becomes the smallest kind that holds so many characters.
+  var textLength: Int?
   /// LONGTEXT, which MariaDB's JSON is with a check.
   var isLongText = false
 
@@ -56,6 +59,23 @@ struct DeclaredType: Hashable, Sendable {
     }
   }
 
+  func resolvedDetail(defaultCharset: String?) -> TypeDetail {
+    guard case .characters = kind else { return detail }
+    var detail = detail
+    let name = charset.name ?? defaultCharset.map(Charset.canonicalName)
+    if let textLength {
+      let width = name.map { Charset.characterWidths($0).upperBound } ?? 1
+      detail.byteCapacity = TypeDetail.longCapacity(
+        holding: textLength.multipliedReportingOverflow(by: width).partialValue)
+    }
+    if name == "binary" {
+      detail.isFixedLength = false
+      if let capacity = detail.characterCapacity { detail.byteCapacity = capacity }
+      detail.characterCapacity = nil
+    }
+    return detail
+  }
+
   private static func texts(of members: [Member], charset: String?) throws(SQLSyntaxError)
     -> [String]
   {
@@ -64,7 +84,8 @@ struct DeclaredType: Hashable, Sendable {
       switch member {
       case .text(let text):
         // The server drops trailing spaces of members, except those of bytes.
-        texts.append(charset == "binary" ? text : withoutTrailingSpaces(text))
+        let stored = Charset.kept(text, in: charset)
+        texts.append(charset == "binary" ? stored : withoutTrailingSpaces(stored))
       case .bytes(let bytes):
         guard let decoder = CharsetDecoder(charset: charset ?? "utf8mb4") else {
           throw SQLSyntaxError(reason: "member in an unsupported charset", offset: 0)
@@ -75,9 +96,6 @@ struct DeclaredType: Hashable, Sendable {
     return texts
   }
 
-  private static func withoutTrailingSpaces(_ text: String) -> String {
-    String(decoding: text.utf8.reversed().drop { $0 == 0x20 }.reversed(), as: UTF8.self)
-  }
 }
 
 extension DDLParser {
@@ -91,7 +109,16 @@ extension DDLParser {
       _ = try parameters(atMost: 1)
       return DeclaredType(.integer(width, isUnsigned: false))
     }
-    if let type = Self.typesWithoutParameters[word] { return DeclaredType(type) }
+    if let fixed = Self.typesWithoutParameters[word] {
+      var type = DeclaredType(fixed)
+      if fixed == .geometry {
+        type.detail.geometryKind = word == "GEOMCOLLECTION" ? "GEOMETRYCOLLECTION" : word
+      }
+      if let index = ["TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB"].firstIndex(of: word) {
+        type.detail.byteCapacity = TypeDetail.longCapacities[index]
+      }
+      return type
+    }
     switch word {
     case "CHAR", "CHARACTER", "NCHAR", "NATIONAL", "VARCHAR", "VARCHARACTER", "VARCHAR2",
       "NVARCHAR",
@@ -100,8 +127,28 @@ extension DDLParser {
     case "ENUM": return DeclaredType(kind: .enumeration(try members()))
     case "SET": return DeclaredType(kind: .set(try members()))
     case "SERIAL": return DeclaredType(.integer(.big, isUnsigned: true))
+    case "FLOAT", "DOUBLE", "REAL", "FLOAT8": return try floatingPoint(word)
+    case "VARBINARY", "RAW", "BLOB": return try bytes(word)
     default: return DeclaredType(try typeWithParameters(word))
     }
+  }
+
+  private mutating func floatingPoint(_ word: String) throws(SQLSyntaxError) -> DeclaredType {
+    if word != "FLOAT" { _ = accept("PRECISION") }
+    let parameters = try parameters(atMost: 2)
+    // FLOAT(p) is DOUBLE from 25 bits of precision on; FLOAT(m, d) never is.
+    let isFloat = word == "FLOAT" && !(parameters.count == 1 && parameters[0] > 24)
+    var type = DeclaredType(isFloat ? .float : .double)
+    if parameters.count == 2 { type.detail.decimals = parameters[1] }
+    return type
+  }
+
+  private mutating func bytes(_ word: String) throws(SQLSyntaxError) -> DeclaredType {
+    let length = try parameters(atMost: 1).first
+    var type = DeclaredType(.bytes)
+    type.detail.byteCapacity =
+      word == "BLOB" ? length.map(TypeDetail.longCapacity) ?? 65_535 : length
+    return type
   }
 
   private mutating func typeWithParameters(_ word: String) throws(SQLSyntaxError) -> ColumnType {
@@ -110,14 +157,6 @@ extension DDLParser {
     case "NUMBER":
       let parameters = try parameters(atMost: 2)
       return parameters.isEmpty ? .double : try decimal(parameters)
-    case "FLOAT":
-      let parameters = try parameters(atMost: 2)
-      // FLOAT(p) is DOUBLE from 25 bits of precision on; FLOAT(m, d) never is.
-      return parameters.count == 1 && parameters[0] > 24 ? .double : .float
-    case "DOUBLE", "REAL", "FLOAT8":
-      _ = accept("PRECISION")
-      _ = try parameters(atMost: 2)
-      return .double
     case "BIT": return .bit(width: try parameter(1...64, default: 1, zeroMeansDefault: true))
     case "YEAR":
       _ = try parameters(atMost: 1)
@@ -126,9 +165,6 @@ extension DDLParser {
     case "DATETIME": return .datetime(fractionalDigits: try parameter(0...6, default: 0))
     case "TIMESTAMP": return .timestamp(fractionalDigits: try parameter(0...6, default: 0))
     case "BINARY": return .binary(length: try parameter(0...255, default: 1))
-    case "VARBINARY", "RAW", "BLOB":
-      _ = try parameters(atMost: 1)
-      return .bytes
     case "VECTOR": return .vector(dimensions: try parameter(1...65_532, default: 2048))
     default: throw error("unknown column type \(word)")
     }
@@ -141,6 +177,8 @@ extension DDLParser {
       // ZEROFILL makes a column unsigned.
       if case .fixed(.integer(let width, _)) = type.kind {
         type.kind = .fixed(.integer(width, isUnsigned: true))
+      } else {
+        type.detail.isUnsigned = true
       }
     case "SIGNED": break
     case "BINARY": break  // The charset's binary collation.
@@ -170,14 +208,19 @@ extension DDLParser {
     switch word {
     case "LONG":
       // LONG VARBINARY is MEDIUMBLOB; LONG and LONG VARCHAR are MEDIUMTEXT.
-      if accept("VARBINARY") { return DeclaredType(.bytes) }
+      var type = DeclaredType(kind: .characters(fixedLength: nil))
+      if accept("VARBINARY") { type = DeclaredType(.bytes) }
       let isChar = accept(anyOf: ["VARCHAR", "VARCHARACTER", "CHAR", "CHARACTER"])
       if isChar { _ = accept("VARYING") }
-      return DeclaredType(kind: .characters(fixedLength: nil))
+      type.detail.byteCapacity = TypeDetail.longCapacities[2]
+      return type
     case "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT", "CLOB":
-      _ = try parameters(atMost: 1)
+      let length = try parameters(atMost: 1).first
       var type = DeclaredType(kind: .characters(fixedLength: nil))
       type.isLongText = word == "LONGTEXT"
+      let index = ["TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT"].firstIndex(of: word)
+      type.detail.byteCapacity = TypeDetail.longCapacities[index ?? 3]
+      if word == "TEXT" { type.textLength = length }
       return type
     case "NATIONAL":
       isVarying = accept(anyOf: ["VARCHAR", "VARCHARACTER"])
@@ -187,9 +230,12 @@ extension DDLParser {
     }
     if accept("VARYING") { isVarying = true }
     let length = try parameter(0...Int(Int32.max), default: 1)
-    return DeclaredType(
+    var type = DeclaredType(
       kind: .characters(fixedLength: isVarying ? nil : length),
       charset: word.hasPrefix("N") ? "utf8mb3" : nil)
+    type.detail.characterCapacity = length
+    type.detail.isFixedLength = !isVarying
+    return type
   }
 
   private mutating func members() throws(SQLSyntaxError) -> [DeclaredType.Member] {

@@ -191,19 +191,25 @@ struct DDLParser {
       orReplace = true
     }
     let isTemporary = accept("TEMPORARY")
-    _ = accept(anyOf: Self.indexPrefixes)
+    var isUnique = false
+    while Self.indexPrefixes.contains(token.keyword) {
+      isUnique = isUnique || token.keyword == "UNIQUE"
+      advance()
+    }
     switch token.keyword {
     case "TABLE":
       advance()
       let ifNotExists = try acceptIfExists()
       let name = try tableName()
+      // A sequence is a table to the server and has rows in the binlog, but nobody copies it.
+      guard let source = try tableSource(for: name) else { return .noEffect }
       return .createTable(
         CreateTable(
-          name: name, source: try tableSource(for: name), isTemporary: isTemporary,
+          name: name, source: source, isTemporary: isTemporary,
           ifNotExists: ifNotExists, orReplace: orReplace))
     case "INDEX":
       advance()
-      return .createIndex(try indexedTable().table)
+      return .createIndex(try createdIndex(isUnique: isUnique, orReplace: orReplace))
     case "DATABASE", "SCHEMA":
       advance()
       _ = try acceptIfExists()
@@ -215,11 +221,17 @@ struct DDLParser {
 
   private mutating func alter() throws(SQLSyntaxError) -> DDLStatement {
     try expect("ALTER")
-    while accept(anyOf: ["ONLINE", "OFFLINE", "IGNORE"]) {}
+    var ignoresErrors = false
+    while ["ONLINE", "OFFLINE", "IGNORE"].contains(token.keyword) {
+      ignoresErrors = ignoresErrors || token.keyword == "IGNORE"
+      advance()
+    }
     switch token.keyword {
     case "TABLE":
       advance()
-      return .alterTable(try alterTable())
+      var alteration = try alterTable()
+      alteration.ignoresErrors = ignoresErrors
+      return .alterTable(alteration)
     case "DATABASE", "SCHEMA":
       advance()
       let hasName = token.kind == .quotedName || !Self.databaseOptions.contains(token.keyword)
@@ -244,9 +256,15 @@ struct DDLParser {
       return .dropDatabase(try name())
     case "INDEX":
       advance()
-      let dropped = try indexedTable()
-      guard dropped.index.lowercased() == "primary" else { return .dropIndex(dropped.table) }
-      return .alterTable(AlterTable(name: dropped.table, changes: [.dropPrimaryKey]))
+      let ifExists = try acceptIfExists()
+      let index = try name()
+      try expect("ON")
+      let table = try tableName()
+      guard sameName(index, TableKey.primaryName) else {
+        return .dropIndex(
+          AlterTable(name: table, changes: [.dropKey(index, ifExists: ifExists)]))
+      }
+      return .alterTable(AlterTable(name: table, changes: [.dropPrimaryKey]))
     default: return try objectWithoutRows()
     }
   }
@@ -273,16 +291,23 @@ struct DDLParser {
     if accept("WAIT") { _ = try unsignedInteger() }
   }
 
-  /// The index, and the table after ON, in CREATE INDEX and DROP INDEX.
-  private mutating func indexedTable() throws(SQLSyntaxError) -> (index: String, table: TableName) {
-    _ = try acceptIfExists()
+  /// Everything after CREATE INDEX.
+  private mutating func createdIndex(isUnique: Bool, orReplace: Bool) throws(SQLSyntaxError)
+    -> AlterTable
+  {
+    let ifNotExists = try acceptIfExists()
     let index = try name()
     while token.keyword != "ON" {
       guard token.kind != .end, token.kind != .unterminated else { throw error("expected ON") }
       advance()
     }
     advance()
-    return (index, try tableName())
+    let table = try tableName()
+    try skipWait()
+    let key = KeyDefinition(
+      name: index, isUnique: isUnique, parts: try keyParts(), ifNotExists: ifNotExists)
+    let replaced = orReplace ? [TableChange.dropKey(index, ifExists: true)] : []
+    return AlterTable(name: table, changes: replaced + [.addKey(key)])
   }
 
   /// The default charset among a database's options, or nil without one.

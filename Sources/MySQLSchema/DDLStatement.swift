@@ -12,8 +12,10 @@ public enum DDLStatement: Hashable, Sendable {
   /// `charset` is nil when the statement does not change it.
   case alterDatabase(String, charset: String?)
   case dropDatabase(String)
-  case createIndex(TableName)
-  case dropIndex(TableName)
+  /// CREATE INDEX as the change of its table, whose key a unique index may become.
+  case createIndex(AlterTable)
+  /// DROP INDEX as the change of its table, whose key the index may have been.
+  case dropIndex(AlterTable)
   /// A statement that changes neither rows nor columns: views, users, SET, transaction control, and
   /// so on.
   case noEffect
@@ -53,16 +55,24 @@ public struct AlterTable: Hashable, Sendable {
   /// Whether rows come or go without a row event: partitions dropped, truncated or exchanged,
   /// tablespaces discarded or imported.
   public var changesRows: Bool
-  /// What ``TableSchema/applying(_:)`` applies.
+  /// Another table whose rows come or go with the statement, if ``changesRows``: EXCHANGE
+  /// PARTITION … WITH TABLE swaps them, MariaDB's CONVERT PARTITION … TO TABLE makes the table,
+  /// and CONVERT TABLE … TO PARTITION drops it.
+  public var otherTable: TableName?
+  /// ALTER IGNORE TABLE (MariaDB): rows that violate a new key go, and values that do not fit are
+  /// changed.
+  public var ignoresErrors: Bool
+  /// What ``TableSchema/plan(_:isStrict:)`` applies.
   var changes: [TableChange]
 
   init(
     name: TableName, newName: TableName? = nil, changesRows: Bool = false,
-    changes: [TableChange] = []
+    ignoresErrors: Bool = false, changes: [TableChange] = []
   ) {
     self.name = name
     self.newName = newName
     self.changesRows = changesRows
+    self.ignoresErrors = ignoresErrors
     self.changes = changes
   }
 }

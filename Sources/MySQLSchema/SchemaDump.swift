@@ -74,20 +74,20 @@ private struct SchemaDumpReader {
       for name in names { tables[name] = nil }
     case .renameTables(let renames):
       for rename in renames { move(rename) }
-    case .alterTable(let alteration): return apply(alteration)
+    case .alterTable(let alteration), .createIndex(let alteration), .dropIndex(let alteration):
+      return apply(alteration)
     case .createDatabase(let name, let charset), .alterDatabase(let name, let charset):
       if let charset { databaseCharsets[name] = charset }
     case .dropDatabase(let name): tables = tables.filter { $0.key.database != name }
     case .unrecognized(let reason): return reason
-    case .dropTables, .truncateTable, .createIndex, .dropIndex, .noEffect, .dataChange:
-      break
+    case .dropTables, .truncateTable, .noEffect, .dataChange: break
     }
     return nil
   }
 
   private mutating func move(_ rename: TableRename) {
     guard var table = tables.removeValue(forKey: rename.from) else { return }
-    table.schema.name = rename.to
+    table.schema.rename(to: rename.to)
     tables[rename.to] = table
   }
 
@@ -116,8 +116,7 @@ private struct SchemaDumpReader {
       schema = charset.map(definition.withDefaultCharset) ?? definition
     case .like(let name):
       guard let original = tables[name] else { return "no table \(name)" }
-      schema = original.schema
-      schema.name = create.name
+      schema = original.schema.definition(like: create.name)
     case .select: return "the columns of \(create.name) come from a query"
     }
     createdCount += 1

@@ -7,6 +7,11 @@ struct TableDefinition {
     var isPrimaryKey = false
     var isGenerated = false
     var isInvisible = false
+    var isUnique = false
+    var isAutoIncrement = false
+    /// Whether NULL or NOT NULL is written.
+    var declaresNullability = false
+    var defaultValue = DefaultClause.none
 
     init(name: String, type: DeclaredType) {
       self.name = name
@@ -14,18 +19,44 @@ struct TableDefinition {
     }
 
     func column(defaultCharset: String?) throws(SQLSyntaxError) -> Column {
-      Column(
-        name: name, type: try type.resolved(defaultCharset: defaultCharset),
-        isNullable: isNullable, isGenerated: isGenerated, isInvisible: isInvisible)
+      // The server takes NOT NULL for granted where it gives out the numbers.
+      var isNullable = isNullable
+      if isAutoIncrement { isNullable = false }
+      let resolved = try type.resolved(defaultCharset: defaultCharset)
+      let detail = type.resolvedDetail(defaultCharset: defaultCharset)
+      return Column(
+        name: name, type: resolved, isNullable: isNullable, isGenerated: isGenerated,
+        isInvisible: isInvisible, default: columnDefault(resolved, detail),
+        isAutoIncrement: isAutoIncrement, detail: detail)
+    }
+
+    private func columnDefault(_ type: ColumnType, _ detail: TypeDetail) -> ColumnDefault {
+      if isGenerated { return .expression }
+      let value = defaultValue.normalized(for: type, detail)
+      guard value == .none, isNullable, !isAutoIncrement else { return value }
+      return isImplicitTimestamp ? .expression : .null
+    }
+
+    /// Whether the server's `explicit_defaults_for_timestamp`, which no statement tells, decides on
+    /// NULL and the default.
+    var isImplicitTimestamp: Bool {
+      guard case .fixed(.timestamp) = type.kind else { return false }
+      switch defaultValue {
+      case .none: return !(declaresNullability && isNullable)
+      case .literal, .expression: return !declaresNullability
+      case .null: return false
+      }
     }
   }
 
   struct KeyPart: Hashable, Sendable {
     var name: String
-    /// Only the first characters of the column are in the key.
-    var hasPrefix = false
+    /// How many characters or bytes of the column are in the key; nil for all.
+    var prefixLength: Int?
     /// The name is that of a period (WITHOUT OVERLAPS).
     var isPeriod = false
+    /// An expression, which has no name.
+    var isExpression = false
   }
 
   struct Period {
@@ -38,12 +69,18 @@ struct TableDefinition {
     var charset = CharsetClause()
     var storageEngine: String?
     var isSystemVersioned = false
+    /// MariaDB's SEQUENCE=1: the table keeps the state of a sequence.
+    var isSequence = false
     /// Whether a query follows that fills the table.
     var hasQuery = false
   }
 
   var columns: [ColumnDefinition] = []
   var primaryKey: [KeyPart] = []
+  var primaryKeyIfNotExists = false
+  /// The other indices, in the order of the text.
+  var keys: [KeyDefinition] = []
+  var foreignKeys: [ForeignKeyDefinition] = []
   var periods: [Period] = []
 
   func schema(name: TableName, options: Options) throws(SQLSyntaxError) -> TableSchema {
@@ -60,20 +97,60 @@ struct TableDefinition {
     schema.defaultCharset = options.charset.name
     schema.isSystemVersioned = options.isSystemVersioned
     schema.primaryKey = try primaryKeyIndices(in: schema)
-    schema.primaryKeyHasPrefix = primaryKey.contains(where: \.hasPrefix)
     applyVersioning(to: &schema)
-    for index in schema.primaryKey { schema.columns[index].isNullable = false }
+    try addKeys(to: &schema)
     guard !schema.columns.isEmpty else {
       throw SQLSyntaxError(reason: "a table without columns", offset: 0)
     }
     return schema
   }
 
+  private func addKeys(to schema: inout TableSchema) throws(SQLSyntaxError) {
+    schema.keys = []
+    if !schema.primaryKey.isEmpty {
+      let parts = schema.primaryKey.map { index in
+        let column = schema.columns[index]
+        let part = primaryKey.first { sameName($0.name, column.name) }
+        return TableKey.Part(column: column, prefixLength: part?.prefixLength)
+      }
+      schema.keys = [TableKey(name: TableKey.primaryName, isUnique: true, parts: parts)]
+    }
+    schema.applyPrimaryKeyNullability()
+    try schema.addForeignKeys(foreignKeys)
+    try schema.addKeys(try keys.map { (key) throws(SQLSyntaxError) in try withoutPeriods(key) })
+    schema.chooseKey()
+  }
+
+  /// An index over a period is one over its columns, the end before the start.
+  private func withoutPeriods(_ key: KeyDefinition) throws(SQLSyntaxError) -> KeyDefinition {
+    var key = key
+    var parts: [KeyPart] = []
+    for part in key.parts {
+      guard part.isPeriod else {
+        parts.append(part)
+        continue
+      }
+      let period = try period(part.name)
+      parts += [KeyPart(name: period.endColumn), KeyPart(name: period.startColumn)]
+    }
+    key.parts = parts
+    return key
+  }
+
+  private func period(_ name: String) throws(SQLSyntaxError) -> Period {
+    guard let period = periods.first(where: { sameName($0.name, name) }) else {
+      throw SQLSyntaxError(reason: "unknown period \(name)", offset: 0)
+    }
+    return period
+  }
+
   /// The columns that bound a period cannot be NULL.
   private func applyPeriods(to schema: inout TableSchema) throws(SQLSyntaxError) {
     for period in periods {
       for name in [period.startColumn, period.endColumn] {
-        schema.columns[try index(of: name, in: schema)].isNullable = false
+        let index = try index(of: name, in: schema)
+        schema.columns[index].isNullable = false
+        if schema.columns[index].default == .null { schema.columns[index].default = .none }
       }
     }
   }
@@ -88,7 +165,7 @@ struct TableDefinition {
         schema.columns.append(
           Column(
             name: name, type: .timestamp(fractionalDigits: 6), isNullable: false, isGenerated: true,
-            isInvisible: true))
+            isInvisible: true, default: .expression))
       }
     }
     guard !schema.primaryKey.isEmpty,
@@ -108,8 +185,7 @@ struct TableDefinition {
         continue
       }
       // The server puts the end before the start.
-      guard let period = periods.first(where: { $0.name.lowercased() == part.name.lowercased() })
-      else { throw SQLSyntaxError(reason: "unknown period \(part.name)", offset: 0) }
+      let period = try period(part.name)
       indices.append(try index(of: period.endColumn, in: schema))
       indices.append(try index(of: period.startColumn, in: schema))
     }

@@ -4,60 +4,33 @@ import CMariaDB
 /// The connection of a binlog stream. Every call blocks; one thread uses it from its beginning to its end.
 final class BinlogReader {
   private let handle: ClientHandle
-  private let replica: UnsafeMutablePointer<MARIADB_RPL>
-  private let position: BinlogPosition
+  private let start: BinlogStart
 
   var interrupter: Interrupter { handle.interrupter }
 
-  /// Connects and asks for the events after `position`.
-  init(url: SourceURL, position: BinlogPosition, options: BinlogStreamOptions) throws(SourceError) {
-    guard let offset = UInt32(exactly: position.offset) else {
-      throw SourceError(
-        .protocol, "cannot start reading the binlog at \(position): it is past 4 GiB of its file",
-        advice: "make a new copy")
-    }
+  /// Connects and asks for the events from `start`.
+  init(url: SourceURL, start: BinlogStart, options: BinlogStreamOptions) throws(SourceError) {
+    let command = try start.command(serverID: options.serverID)
     let timeout = UInt32(clamping: options.silenceLimitSeconds)
     let handle = try ClientHandle(
       connectingTo: url, timeouts: ClientTimeouts(connect: 10, read: timeout, write: timeout))
-    try Self.announce(handle, options)
-    guard
-      let replica = handle.withStructure({ mariadb_rpl_init_ex($0, UInt32(MARIADB_RPL_VERSION)) })
-    else { throw SourceError(.protocol, "the client library refuses to read a binlog") }
+    for statement in try start.announcement(isMariaDB: handle.isMariaDB, options) {
+      try handle.execute(statement)
+    }
     self.handle = handle
-    self.replica = replica
-    self.position = position
-    _ = position.file.withCString { magic_rpl_set_file(replica, $0, position.file.utf8.count) }
-    _ = magic_rpl_set_start(replica, UInt(offset))
-    _ = magic_rpl_set_server_id(replica, options.serverID)
-    _ = magic_rpl_set_flags(replica, 0)
-    if mariadb_rpl_open(replica) != 0 {
-      throw handle.lastError("reading the binlog from \(position)")
-    }
-  }
-
-  deinit { mariadb_rpl_close(replica) }
-
-  /// Tells the server what this replica understands, by variables of the session.
-  private static func announce(_ handle: ClientHandle, _ options: BinlogStreamOptions)
-    throws(SourceError)
-  {
-    let nanoseconds = UInt64(clamping: options.heartbeatMilliseconds) * 1_000_000
-    // MySQL 8.4 reads the names with source, all others those with master.
-    for role in ["master", "source"] {
-      try handle.execute(
-        """
-        SET @\(role)_binlog_checksum = @@GLOBAL.binlog_checksum, \
-        @\(role)_heartbeat_period = \(nanoseconds)
-        """)
-    }
-    // 4: GTID events and everything else that MariaDB writes come unchanged.
-    if handle.isMariaDB { try handle.execute("SET @mariadb_slave_capability = 4") }
+    self.start = start
+    try handle.send(command)
   }
 
   /// Reads events until the connection or the queue ends.
   func run(into queue: EventQueue) {
     do throws(SourceError) {
-      while queue.append(try nextEvent()) {}
+      while true {
+        let event = try nextEvent()
+        // It tells how the server's file is encrypted, the events of which come decrypted.
+        if event.count > 4, event[4] == EventType.startEncryption.rawValue { continue }
+        guard queue.append(event) else { return }
+      }
     } catch {
       queue.end(error)
     }
@@ -83,17 +56,31 @@ final class BinlogReader {
     }
   }
 
-  /// Tells apart what the server reports by one number, 1236.
+  /// Tells apart what servers report by one number, 1236.
   private func explain(_ error: SourceError) -> SourceError {
-    guard error.code == .purged else { return error }
+    // MariaDB has a number of its own for the server id.
+    guard error.code == .purged || error.number == 4052 else { return error }
     var error = error
     let text = error.serverMessage ?? ""
     if text.contains("same server_uuid") || text.contains("same server_id") {
       error.code = .configuration
       error.advice = "give this replica a server id that no other replica has"
+    } else if text.contains("GTID_MODE = ") {
+      error.code = .settings
+      error.advice = "run SET GLOBAL gtid_mode step by step up to ON, or read by file and offset"
+    } else if ["diverged", "is missing the GTID", "more GTIDs than the"].contains(
+      where: text.contains)
+    {
+      error.code = .diverged
+      error.message = "the source lacks transactions up to \(start) and has others in their place"
+      error.advice = "name a source that has them, or make a new copy"
+    } else if text.contains("requested to start from GTID") {
+      error.code = .behind
+      error.message = "the source does not have all transactions up to \(start)"
+      error.advice = "wait until it has them, or name a source that does"
     } else {
       error.message =
-        "the source's binlog cannot be read on from \(position): it was purged or reset"
+        "the source's binlog cannot be read on from \(start): it was purged or reset"
     }
     return error
   }

@@ -23,7 +23,7 @@ final class ClientHandle {
   {
     mysql = try Self.connect(url, timeouts)
     interrupter = Interrupter(socket: mysql_get_socket(mysql))
-    address = url.address
+    address = url.firstAddress
     try configureSession()
   }
 
@@ -60,14 +60,14 @@ final class ClientHandle {
       mysql, url.host, url.user, url.password, nil, UInt32(url.port), url.socket, 0)
     guard connected != nil else {
       defer { mysql_close(mysql) }
-      throw lastError(mysql, "cannot connect to \(url.address) as \(url.user)")
+      throw lastError(mysql, "cannot connect to \(url.firstAddress) as \(url.user)")
     }
     // The library goes on in plain text when the server has no TLS, whatever MYSQL_OPT_SSL_ENFORCE says.
     if tls, url.sslMode != .preferred, mysql_get_ssl_cipher(mysql) == nil {
       mysql_close(mysql)
       throw SourceError(
         .unreachable,
-        "cannot connect to \(url.address): ssl-mode is \(url.sslMode.rawValue) but the server has no TLS",
+        "cannot connect to \(url.firstAddress): ssl-mode is \(url.sslMode.rawValue) but the server has no TLS",
         number: tlsErrorNumber,
         advice: "set ssl_cert and ssl_key on the server, or ssl-mode=disabled in the source URL")
     }
@@ -108,9 +108,11 @@ final class ClientHandle {
   private func configureSession() throws(SourceError) {
     try execute("SET NAMES utf8mb4")
     // Values must not depend on how the server is set up: times in UTC, CHAR without padding, quoted names.
+    // Dates that do not exist may be stored, and must then be good for comparisons.
     try execute(
       """
-      SET SESSION time_zone = '+00:00', sql_mode = '', sql_quote_show_create = 1, \
+      SET SESSION autocommit = 1, time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES', \
+      sql_quote_show_create = 1, \
       net_write_timeout = 86400, net_read_timeout = 86400, wait_timeout = 604800
       """)
     let limit = isMariaDB ? "max_statement_time" : "max_execution_time"
@@ -162,6 +164,14 @@ final class ClientHandle {
     // A bridged string has no contiguous storage; a copy of it has.
     let outcome = status ?? sql.withCString { mysql_real_query(mysql, $0, UInt(sql.utf8.count)) }
     if outcome != 0 { throw lastError(sql) }
+  }
+
+  /// Sends a command of the protocol, to which the server answers with packets that have no other reader.
+  func send(_ command: DumpCommand) throws(SourceError) {
+    let status = command.payload.withUnsafeBytes {
+      magic_send_command(mysql, command.code, $0.baseAddress, $0.count)
+    }
+    if status != 0 { throw lastError("asking for the binlog") }
   }
 
   /// Calls `body` with the structure, for the replication calls that have no other form.
@@ -244,9 +254,14 @@ final class Interrupter: Sendable {
 
   private let state: Mutex<State>
 
+  /// - Parameter socket: the library's, which it may close at any error; then the number can be another
+  ///   file's. So the interrupter has one of its own for the same connection.
   init(socket: Int32) {
-    state = Mutex(State(socket: socket))
+    let own = fcntl(socket, F_DUPFD_CLOEXEC, 0)
+    state = Mutex(State(socket: own >= 0 ? own : nil))
   }
+
+  deinit { forget() }
 
   var isInterrupted: Bool { state.withLock { $0.isInterrupted } }
 
@@ -257,8 +272,11 @@ final class Interrupter: Sendable {
     }
   }
 
-  /// Called before the socket is closed, since its number may then become another file's.
+  /// Called before the connection is closed, which it is only when no file is it any more.
   fileprivate func forget() {
-    state.withLock { $0.socket = nil }
+    state.withLock { state in
+      if let socket = state.socket { Glibc.close(socket) }
+      state.socket = nil
+    }
   }
 }

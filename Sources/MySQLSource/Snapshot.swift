@@ -12,6 +12,9 @@ public final class Snapshot: Sendable {
   public let position: SourcePosition
   public let connection: SourceConnection
 
+  /// Going back to it after a table was read keeps the view, and lets go of the table.
+  static let savepoint = "magic_table"
+
   init(position: SourcePosition, connection: SourceConnection) {
     self.position = position
     self.connection = connection
@@ -44,12 +47,7 @@ public final class Snapshot: Sendable {
     orderBy order: String? = nil, limits: BatchLimits = BatchLimits(),
     options: EncodingOptions = EncodingOptions()
   ) async throws -> TableRows {
-    let versioned = ["innodb", "rocksdb", "tokudb", "xtradb"]
-    if let engine = table.storageEngine, !versioned.contains(engine.lowercased()) {
-      throw SourceError(
-        .schema, "\(table.name) cannot be copied: the engine \(engine) has no consistent snapshots",
-        advice: "run ALTER TABLE \(quoteName(table.name)) ENGINE=InnoDB or exclude the table")
-    }
+    try table.requireRowVersions()
     return try await connection.rows(
       of: table, version: version, where: condition, orderBy: order, limits: limits,
       options: options)
@@ -62,14 +60,17 @@ public final class Snapshot: Sendable {
 extension SourceConnection {
   fileprivate func beginSnapshot() throws(SourceError) -> SourcePosition {
     try execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    if let position = try beginUnlockedSnapshot() { return position }
+    if let place = try beginUnlockedSnapshot() {
+      return SourcePosition(binlog: place, gtid: try mariadbGTID(at: place))
+    }
     return try beginLockedSnapshot()
   }
 
   /// MariaDB takes the snapshot at the end of a group commit and says which.
-  func beginUnlockedSnapshot() throws(SourceError) -> SourcePosition? {
+  func beginUnlockedSnapshot() throws(SourceError) -> BinlogPosition? {
     guard isMariaDB else { return nil }
     try execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    try execute("SAVEPOINT \(Snapshot.savepoint)")
     let values = Self.pairs(try query("SHOW STATUS LIKE 'binlog_snapshot_%'"))
     guard let file = values["binlog_snapshot_file"], !file.isEmpty,
       let offset = values["binlog_snapshot_position"].flatMap(UInt64.init)
@@ -77,8 +78,7 @@ extension SourceConnection {
       try execute("ROLLBACK")
       return nil
     }
-    let place = BinlogPosition(file: file, offset: offset)
-    return SourcePosition(binlog: place, gtid: try mariadbGTID(at: place))
+    return BinlogPosition(file: file, offset: offset)
   }
 
   /// Other servers need all writers to stand still while the snapshot is taken and the position is read.
@@ -88,6 +88,7 @@ extension SourceConnection {
     try execute("FLUSH TABLES WITH READ LOCK")
     do throws(SourceError) {
       try execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+      try execute("SAVEPOINT \(Snapshot.savepoint)")
       let place = try position()
       try execute("UNLOCK TABLES")
       return place

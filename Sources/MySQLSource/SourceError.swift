@@ -12,14 +12,23 @@ public struct SourceError: Error, Hashable, Sendable, CustomStringConvertible {
     case settings
     /// The binlog does not reach back to the wanted position any more, or the position is not in it.
     case purged
+    /// The source lacks transactions that the copy has; it may be a replica that still gets them.
+    case behind
+    /// The source has other transactions where the copy has some that the source lacks: it cannot go on from
+    /// there.
+    case diverged
     /// A table's declaration cannot be used.
     case schema
+    /// A table is not, or not any more, what the caller takes it for.
+    case schemaChanged
     /// The server answered in a way that this client does not understand.
     case `protocol`
     /// A binlog file cannot be read.
     case file
     /// An established connection broke; connecting again may help.
     case lostConnection
+    /// The source could not do it in time, because others had locked what it takes; trying again may help.
+    case busy
     /// The user lacks a privilege.
     case permission
     /// The server refused a statement.
@@ -86,6 +95,7 @@ extension SourceError {
         (.purged, "make a new copy, or keep the binlog longer (binlog_expire_logs_seconds)")
       case 2006, 2013, 2055, 1053, 1927, 3169, 4031, 1159, 1160, 1161, 1158, 1317:
         (.lostConnection, nil)
+      case 1205: (.busy, nil)
       case 2000, 2012, 2014, 2020, 2027: (.protocol, nil)
       default: (.sql, nil)
       }
@@ -93,5 +103,7 @@ extension SourceError {
   }
 
   /// Whether trying again later may help.
-  public var isTransient: Bool { code == .lostConnection || code == .unreachable }
+  public var isTransient: Bool {
+    [.lostConnection, .unreachable, .behind, .busy].contains(code)
+  }
 }

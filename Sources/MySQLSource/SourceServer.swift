@@ -75,7 +75,7 @@ extension SourceConnection {
     }
     guard let row = rows.first, row.count >= 4, let file = row[0], let offset = row[1],
       let offset = UInt64(Self.text(offset))
-    else { throw Setting.logBin.error(found: "OFF", isMariaDB: isMariaDB) }
+    else { throw Setting.logBin.error(found: "OFF") }
     return (
       BinlogPosition(file: Self.text(file), offset: offset),
       row.count > 4 ? Self.text(row[4] ?? []).replacing("\n", with: "") : nil,
@@ -101,11 +101,16 @@ extension SourceConnection {
 
   /// Rows of a name and a value; the names in lower case.
   static func pairs(_ rows: [[[UInt8]?]]) -> [String: String] {
-    let pairs = rows.compactMap { row -> (String, String)? in
-      guard row.count == 2, let name = row[0], let value = row[1] else { return nil }
-      return (text(name).lowercased(), text(value))
-    }
+    let pairs = textPairs(rows).map { ($0.lowercased(), $1) }
     return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Rows of two values, both of which are there.
+  static func textPairs(_ rows: [[[UInt8]?]]) -> [(String, String)] {
+    rows.compactMap { row in
+      guard row.count == 2, let first = row[0], let second = row[1] else { return nil }
+      return (text(first), text(second))
+    }
   }
 
   static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
@@ -114,7 +119,7 @@ extension SourceConnection {
 /// A name in backticks.
 func quoteName(_ name: String) -> String { "`\(name.replacing("`", with: "``"))`" }
 
-/// A string literal for a session whose sql_mode is empty.
+/// A string literal for a session in whose sql_mode a backslash is an escape.
 func quoteText(_ text: String) -> String {
   "'\(text.replacing("\\", with: "\\\\").replacing("'", with: "''"))'"
 }

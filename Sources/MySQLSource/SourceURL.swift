@@ -1,6 +1,11 @@
 import Foundation
 
-/// Where a source database is and how to connect to it: `mysql://user:password@host:port/?option=value&…`.
+/// Where a source database is and how to connect to it:
+/// `mysql://user:password@host:port,host:port,…/?option=value&…`.
+///
+/// Several hosts are servers with the same data, replicas of one another, in the order in which they are
+/// wanted. A connection goes to one of them: ``at(_:)`` gives the URL of that one, and everything that connects
+/// takes the first of a URL's hosts.
 ///
 /// Options: `ssl-mode` (``SSLMode``), `ssl-ca`, `ssl-cert`, `ssl-key` (files in PEM form), `socket` (path of a
 /// Unix socket, used instead of host and port). User, password and values are percent-decoded; an IPv6 host
@@ -23,8 +28,28 @@ public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomRefl
     case verifyIdentity = "verify-identity"
   }
 
-  public var host: String
-  public var port: Int
+  /// The address of one server.
+  public struct Host: Hashable, Sendable, CustomStringConvertible {
+    /// A name, or an address, that of IPv6 without brackets.
+    public var host: String
+    public var port: Int
+
+    public init(host: String, port: Int = 3306) {
+      self.host = host
+      self.port = port
+    }
+
+    /// `host:port`, with an IPv6 address in brackets.
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  }
+
+  /// The servers, in the order in which they are wanted; at least one, whose name is empty when there is only
+  /// a socket.
+  public private(set) var hosts: [Host]
+  /// The name of the first server.
+  public var host: String { hosts[0].host }
+  /// The port of the first server.
+  public var port: Int { hosts[0].port }
   public var user: String
   public var password: String?
   public var socket: String?
@@ -63,11 +88,14 @@ public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomRefl
     user = try Self.decode(userText, "user")
     password = try passwordText.map { text throws(SourceError) in try Self.decode(text, "password")
     }
-    (host, port) = try Self.parseAddress(address)
+    hosts = try Self.parseHosts(address)
     sslMode = .preferred
     try parseOptions(query)
 
     guard !user.isEmpty else { throw Self.wrong("it names no user") }
+    guard hosts.count == 1 || socket == nil else {
+      throw Self.wrong("a socket is of one server, but it names several")
+    }
     guard !host.isEmpty || socket != nil else { throw Self.wrong("it names no host") }
     guard sslMode != .verifyCA || sslCA != nil else {
       throw Self.wrong("ssl-mode=verify-ca needs ssl-ca, the file of the authority's certificate")
@@ -101,8 +129,31 @@ public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomRefl
     }
   }
 
-  /// Splits `host:port`, `[v6]:port` or a host alone.
-  private static func parseAddress(_ text: Substring) throws(SourceError) -> (String, Int) {
+  /// The same URL with one of its servers, or another, only.
+  public func at(_ host: Host) -> SourceURL {
+    var url = self
+    url.hosts = [host]
+    return url
+  }
+
+  private static func parseHosts(_ text: Substring) throws(SourceError) -> [Host] {
+    var hosts: [Host] = []
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    for part in parts {
+      let host = try parseHost(part)
+      guard parts.count == 1 || !host.host.isEmpty else {
+        throw wrong("one of its hosts has no name")
+      }
+      guard !hosts.contains(where: { $0.isSame(as: host) }) else {
+        throw wrong("it names \(host) twice")
+      }
+      hosts.append(host)
+    }
+    return hosts
+  }
+
+  /// Reads `host:port`, `[v6]:port` or a host alone.
+  private static func parseHost(_ text: Substring) throws(SourceError) -> Host {
     var host = text
     var portText: Substring?
     if text.first == "[" {
@@ -121,11 +172,11 @@ public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomRefl
       host = name
       portText = number
     }
-    guard let portText else { return (try decode(host, "host"), 3306) }
+    guard let portText else { return Host(host: try decode(host, "host")) }
     guard let port = UInt16(portText), port > 0 else {
       throw wrong("the port is not a number from 1 to 65535")
     }
-    return (try decode(host, "host"), Int(port))
+    return Host(host: try decode(host, "host"), port: Int(port))
   }
 
   private static func decode(_ text: Substring, _ part: String) throws(SourceError) -> String {
@@ -149,15 +200,25 @@ public struct SourceURL: Hashable, Sendable, CustomStringConvertible, CustomRefl
       advice: "its form is mysql://user:password@host:port/")
   }
 
-  /// The server's address without the user: `host:port` or the socket's path.
+  /// The servers' addresses without the user: `host:port`, with commas between several, or the socket's path.
   public var address: String {
-    socket ?? (host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+    socket ?? hosts.map(\.description).joined(separator: ",")
   }
+
+  /// The address that is connected to.
+  var firstAddress: String { socket ?? hosts[0].description }
 
   /// The URL without the password.
   public var description: String { "mysql://\(user)@\(address)/" }
   /// Keeps the password out of debugger output and dumps.
   public var customMirror: Mirror { Mirror(self, children: ["url": description]) }
+}
+
+extension SourceURL.Host {
+  /// Names of hosts are the same in either case.
+  fileprivate func isSame(as other: SourceURL.Host) -> Bool {
+    port == other.port && host.lowercased() == other.host.lowercased()
+  }
 }
 
 extension Substring {

@@ -1,6 +1,7 @@
 import Arrow
 import MySQLSchema
 import RowEncoding
+import Synchronization
 
 /// How large a batch of rows becomes before it is handed over; a batch always has at least one row.
 public struct BatchLimits: Hashable, Sendable {
@@ -19,14 +20,26 @@ public struct BatchLimits: Hashable, Sendable {
 /// Dropping it before the last batch ends the connection, since the server would go on sending.
 public final class TableRows: Sendable {
   public let schema: Schema
+  /// Which changes of the binlog the rows hold; nil for the rows of a ``Snapshot``, which has a position of its
+  /// own.
+  public let readPosition: ReadPosition?
   private let connection: SourceConnection
   private let number: Int
+  private let bytes: ByteCounter
 
-  fileprivate init(schema: Schema, connection: SourceConnection, number: Int) {
+  fileprivate init(
+    schema: Schema, readPosition: ReadPosition?, connection: SourceConnection, number: Int,
+    bytes: ByteCounter
+  ) {
     self.schema = schema
+    self.readPosition = readPosition
     self.connection = connection
     self.number = number
+    self.bytes = bytes
   }
+
+  /// The bytes of the values that the source has sent so far, as text.
+  public var byteCount: UInt64 { bytes.value.load(ordering: .relaxed) }
 
   deinit {
     let (connection, number) = (connection, number)
@@ -41,18 +54,28 @@ public final class TableRows: Sendable {
   }
 }
 
+/// What one thread counts and others look at.
+final class ByteCounter: Sendable {
+  let value = Atomic<UInt64>(0)
+}
+
 /// A table that a connection is reading.
 final class TableReading {
   let number: Int
+  let bytes = ByteCounter()
+  /// Whether the reading is a transaction, which ends with it.
+  let isTransaction: Bool
   private let cursor: RowCursor
   private let encoder: TableEncoder
   private let version: UInt64
   private let limits: BatchLimits
 
   init(
-    number: Int, cursor: RowCursor, encoder: TableEncoder, version: UInt64, limits: BatchLimits
+    number: Int, cursor: RowCursor, encoder: TableEncoder, version: UInt64, limits: BatchLimits,
+    isTransaction: Bool
   ) {
     self.number = number
+    self.isTransaction = isTransaction
     self.cursor = cursor
     self.encoder = encoder
     self.version = version
@@ -62,6 +85,7 @@ final class TableReading {
   /// The next rows, or nil after the last.
   func nextBatch() throws -> RecordBatch? {
     var byteCount = 0
+    defer { bytes.value.wrappingAdd(UInt64(byteCount), ordering: .relaxed) }
     while encoder.rowCount < limits.rowCount, byteCount < limits.byteCount {
       guard let row = try cursor.next() else {
         return encoder.rowCount > 0 ? try encoder.finish() : nil
@@ -81,15 +105,40 @@ extension SourceConnection {
     limits: BatchLimits, options: EncodingOptions
   ) throws -> TableRows {
     let encoder = try TableEncoder(schema: table, options: options)
+    return try startReading(
+      encoder, selectStatement(table, where: condition, orderBy: order), version: version,
+      limits: limits, position: nil, isTransaction: false)
+  }
+
+  /// Runs the statement that reads a table.
+  ///
+  /// - Parameter isTransaction: whether a transaction has begun that ends with the reading.
+  func startReading(
+    _ encoder: TableEncoder, _ statement: String, version: UInt64, limits: BatchLimits,
+    position: ReadPosition?, isTransaction: Bool
+  ) throws(SourceError) -> TableRows {
     let handle = try openHandle()
     // NULL means that text comes in each column's own charset, exactly as it is stored.
     try handle.execute("SET SESSION character_set_results = NULL")
-    let cursor = try handle.open(selectStatement(table, where: condition, orderBy: order))
+    let cursor: RowCursor
+    do throws(SourceError) {
+      cursor = try handle.open(statement)
+    } catch {
+      // The connection may be the reason.
+      try? handle.execute(Self.readableResults)
+      throw error
+    }
     readingCount += 1
-    reading = TableReading(
-      number: readingCount, cursor: cursor, encoder: encoder, version: version, limits: limits)
-    return TableRows(schema: encoder.storageSchema, connection: self, number: readingCount)
+    let reading = TableReading(
+      number: readingCount, cursor: cursor, encoder: encoder, version: version, limits: limits,
+      isTransaction: isTransaction)
+    self.reading = reading
+    return TableRows(
+      schema: encoder.storageSchema, readPosition: position, connection: self,
+      number: readingCount, bytes: reading.bytes)
   }
+
+  private static let readableResults = "SET SESSION character_set_results = utf8mb4"
 
   /// The next rows of the reading with this number, or nil when it is over.
   fileprivate func nextBatch(_ number: Int) throws -> (RecordBatch, EncodingCounters)? {
@@ -97,7 +146,9 @@ extension SourceConnection {
     do {
       if let batch = try reading.nextBatch() { return (batch, reading.takeCounters()) }
       self.reading = nil
-      try openHandle().execute("SET SESSION character_set_results = utf8mb4")
+      // Either ends the lock on the table's declaration, so that the source can change it.
+      try execute(reading.isTransaction ? "COMMIT" : "ROLLBACK TO SAVEPOINT \(Snapshot.savepoint)")
+      try execute(Self.readableResults)
       return nil
     } catch {
       abandonReading(number)
@@ -115,11 +166,12 @@ extension SourceConnection {
 }
 
 /// The statement that reads a table in the form that the encoder expects.
-func selectStatement(_ table: TableSchema, where condition: String?, orderBy order: String?)
-  -> String
-{
+func selectStatement(
+  _ table: TableSchema, hint: String = "", where condition: String? = nil,
+  orderBy order: String? = nil
+) -> String {
   let columns = table.columns.map(selectExpression).joined(separator: ", ")
-  var sql = "SELECT /*!40001 SQL_NO_CACHE */ \(columns) FROM \(quoteName(table.name))"
+  var sql = "SELECT /*!40001 SQL_NO_CACHE */ \(columns) FROM \(quoteName(table.name))\(hint)"
   if let condition { sql += " WHERE \(condition)" }
   if let order { sql += " ORDER BY \(order)" }
   return sql

@@ -10,6 +10,13 @@ public struct Checkpoint: Hashable, Sendable, Codable {
   public var gtid: String?
   /// All transactions of the source that are stored, when it assigns GTIDs.
   public var gtids: String?
+  /// What identifies the server that ``position`` is of; nil for files, and in older data folders.
+  public var server: String?
+  /// Where the rows of distributed transactions (XA) are kept that are prepared and have not ended, by
+  /// their identifiers.
+  public var prepared: [String: String]?
+  /// How much is kept, by table, of changes that wait for the end of its copying, in bytes.
+  public var relayed: [UInt64: UInt64]?
   /// The version that the next row change gets. Versions follow the order of the binlog, so that
   /// a replay from here writes identical rows.
   public var nextVersion: UInt64
@@ -17,14 +24,17 @@ public struct Checkpoint: Hashable, Sendable, Codable {
   public var timestamp: UInt32
   public var counters: Counters
 
+  /// Versions below are those of copied rows.
+  public static let firstVersion: UInt64 = 1 << 32
+
   public init(
-    position: BinlogPosition, gtid: String? = nil, gtids: String? = nil, nextVersion: UInt64 = 1,
-    timestamp: UInt32 = 0,
-    counters: Counters = Counters()
+    position: BinlogPosition, gtid: String? = nil, gtids: String? = nil, server: String? = nil,
+    nextVersion: UInt64 = Self.firstVersion, timestamp: UInt32 = 0, counters: Counters = Counters()
   ) {
     self.position = position
     self.gtid = gtid
     self.gtids = gtids
+    self.server = server
     self.nextVersion = nextVersion
     self.timestamp = timestamp
     self.counters = counters
@@ -32,6 +42,14 @@ public struct Checkpoint: Hashable, Sendable, Codable {
 }
 
 extension Checkpoint {
+  /// The files that hold changes which are not applied yet.
+  var relayFiles: Set<String> {
+    let tables = (relayed ?? [:]).map { id, length in
+      RelayedChanges(of: id, length: length, formatDescription: []).fileName
+    }
+    return Set(tables).union((prepared ?? [:]).values)
+  }
+
   /// Reads the form that ``encoded()`` gives.
   ///
   /// - Throws: ``ReplicationError`` when the bytes are of another form.
@@ -44,6 +62,15 @@ extension Checkpoint {
         "the stored checkpoint is damaged (\(error)): restore the data folder from a backup or "
           + "start with an empty one")
     }
+  }
+
+  /// The checkpoint for a copy that does not have the files of changes which are not applied yet: when one
+  /// of them takes effect, the tables that it may concern are copied anew.
+  public func withoutRelayFiles() throws -> [UInt8] {
+    var checkpoint = self
+    checkpoint.prepared = nil
+    checkpoint.relayed = nil
+    return try checkpoint.encoded()
   }
 
   /// The checkpoint as it is stored: JSON.
@@ -64,5 +91,28 @@ public struct Counters: Hashable, Sendable, Codable {
   /// Texts with bytes that are invalid in their column's charset, stored with U+FFFD.
   public var invalidTexts: UInt64 = 0
 
+  /// Tables that were copied whole.
+  public var copiedTables: UInt64 = 0
+  /// Statements of the source that changed tables.
+  public var schemaChanges: UInt64 = 0
+  /// Transactions and parts of them that were rolled back in the binlog.
+  public var rolledBack: UInt64 = 0
+
   public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    // What an older program did not count is 0.
+    func count(_ key: CodingKeys) throws -> UInt64 {
+      try values.decodeIfPresent(UInt64.self, forKey: key) ?? 0
+    }
+    transactions = try count(.transactions)
+    rowChanges = try count(.rowChanges)
+    copiedRows = try count(.copiedRows)
+    zeroDates = try count(.zeroDates)
+    invalidTexts = try count(.invalidTexts)
+    copiedTables = try count(.copiedTables)
+    schemaChanges = try count(.schemaChanges)
+    rolledBack = try count(.rolledBack)
+  }
 }

@@ -1,21 +1,31 @@
 import Arrow
 import MagicCore
+import RowEncoding
 
-/// What is stored next: changes of the catalog, which may be repeated, and then the rows together
-/// with the checkpoint after them, in one step.
+/// What is stored next: the rows together with the checkpoint after them, in one step.
 struct Publication: Sendable {
-  /// Storage of tables that the source dropped and created anew.
-  var removed: [TableDefinition]
+  struct Rows: Sendable {
+    var table: TableDefinition
+    var rows: EncodedRows
+    /// Whether the copy may lack rows that the stream changes, since their copying goes on.
+    var isPartial: Bool
+  }
+
+  /// Changes that wait for the end of their table's copying, to be stored before.
+  struct Relayed: Sendable {
+    var fileName: String
+    var events: [[UInt8]]
+    var offset: UInt64
+  }
+
+  /// Storage to be made first.
   var created: [TableDefinition]
-  /// The catalog with it.
-  var latestCatalog: Catalog
-  /// The catalog, when it changed.
-  var catalog: Catalog?
-  var batches: [(table: TableDefinition, batch: RecordBatch)]
+  var rows: [Rows]
+  var relayed: [Relayed]
   /// The end of the last transaction among the rows; nil when a transaction is still open.
   var checkpoint: Checkpoint?
-  /// Tables that have reached a commit point and may be seen.
-  var shown: [TableDefinition]
+  /// The files that are not needed after it.
+  var endedFiles: [String] = []
 }
 
 extension TransactionAssembler {
@@ -23,39 +33,40 @@ extension TransactionAssembler {
   ///
   /// - Throws: `EncodingError` when a table's rows are more than one batch can hold.
   func takePublication() throws -> Publication {
-    var batches: [(table: TableDefinition, batch: RecordBatch)] = []
-    for assembly in tables.values where assembly.encoder.rowCount > 0 {
+    var rows: [Publication.Rows] = []
+    for assembly in assemblies.values where assembly.encoder.rowCount > 0 {
       let counters = assembly.encoder.takeCounters()
       checkpoint.counters.zeroDates += UInt64(counters.zeroDates)
       checkpoint.counters.invalidTexts += UInt64(counters.invalidTexts)
-      batches.append((assembly.definition, try assembly.encoder.finish()))
+      rows.append(
+        Publication.Rows(
+          table: assembly.definition, rows: try assembly.encoder.finishRows(),
+          isPartial: assembly.table.state == .copying && assembly.table.isReadAtOnce != true))
     }
     if checkpoint.gtid != nil { checkpoint.gtids = gtids.description }
-    let publication = Publication(
-      removed: removed, created: created, latestCatalog: catalog,
-      catalog: catalogChanged ? catalog : nil,
-      batches: batches, checkpoint: isBetweenTransactions ? checkpoint : nil,
-      shown: isBetweenTransactions ? takeShown() : [])
-    storedCatalog = catalog
-    removed = []
-    created = []
-    catalogChanged = false
-    pendingBytes = 0
-    hasPendingChanges = false
+    var relayed: [Publication.Relayed] = []
+    for (id, changes) in self.relayed {
+      let (events, offset) = changes.take()
+      if !events.isEmpty {
+        relayed.append(.init(fileName: changes.fileName, events: events, offset: offset))
+      }
+      if isAtBarrier {
+        checkpoint.relayed = (checkpoint.relayed ?? [:]).merging([id: changes.length]) { $1 }
+      }
+    }
+    defer {
+      state.created = []
+      pendingBytes = 0
+      hasPendingChanges = false
+    }
+    var publication = Publication(
+      created: state.created.filter { state.catalog[id: $0.id]?.hasStorage ?? false }, rows: rows,
+      relayed: relayed)
+    if isAtBarrier {
+      publication.checkpoint = checkpoint
+      publication.endedFiles = endedFiles
+      endedFiles = []
+    }
     return publication
-  }
-
-  /// The tables that the stream has just brought to a commit point of the source.
-  private func takeShown() -> [TableDefinition] {
-    var definitions: [TableDefinition] = []
-    // New tables appear together, when the stream has reached the position of the last of them.
-    guard let latest = catalog.tables.compactMap(\.copyPosition).max(), position >= latest else {
-      return []
-    }
-    for assembly in tables.values where !assembly.isShown {
-      assembly.isShown = true
-      definitions.append(assembly.definition)
-    }
-    return definitions
   }
 }

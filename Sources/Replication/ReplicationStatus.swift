@@ -5,24 +5,60 @@ import MySQLSchema
 /// What `magic status` shows; the form of its JSON.
 public struct ReplicationStatus: Sendable, Codable {
   public enum Phase: String, Sendable, Codable {
-    case starting, copying, streaming, reconnecting, stopping
+    case starting, copying, streaming, reconnecting, paused, stopping
     /// No process runs on the data folder.
     case notRunning
   }
 
+  /// How far the copying of existing rows is, over all tables that are being copied.
   public struct CopyProgress: Hashable, Sendable, Codable {
-    /// The table that is being copied.
+    /// The table that is being copied, or the first of several.
     public var table: String?
-    public var tables = 0
+    /// Tables that were copied since the process began.
+    public var tables: Int
     public var tablesTotal: Int
     public var rows: UInt64 = 0
     /// What the source's statistics say; may be far off.
-    public var rowsEstimated: UInt64
+    public var rowsEstimated: UInt64 = 0
+    public var bytes: UInt64 = 0
+    public var bytesEstimated: UInt64 = 0
+    public var rowsPerSecond: Double?
+    /// What is left by these numbers.
+    public var secondsLeft: Double?
 
-    init(tablesTotal: Int, rowsEstimated: UInt64) {
+    init(table: String?, tables: Int, tablesTotal: Int) {
+      self.table = table
+      self.tables = tables
       self.tablesTotal = tablesTotal
-      self.rowsEstimated = rowsEstimated
     }
+  }
+
+  /// What the comparison with the source has found that goes on in the background.
+  public struct Verification: Sendable, Codable {
+    /// A table that differs.
+    public struct Difference: Sendable, Codable {
+      public var table: TableName
+      public var rows: UInt64
+      /// In the order of the key.
+      public var first: RowDifference
+
+      public init(table: TableName, rows: UInt64, first: RowDifference) {
+        self.table = table
+        self.rows = rows
+        self.first = first
+      }
+    }
+
+    /// How often every table was compared.
+    public var passes = 0
+    /// Comparisons of tables, and the rows in them.
+    public var tables = 0
+    public var rows: UInt64 = 0
+    /// When the last one ended, in seconds since 1970.
+    public var comparedAt: Double?
+    public var differences: [Difference] = []
+
+    public init() {}
   }
 
   public struct Table: Sendable, Codable {
@@ -35,6 +71,10 @@ public struct ReplicationStatus: Sendable, Codable {
     public var reason: String?
     /// Where in the source's binlog it stopped.
     public var stoppedAt: BinlogPosition?
+    /// How many of its rows are copied, while it is being copied.
+    public var copiedRows: UInt64?
+    /// About how many there are.
+    public var estimatedRows: UInt64?
   }
 
   public var phase: Phase
@@ -51,15 +91,25 @@ public struct ReplicationStatus: Sendable, Codable {
   public var isCaughtUp: Bool
   /// Seconds between now and the last stored transaction; 0 when caught up.
   public var lagSeconds: Double?
+  /// How much of the source's binlog is not stored yet, in bytes.
+  public var lagBytes: UInt64?
+  /// What was stored in the last seconds.
+  public var transactionsPerSecond: Double?
+  public var rowChangesPerSecond: Double?
+  /// How long a commit waits at most before it is published, in milliseconds.
+  public var flushIntervalMilliseconds: Int?
   public var copy: CopyProgress?
+  public var verification: Verification?
   /// Memory taken by rows that wait, in bytes.
   public var pendingBytes: Int
   public var counters: Counters
   public var tables: [Table]
 
   init(
-    phase: Phase, catalog: Catalog, checkpoint: Checkpoint?, sourcePosition: BinlogPosition?,
-    copy: CopyProgress?, pendingBytes: Int
+    phase: Phase, catalog: Catalog, checkpoint: Checkpoint?, shown: Set<UInt64>? = nil,
+    sourcePosition: BinlogPosition? = nil,
+    lagBytes: UInt64? = nil, copy: CopyProgress? = nil, pendingBytes: Int = 0,
+    rates: (transactions: Double, rowChanges: Double)? = nil, flushInterval: Duration? = nil
   ) {
     self.phase = phase
     position = checkpoint?.position
@@ -70,19 +120,17 @@ public struct ReplicationStatus: Sendable, Codable {
       if let sourcePosition, let position { position >= sourcePosition } else { false }
     lagSeconds =
       isCaughtUp ? 0 : timestamp.map { max(0, Date().timeIntervalSince1970 - Double($0)) }
+    self.lagBytes = isCaughtUp ? 0 : lagBytes
+    transactionsPerSecond = rates?.transactions
+    rowChangesPerSecond = rates?.rowChanges
+    flushIntervalMilliseconds = flushInterval.map { Int($0 / .milliseconds(1)) }
     self.copy = copy
     self.pendingBytes = pendingBytes
     counters = checkpoint?.counters ?? Counters()
-    tables = catalog.tables.map { table in
-      switch table.state {
-      case .copying: Table(name: table.schema.name, state: "copying", isStored: false)
-      case .live: Table(name: table.schema.name, state: "live", isStored: true)
-      case .stopped(let reason, let position):
-        Table(
-          name: table.schema.name, state: "stopped", isStored: table.hasStorage, reason: reason,
-          stoppedAt: position)
-      }
-    }.sorted { $0.name < $1.name }
+    let seen =
+      shown ?? Set(checkpoint.map { catalog.visible(at: $0.position).map(\.id) } ?? [])
+    tables = catalog.tables.map { Table($0, isVisible: seen.contains($0.id)) }
+      .sorted { $0.name < $1.name }
   }
 
   /// The status of a data folder on which no process runs.
@@ -91,7 +139,27 @@ public struct ReplicationStatus: Sendable, Codable {
   public init(offline store: StateStore, checkpoint: Checkpoint?) throws {
     self.init(
       phase: .notRunning, catalog: try store.loadCatalog() ?? Catalog(),
-      checkpoint: checkpoint, sourcePosition: nil, copy: nil, pendingBytes: 0)
+      checkpoint: checkpoint)
     failure = try store.loadFailure()
+  }
+}
+
+extension ReplicationStatus.Table {
+  /// - Parameter isVisible: whether it is what is read under its name.
+  fileprivate init(_ table: ReplicatedTable, isVisible: Bool) {
+    name = table.name
+    isStored = isVisible
+    switch table.state {
+    case .copying:
+      state = "copying"
+      copiedRows = table.copy?.rows
+      estimatedRows = table.copy?.estimatedRows
+    // It waits until the stream has come to the end of its copying.
+    case .live: state = isVisible ? "live" : "copying"
+    case .stopped(let reason, let position):
+      state = "stopped"
+      self.reason = reason
+      stoppedAt = position
+    }
   }
 }

@@ -10,8 +10,13 @@ import Threads
 public struct StateStore: Sendable {
   private let folder: URL
   private let published = PublishedCatalogs()
+  /// Events that are not applied yet.
+  let relay: RelayStore
 
-  public init(folder: URL) { self.folder = folder }
+  public init(folder: URL) {
+    self.folder = folder
+    relay = RelayStore(dataFolder: folder)
+  }
 
   /// The catalog as it was when a checkpoint was published, since this store was made. What is newer
   /// than the checkpoint all the same is told by its position, see ``Catalog/asOf(_:holding:)``.

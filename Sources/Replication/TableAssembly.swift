@@ -7,20 +7,14 @@ import RowEncoding
 /// A live table while the stream is read: its rows that wait for publication.
 final class TableAssembly {
   var table: ReplicatedTable
-  let definition: TableDefinition
   let encoder: TableEncoder
-  /// Whether it is visible under its name.
-  var isShown = false
+  var definition: TableDefinition { table.definition }
 
   /// - Throws: `EncodingError` when a column cannot be encoded.
   init(_ table: ReplicatedTable, _ options: EncodingOptions) throws {
     self.table = table
-    encoder = try TableEncoder(schema: table.schema, options: options)
-    definition = table.definition
-  }
-
-  func accepts(changeAt position: BinlogPosition) -> Bool {
-    table.accepts(changeAt: position)
+    encoder = try TableEncoder(
+      schema: table.schema, options: options, defaults: table.schema.columns.map(\.encodedDefault))
   }
 }
 
@@ -29,19 +23,16 @@ extension TableSchema {
   var reference: TableReference { TableReference(database: name.database, table: name.table) }
 
   /// Why the table cannot be replicated, or nil when it can.
-  public var reasonNotToReplicate: String? {
-    if primaryKey.isEmpty {
-      return "it has no primary key: add one at the source; the next start copies the table"
-    }
-    if let column = columns.first(where: {
-      [HiddenColumn.version, HiddenColumn.deleteMark].contains($0.name)
-    }) {
+  func reasonNotToReplicate(_ options: EncodingOptions) -> String? {
+    if let column = columns.first(where: { HiddenColumn.all.contains($0.name) }) {
       return "its column \(column.name) has a name that the copy needs for itself"
     }
-    if primaryKeyHasPrefix {
-      return "its primary key covers only a prefix of a column"
+    do {
+      _ = try TableEncoder(schema: self, options: options)
+      return nil
+    } catch {
+      return "\(error)"
     }
-    return nil
   }
 }
 
@@ -51,5 +42,16 @@ extension ReplicatedTable {
     TableDefinition(
       id: id, name: schema.reference, schema: TableEncoder.arrowSchema(for: schema),
       primaryKey: schema.primaryKey)
+  }
+}
+
+extension Column {
+  /// What a row has in the column that was inserted without it.
+  fileprivate var encodedDefault: DefaultValue {
+    switch self.default {
+    case .null: .value(nil)
+    case .literal(let text): .value(text)
+    case .none, .expression: .unknown
+    }
   }
 }

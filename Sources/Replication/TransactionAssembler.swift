@@ -7,8 +7,9 @@ import WireFormat
 
 /// Turns binlog events into versioned columns, table by table, and knows where transactions end.
 ///
-/// It performs no I/O: what has to be stored comes out as a ``Publication``. The same events from
-/// the same checkpoint always give the same rows and versions.
+/// It performs no I/O: what has to be stored comes out as a ``Publication``, and what has to be done
+/// before the next event as an ``Interruption``. The same events from the same checkpoint always give
+/// the same rows and versions.
 final class TransactionAssembler {
   /// How far a group of events, which is a transaction or one statement, has been read.
   private enum EventGroup {
@@ -19,62 +20,93 @@ final class TransactionAssembler {
     case begun
   }
 
-  private(set) var catalog: Catalog
-  /// The catalog as it was last taken for storing.
-  var storedCatalog: Catalog
   /// The end of the last event that was consumed.
   private(set) var position: BinlogPosition
   /// Whether everything consumed so far belongs to whole transactions.
   var isBetweenTransactions: Bool { group == .none }
+  /// Whether nothing of the transaction that is being read was taken in yet.
+  var isAtBarrier: Bool { group == .none || !transactionTouchesCopy }
 
-  private let filter: TableFilter
+  let state: CatalogState
+  private let configuration: Replicator.Configuration
   private let unknownTables: Replicator.UnknownTables
-  private let encodingOptions: EncodingOptions
   private var decoder: BinlogDecoder
+  /// The event that tells how the file's other events are read.
+  private var formatDescription: [UInt8] = []
   var checkpoint: Checkpoint
   /// Where the transaction that is being read starts.
-  private var transactionStart: BinlogPosition
+  private(set) var transactionStart: BinlogPosition
   private var transactionGTID: SourceGTID?
   /// All transactions of the source up to the checkpoint.
   var gtids: SourceGTIDs
-  /// Transactions that turned out to be rolled back, by their start.
-  private var skippedTransactions: Set<BinlogPosition>
-  /// Tables that have to stop, though the stream is yet to create them.
-  private var plannedStops: [TableName: PlannedStop]
+  /// Parts of the stream that were rolled back.
+  private(set) var skipped: [Range<BinlogPosition>]
+  /// The savepoints of the transaction that is being read.
+  private var savepoints: [String: BinlogPosition] = [:]
   /// Whether rows of the transaction that is being read were taken in.
   private(set) var transactionTouchesCopy = false
+  /// The statement is a phase of an ALTER TABLE that has not taken effect.
+  private var isStartOfAlter = false
+  private var isApplyingRelayed = false
 
-  private(set) var tables: [TableName: TableAssembly] = [:]
+  /// By number, and for each name those that the stream's changes are for.
+  private(set) var assemblies: [UInt64: TableAssembly] = [:]
+  private var assembliesByName: [TableName: [TableAssembly]] = [:]
   private var group = EventGroup.none
-  var catalogChanged = false
-  var created: [TableDefinition] = []
-  var removed: [TableDefinition] = []
+  /// The distributed transaction that is being read until its XA PREPARE.
+  private(set) var prepared: PreparedTransaction?
+  /// The changes of tables that are being copied which wait for that.
+  private(set) var relayed: [UInt64: RelayedChanges] = [:]
+  /// The last table map of each table that is being copied, as the source wrote it.
+  private var relayedMaps: [TableName: [UInt8]] = [:]
+  /// Tables whose changes in the event that is being read are to wait.
+  private var relaying: Set<UInt64> = []
+  /// The files of changes that were applied since the last publication.
+  var endedFiles: [String] = []
   /// Rows that wait for publication and what they take in memory.
   var pendingBytes = 0
   var hasPendingChanges = false
 
   init(
-    catalog: Catalog, checkpoint: Checkpoint, filter: TableFilter,
-    unknownTables: Replicator.UnknownTables,
-    encodingOptions: EncodingOptions, rewind: Rewind? = nil
+    state: CatalogState, checkpoint: Checkpoint, configuration: Replicator.Configuration,
+    unknownTables: Replicator.UnknownTables, skipping skipped: [Range<BinlogPosition>] = []
   ) throws {
-    self.catalog = catalog
-    storedCatalog = catalog
+    self.state = state
     self.checkpoint = checkpoint
     gtids = try SourceGTIDs(checkpoint.gtids ?? checkpoint.gtid ?? "")
-    self.filter = filter
+    self.configuration = configuration
     self.unknownTables = unknownTables
-    self.encodingOptions = encodingOptions
-    skippedTransactions = rewind?.skippedTransactions ?? []
-    plannedStops = rewind?.plannedStops ?? [:]
+    self.skipped = skipped
     position = checkpoint.position
     transactionStart = checkpoint.position
     decoder = BinlogDecoder(file: checkpoint.position.file)
-    // A table that the source dropped still gets the changes before that, unless its name is
-    // another table's by now.
-    for table in catalog.tables
-    where table.hasStorage && (!table.isDropped || catalog[table.schema.name] == nil) {
-      tables[table.schema.name] = try TableAssembly(table, encodingOptions)
+    for (id, length) in checkpoint.relayed ?? [:] {
+      relayed[id] = RelayedChanges(of: id, length: length, formatDescription: [])
+    }
+    try readCatalog()
+  }
+
+  /// Takes the tables over that the catalog has by now. Rows of those that it no longer has are dropped.
+  ///
+  /// - Throws: `EncodingError` when a column cannot be encoded.
+  func readCatalog() throws {
+    var current: [UInt64: TableAssembly] = [:]
+    for table in state.catalog.tables where table.hasStorage {
+      if let known = assemblies[table.id], known.table.schema.columns == table.schema.columns,
+        known.table.schema.primaryKey == table.schema.primaryKey
+      {
+        known.table = table
+        current[table.id] = known
+      } else {
+        current[table.id] = try TableAssembly(table, configuration.encodingOptions)
+      }
+    }
+    assemblies = current
+    assembliesByName = Dictionary(grouping: current.values, by: \.table.name)
+    for (id, changes) in relayed where assemblies[id]?.table.state != .copying {
+      relayed[id] = nil
+      endedFiles.append(changes.fileName)
+      checkpoint.relayed?[id] = nil
     }
   }
 
@@ -95,9 +127,10 @@ final class TransactionAssembler {
 
   /// Consumes one event as the source wrote it, header included.
   ///
-  /// - Throws: `DecodeError`, ``ReplicationError``, or ``Rewind`` when the caller has to store the
-  ///   catalog and begin again at the checkpoint.
-  func consume(_ event: RawSpan) throws {
+  /// - Returns: what has to be done before the event counts as consumed; then ``finish(_:)`` follows.
+  /// - Throws: `DecodeError`, ``ReplicationError``, or ``Rewind`` when the caller has to begin again at
+  ///   the checkpoint.
+  func consume(_ event: RawSpan) throws -> Interruption? {
     var header = ByteReader(event)
     try header.skip(9)
     let length = UInt64(try header.read(UInt32.self))
@@ -112,24 +145,56 @@ final class TransactionAssembler {
       file: position.file,
       offset: isArtificial ? position.offset : end >= length ? end - length : 0)
     var isHeartbeat = false
+    var isFormatDescription = false
     var rotation: BinlogPosition?
+    var mapped: TableName?
+    var interruption: Interruption?
+    relaying = []
     try decoder.decode(event, at: start.offset) { event, bytes in
       switch event.body {
       case .heartbeat: isHeartbeat = true
       case .rotate(let target): rotation = target
+      case .formatDescription: isFormatDescription = true
+      case .tableMap(let map):
+        let name = TableName(database: map.database, table: map.table)
+        if isCopied(name) { mapped = name }
       default: break
       }
-      try apply(event, bytes, from: start, to: end)
+      guard interruption == nil else {
+        throw ReplicationError(
+          .unsupportedEvent, "a statement stands amid a compressed transaction at \(start)")
+      }
+      interruption = try apply(event, bytes, from: start, to: end)
     }
+    if isFormatDescription {
+      formatDescription = event.withUnsafeBytes { Array($0) }
+      for changes in relayed.values { changes.add(formatDescription) }
+    }
+    if let mapped { relayedMaps[mapped] = event.withUnsafeBytes { Array($0) } }
+    if !relaying.isEmpty { relay(event.withUnsafeBytes { Array($0) }) }
+    // What is spooled is decoded again later.
+    if let prepared, !prepared.isComplete { prepared.add(event) }
+    if let interruption { return interruption }
     if let rotation {
       position = rotation
     } else if !isArtificial && !isHeartbeat {
       position.offset = end
     }
-    if isBetweenTransactions {
-      checkpoint.position = position
-      transactionStart = position
-    }
+    if isBetweenTransactions { advance() }
+    return nil
+  }
+
+  /// The event that caused the interruption is consumed.
+  func finish(_ interruption: Interruption) {
+    position = interruption.end
+    if interruption.endsTransaction { endTransaction(header: interruption.header) }
+    if isBetweenTransactions { advance() }
+  }
+
+  private func advance() {
+    checkpoint.position = position
+    transactionStart = position
+    skipped.removeAll { $0.upperBound <= position }
   }
 
   /// End positions have 32 bits in the header; files can be longer.
@@ -141,28 +206,28 @@ final class TransactionAssembler {
 
   private func apply(
     _ event: Event, _ bytes: RawSpan, from start: BinlogPosition, to end: UInt64
-  ) throws {
+  ) throws -> Interruption? {
     switch event.body {
     case .rows(let rows):
-      try append(rows, bytes, from: start)
+      if prepared == nil { try append(rows, bytes, from: start) }
     case .query(let query):
-      try apply(query, header: event.header, from: start, to: end)
+      return try apply(query, header: event.header, from: start, to: end)
     case .xid:
       endTransaction(header: event.header)
     case .xaPrepare(let prepare):
-      guard prepare.isOnePhase || !transactionTouchesCopy else {
-        throw ReplicationError(
-          .unsupportedEvent,
-          "the source prepared a distributed transaction (XA PREPARE) at \(start), which this version does not apply"
-        )
-      }
-      endTransaction(header: event.header)
+      return try finishPreparing(prepare, header: event.header, from: start, to: end)
     case .gtid(let gtid):
       begin(.announced, at: start, gtid: gtid.gtid.map(SourceGTID.mysql))
     case .mariadbGTID(let gtid):
       begin(
         gtid.flags.contains(.standalone) ? .announced : .begun, at: start,
         gtid: .mariadb(gtid.gtid))
+      // What an ALTER TABLE does, it does when it is committed.
+      switch gtid.alterPhase {
+      case .start, .rollback: isStartOfAlter = true
+      case .commit, nil: isStartOfAlter = false
+      }
+      if gtid.flags.contains(.preparedXA) { beginPreparing() }
     case .incident(let incident):
       throw ReplicationError(
         .incident,
@@ -175,6 +240,7 @@ final class TransactionAssembler {
       .stop, .statementContext, .transactionPayload, .ignorable:
       break
     }
+    return nil
   }
 
   /// Leaves out a transaction whose end was never written: the file ends, because the server
@@ -183,14 +249,16 @@ final class TransactionAssembler {
   /// - Throws: ``Rewind`` when rows of it were taken in.
   func abandonGroup() throws {
     guard group != .none else { return }
-    try leaveOutTransaction()
+    try leaveOut(transactionStart..<position)
     group = .none
+    prepared = nil
   }
 
-  /// Asks to begin again without the transaction that is being read, if rows of it were taken in.
-  private func leaveOutTransaction() throws {
-    guard transactionTouchesCopy, !skippedTransactions.contains(transactionStart) else { return }
-    throw rewind(skipping: transactionStart)
+  /// Asks to begin again without a part of the transaction that is being read, if rows of it were
+  /// taken in. Tables without transactions keep their rows.
+  private func leaveOut(_ part: Range<BinlogPosition>) throws {
+    guard transactionTouchesCopy, !part.isEmpty, !skipped.contains(part) else { return }
+    throw Rewind(skipped: skipped + [part])
   }
 
   private func begin(_ state: EventGroup, at start: BinlogPosition, gtid: SourceGTID? = nil) {
@@ -198,12 +266,15 @@ final class TransactionAssembler {
       transactionStart = start
       transactionTouchesCopy = false
       transactionGTID = gtid
+      isStartOfAlter = false
+      savepoints = [:]
     }
     group = state
   }
 
   private func endTransaction(header: EventHeader) {
     group = .none
+    prepared = nil
     if let transactionGTID {
       checkpoint.gtid = transactionGTID.description
       gtids.insert(transactionGTID)
@@ -214,61 +285,164 @@ final class TransactionAssembler {
   }
 }
 
-/// The copy has to begin again at the checkpoint: a table was stopped, or a transaction turned out
-/// to be rolled back, after rows of it were taken in.
+/// The copy has to begin again at the checkpoint, because rows were taken in that it must not have.
 struct Rewind: Error {
-  /// The catalog as of the checkpoint, with the tables that have to stop.
-  var catalog: Catalog
-  var skippedTransactions: Set<BinlogPosition>
-  var plannedStops: [TableName: PlannedStop]
+  /// Parts of the stream that were rolled back.
+  var skipped: [Range<BinlogPosition>]
 }
 
-/// Where a table has to stop, and why.
-struct PlannedStop: Hashable, Sendable {
-  var reason: String
-  var position: BinlogPosition
+/// What has to be done before the stream is read on.
+struct Interruption {
+  enum Cause {
+    /// The statement changes tables: what came before it has to be published first.
+    case statement(DDLStatement, text: String, isStrict: Bool)
+    /// The distributed transaction is to be remembered until its end.
+    case prepare(XAIdentifier)
+    /// The rows of a prepared transaction take effect.
+    case commit(XAIdentifier)
+    case rollback(XAIdentifier)
+  }
+
+  var cause: Cause
+  /// The header of the event, for the time of the commit.
+  var header: EventHeader
+  var start: BinlogPosition
+  var end: BinlogPosition
+  var endsTransaction: Bool
 }
 
 // MARK: - Rows
 
 extension TransactionAssembler {
+  private static let enginesWithoutTransactions: Set<String> = [
+    "myisam", "aria", "memory", "heap", "csv", "archive", "mrg_myisam", "mrg_isam", "merge", "s3",
+  ]
+
   private func append(_ rows: RowsEvent, _ bytes: RawSpan, from start: BinlogPosition) throws {
     // A version for every byte of the images: unique for each row, and the same in a replay
     // whatever tables are selected or stopped by then.
     let firstVersion = checkpoint.nextVersion
     checkpoint.nextVersion += UInt64(rows.images.count)
     begin(.begun, at: start)
-    guard !skippedTransactions.contains(transactionStart) else { return }
     let name = TableName(database: rows.tableMap.database, table: rows.tableMap.table)
-    guard let table = try tables[name] ?? define(name, rows.tableMap, at: start) else { return }
-    guard table.accepts(changeAt: start) else { return }
-    transactionTouchesCopy = true
-    let before = table.encoder.byteCount
-    do {
-      var nextVersion = firstVersion
-      try table.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
-      checkpoint.counters.rowChanges += nextVersion - firstVersion
-    } catch {
-      throw stopped(table.table, "\(error)")
+    guard let tables = try assembliesByName[name] ?? define(name, rows.tableMap, at: start) else {
+      return
     }
-    pendingBytes += table.encoder.byteCount - before
-    hasPendingChanges = true
+    let isSkipped = skipped.contains { $0.contains(start) }
+    var changeCount: UInt64 = 0
+    for assembly in tables where assembly.table.accepts(changeAt: start) {
+      if isSkipped, !Self.isWithoutTransactions(assembly.table.schema) { continue }
+      transactionTouchesCopy = true
+      if try hasToWait(rows, assembly) { continue }
+      let before = assembly.encoder.byteCount
+      var nextVersion = firstVersion
+      do {
+        try assembly.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
+      } catch {
+        stop(assembly.table, "\(error)")
+        throw Rewind(skipped: skipped)
+      }
+      changeCount = nextVersion - firstVersion
+      pendingBytes += assembly.encoder.byteCount - before
+      hasPendingChanges = true
+    }
+    checkpoint.counters.rowChanges += changeCount
+  }
+
+  private func isCopied(_ name: TableName) -> Bool {
+    assembliesByName[name]?.contains { $0.table.state == .copying } ?? false
+  }
+
+  /// Whether the changes are kept until all rows of their table are copied.
+  ///
+  /// - Throws: ``Rewind`` when the table has to be copied in another way.
+  private func hasToWait(_ rows: RowsEvent, _ assembly: TableAssembly) throws -> Bool {
+    guard assembly.table.state == .copying, !isApplyingRelayed else { return false }
+    let isWhole =
+      rows.kind != .update
+      || (rows.columnsPresent.isFull && rows.columnsPresentAfter.isFull && !rows.hasValueOptions)
+    // A row without a key cannot be taken away before it is copied.
+    let isKeyless = assembly.table.schema.primaryKey.isEmpty
+    guard relayed[assembly.table.id] != nil || !isWhole || isKeyless else { return false }
+    guard assembly.table.isReadAtOnce == true else { throw beginAnew(assembly.table) }
+    relaying.insert(assembly.table.id)
+    return true
+  }
+
+  /// Lets a table be copied anew, as of one moment.
+  private func beginAnew(_ table: ReplicatedTable) -> Rewind {
+    state.catalog.remove(id: table.id)
+    state.dropping.append(table)
+    state.catalog.addWanted(table.name, isReadAtOnce: true)
+    return Rewind(skipped: skipped)
+  }
+
+  private func relay(_ event: [UInt8]) {
+    for id in relaying {
+      guard let assembly = assemblies[id] else { continue }
+      let changes =
+        relayed[id]
+        ?? RelayedChanges(of: id, length: 0, formatDescription: formatDescription)
+      relayed[id] = changes
+      let before = changes.byteCount
+      if let map = relayedMaps.removeValue(forKey: assembly.table.name) { changes.add(map) }
+      changes.add(event)
+      pendingBytes += changes.byteCount - before
+      hasPendingChanges = true
+    }
+  }
+
+  /// Takes in changes that were kept, when all rows of their table are copied.
+  ///
+  /// - Parameter event: one of those that ``RelayedChanges`` kept.
+  func consumeRelayed(
+    _ event: RawSpan, of id: UInt64, with decoder: inout BinlogDecoder
+  ) throws {
+    isApplyingRelayed = true
+    defer { isApplyingRelayed = false }
+    try decoder.decode(event, at: 0) { event, bytes in
+      guard case .rows(let rows) = event.body, let assembly = assemblies[id],
+        assembly.table.name
+          == TableName(database: rows.tableMap.database, table: rows.tableMap.table)
+      else { return }
+      let firstVersion = checkpoint.nextVersion
+      checkpoint.nextVersion += UInt64(rows.images.count)
+      transactionTouchesCopy = true
+      let before = assembly.encoder.byteCount
+      var nextVersion = firstVersion
+      try assembly.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
+      checkpoint.counters.rowChanges += nextVersion - firstVersion
+      pendingBytes += assembly.encoder.byteCount - before
+      hasPendingChanges = true
+    }
+  }
+
+  /// Begins to apply the changes of a table that were kept; what is published until
+  /// ``endRelayed(of:)`` is set aside only.
+  func beginRelayed() { group = .begun }
+
+  /// All changes of the table that were kept are applied.
+  func endRelayed(of id: UInt64) {
+    group = .none
+    transactionTouchesCopy = false
+    if let changes = relayed.removeValue(forKey: id) { endedFiles.append(changes.fileName) }
+    checkpoint.relayed?[id] = nil
+  }
+
+  private static func isWithoutTransactions(_ schema: TableSchema) -> Bool {
+    schema.storageEngine.map { enginesWithoutTransactions.contains($0.lowercased()) } ?? false
   }
 
   /// A table that the catalog does not know appeared in the stream.
   private func define(_ name: TableName, _ tableMap: TableMap, at start: BinlogPosition) throws
-    -> TableAssembly?
+    -> [TableAssembly]?
   {
-    guard filter.selects(name), catalog[name] == nil else { return nil }
+    guard configuration.filter.selects(name), state.catalog[name] == nil, !tableMap.isOfSequence
+    else { return nil }
     switch unknownTables {
-    case .stop:
-      let empty = TableSchema(name: name, columns: [], primaryKey: [])
-      catalog.add(
-        empty,
-        state: .stopped(
-          reason: "its rows appear in the binlog, but it was neither copied nor created there",
-          at: start))
-      catalogChanged = true
+    case .copy:
+      // The source has made it by other means than a statement in its binlog.
+      state.catalog.addWanted(name)
       return nil
     case .define(let declared):
       let schema: TableSchema
@@ -277,55 +451,32 @@ extension TransactionAssembler {
       } catch {
         throw ReplicationError(.unsupportedEvent, "\(error)")
       }
-      return try add(schema, copyPosition: start)
+      let table = state.catalog.add(schema, state: .live, copyPosition: start)
+      do {
+        let assembly = try TableAssembly(table, configuration.encodingOptions)
+        state.created.append(table.definition)
+        assemblies[table.id] = assembly
+        assembliesByName[name] = [assembly]
+        hasPendingChanges = true
+        return [assembly]
+      } catch {
+        stop(table, "\(error)")
+        return nil
+      }
     }
   }
 
-  /// Stops the table before the transaction that is being read, and asks to begin again.
-  private func stopped(_ table: ReplicatedTable, _ reason: String) -> Rewind {
-    var rewind = rewind()
-    let stop = PlannedStop(reason: reason, position: transactionStart)
-    if var known = rewind.catalog.tables.first(where: { $0.id == table.id }) {
-      known.state = .stopped(reason: reason, at: stop.position)
-      rewind.catalog.update(known)
-    } else {
-      // The replay creates the table, and stops it at the same place.
-      rewind.plannedStops[table.schema.name] = stop
-    }
-    return rewind
-  }
-
-  private func rewind(skipping transaction: BinlogPosition? = nil) -> Rewind {
-    var rewind = Rewind(
-      catalog: storedCatalog, skippedTransactions: skippedTransactions, plannedStops: plannedStops)
-    if let transaction { rewind.skippedTransactions.insert(transaction) }
-    return rewind
-  }
-
-  /// Adds a table that begins empty at `copyPosition`, or records why it cannot be replicated.
-  private func add(_ schema: TableSchema, copyPosition: BinlogPosition) throws -> TableAssembly? {
-    for id in catalog.removeDropped(schema.name) {
-      removed.append(
-        TableDefinition(id: id, name: schema.reference, schema: Schema(fields: []), primaryKey: []))
-    }
-    var table = catalog.add(schema, state: .live, copyPosition: copyPosition)
-    catalogChanged = true
-    hasPendingChanges = true
-    if let stop = plannedStops[schema.name], stop.position >= copyPosition {
-      table.state = .stopped(reason: stop.reason, at: stop.position)
-      catalog.update(table)
-    }
-    do {
-      let assembly = try TableAssembly(table, encodingOptions)
-      created.append(assembly.definition)
-      tables[schema.name] = assembly
-      return assembly
-    } catch {
-      table.state = .stopped(reason: "\(error)", at: copyPosition)
+  /// Stops the table before the transaction that is being read.
+  private func stop(_ table: ReplicatedTable, _ reason: String) {
+    var table = table
+    table.state = .stopped(reason: reason, at: transactionStart)
+    table.copy = nil
+    // A table that was never whole has no state to show.
+    if let known = state.catalog[id: table.id], !known.isVisible(at: checkpoint.position) {
+      state.dropping.append(known)
       table.copyPosition = nil
-      catalog.update(table)
-      return nil
     }
+    state.catalog.update(table)
   }
 }
 
@@ -334,67 +485,51 @@ extension TransactionAssembler {
 extension TransactionAssembler {
   private func apply(
     _ query: QueryEvent, header: EventHeader, from start: BinlogPosition, to end: UInt64
-  ) throws {
+  ) throws -> Interruption? {
+    let end = BinlogPosition(file: start.file, offset: end)
     switch TransactionControl(query.statement) {
     case .begin:
       begin(.begun, at: start)
-      return
+      return nil
     case .commit:
       endTransaction(header: header)
-      return
+      return nil
     case .rollback:
-      try leaveOutTransaction()
+      try leaveOut(transactionStart..<start)
       endTransaction(header: header)
-      return
-    case .savepoint:
-      return
-    case .rollbackToSavepoint:
-      guard transactionTouchesCopy else { return }
-      throw ReplicationError(
-        .unsupportedEvent,
-        "a transaction at \(start) was rolled back in part (ROLLBACK TO SAVEPOINT in the binlog), "
-          + "which this version does not apply")
+      return nil
+    case .savepoint(let name):
+      savepoints[name] = start
+      return nil
+    case .rollbackToSavepoint(let name):
+      if let savepoint = savepoints[name] { try leaveOut(savepoint..<start) }
+      return nil
     case nil:
       break
     }
-    try applyDDL(query, from: start, after: BinlogPosition(file: start.file, offset: end))
-    // A statement outside BEGIN … COMMIT is a transaction of its own. CREATE TABLE … SELECT is
-    // logged inside of one, which MySQL announces at the end of the statement.
-    if group != .begun {
-      if query.statement.hasSuffix("START TRANSACTION") {
-        begin(.begun, at: start)
-      } else {
-        endTransaction(header: header)
-      }
+    if let statement = query.xaStatement {
+      return apply(statement, header: header, from: start, to: end)
     }
-  }
-
-  private func applyDDL(
-    _ query: QueryEvent, from start: BinlogPosition, after end: BinlogPosition
-  ) throws {
-    let statement = parseDDL(
-      query.statement, defaultDatabase: query.database, mode: query.textMode)
+    let isWhole = group != .begun && !query.statement.hasSuffix("START TRANSACTION")
+    var statement: DDLStatement =
+      isStartOfAlter
+      ? .noEffect
+      : parseDDL(query.statement, defaultDatabase: query.database, mode: query.textMode)
+    if query.errorCode != 0 { statement = statement.whenFailed }
     switch statement {
-    case .createTable(let create) where create.isTemporary:
-      break
-    case .createTable(let create):
-      try createTable(create, from: start, after: end)
-    case .alterTable(let alter):
-      stop(alter.name, "ALTER TABLE", at: start)
-    case .createIndex, .dropIndex, .noEffect, .createDatabase, .alterDatabase:
-      break
-    case .renameTables(let pairs):
-      for pair in pairs { stop(pair.from, "RENAME TABLE to \(pair.to)", at: start) }
-    case .truncateTable(let name):
-      stop(name, "TRUNCATE TABLE", at: start)
-    case .dropTables(_, isTemporary: true):
-      break
-    case .dropTables(let names, isTemporary: false):
-      for name in names { drop(name, at: start) }
-    case .dropDatabase(let database):
-      for table in catalog.tables where table.schema.name.database == database {
-        drop(table.schema.name, at: start)
-      }
+    case .noEffect, .alterDatabase: break
+    case .dropTables(_, isTemporary: true): break
+    case .createTable(let create) where create.isTemporary: break
+    case .createTable, .alterTable, .createIndex, .dropIndex, .renameTables, .truncateTable,
+      .dropTables, .createDatabase, .dropDatabase:
+      begin(isWhole ? .announced : .begun, at: start)
+      return Interruption(
+        cause: .statement(
+          configuration.foldsNames
+            ? statement.inDatabase(of: query).foldingNames() : statement.inDatabase(of: query),
+          text: query.statement, isStrict: query.isStrict),
+        header: header,
+        start: start, end: end, endsTransaction: isWhole)
     case .dataChange:
       throw ReplicationError(
         .settings,
@@ -406,78 +541,111 @@ extension TransactionAssembler {
         "the statement at \(start) is not understood (\(reason)), so whether it changes a table "
           + "is unknown: \(query.statement.prefix(80))")
     }
-  }
-
-  private func createTable(
-    _ create: CreateTable, from start: BinlogPosition, after end: BinlogPosition
-  ) throws {
-    guard filter.selects(create.name) else { return }
-    if let known = catalog[create.name] {
-      // A replay, or a table that was copied after it was created.
-      if let copyPosition = known.copyPosition, copyPosition >= end { return }
-      if create.ifNotExists { return }
-      if create.orReplace {
-        drop(create.name, at: start)
-      } else {
-        stop(create.name, "a second CREATE TABLE", at: start)
-        return
-      }
+    // A statement outside BEGIN … COMMIT is a transaction of its own. CREATE TABLE … SELECT is
+    // logged inside of one, which MySQL announces at the end of the statement.
+    if isWhole {
+      endTransaction(header: header)
+    } else if group != .begun {
+      begin(.begun, at: start)
     }
-    switch create.source {
-    case .definition(let schema):
-      try addCreated(schema, after: end)
-    case .like(let other):
-      if var schema = catalog[other]?.schema, !schema.columns.isEmpty {
-        schema.name = create.name
-        try addCreated(schema, after: end)
-      } else {
-        addStopped(create.name, "created LIKE \(other), which is not replicated", at: end)
-      }
-    case .select:
-      addStopped(create.name, "created from a SELECT without a full definition", at: end)
+    return nil
+  }
+
+  private func apply(
+    _ statement: XAStatement, header: EventHeader, from start: BinlogPosition,
+    to end: BinlogPosition
+  ) -> Interruption? {
+    let cause: Interruption.Cause
+    switch statement {
+    case .start:
+      begin(.begun, at: start)
+      if prepared == nil { beginPreparing() }
+      return nil
+    case .end, .prepare: return nil
+    case .commit(let identifier, _): cause = .commit(identifier)
+    case .rollback(let identifier): cause = .rollback(identifier)
+    }
+    begin(.announced, at: start)
+    return Interruption(
+      cause: cause, header: header, start: start, end: end, endsTransaction: true)
+  }
+
+  private func beginPreparing() {
+    // Positions of several servers can be equal, and so can versions, but hardly both.
+    let fileNumber = String(transactionStart.file.split(separator: ".").last ?? "").filter(
+      \.isNumber)
+    prepared = PreparedTransaction(
+      fileName: "\(checkpoint.nextVersion)-\(fileNumber)-\(transactionStart.offset)",
+      formatDescription: formatDescription)
+  }
+
+  /// A prepared transaction has been committed or rolled back.
+  func endPrepared(_ identifier: XAIdentifier) {
+    if let name = checkpoint.prepared?.removeValue(forKey: "\(identifier)") {
+      endedFiles.append(name)
     }
   }
 
-  private func addCreated(_ schema: TableSchema, after end: BinlogPosition) throws {
-    if let reason = schema.reasonNotToReplicate {
-      addStopped(schema.name, reason, at: end)
-    } else {
-      _ = try add(schema, copyPosition: end)
+  private func finishPreparing(
+    _ prepare: XAPrepareEvent, header: EventHeader, from start: BinlogPosition, to end: UInt64
+  ) throws -> Interruption? {
+    guard let prepared else {
+      throw ReplicationError(
+        .unsupportedEvent, "XA PREPARE at \(start) ends a transaction whose beginning is missing")
+    }
+    prepared.isComplete = true
+    return Interruption(
+      cause: prepare.isOnePhase ? .commit(prepare.identifier) : .prepare(prepare.identifier),
+      header: header, start: start, end: BinlogPosition(file: start.file, offset: end),
+      endsTransaction: true)
+  }
+
+  /// Takes in the rows of a prepared transaction, which takes effect here.
+  ///
+  /// - Parameter event: one of those that ``PreparedTransaction`` kept.
+  func consumePrepared(
+    _ event: RawSpan, with decoder: inout BinlogDecoder, at start: BinlogPosition
+  )
+    throws
+  {
+    try decoder.decode(event, at: 0) { event, bytes in
+      if case .rows(let rows) = event.body { try append(rows, bytes, from: start) }
+    }
+  }
+}
+
+extension DDLStatement {
+  /// What a statement has done that the source logged although it failed.
+  fileprivate var whenFailed: DDLStatement {
+    switch self {
+    // The old table went before the new one could not be made.
+    case .createTable(let create) where create.orReplace:
+      .dropTables([create.name], isTemporary: create.isTemporary)
+    case .dropTables: self
+    case .createTable, .alterTable, .createIndex, .dropIndex, .renameTables, .truncateTable,
+      .createDatabase, .dropDatabase, .alterDatabase, .noEffect, .dataChange, .unrecognized:
+      .noEffect
     }
   }
 
-  private func addStopped(_ name: TableName, _ reason: String, at end: BinlogPosition) {
-    catalog.add(
-      TableSchema(name: name, columns: [], primaryKey: []),
-      state: .stopped(reason: reason, at: end))
-    catalogChanged = true
-    hasPendingChanges = true
+  /// The statement with the charset that its database gives to columns which leave theirs open.
+  fileprivate func inDatabase(of query: QueryEvent) -> DDLStatement {
+    guard case .createTable(var create) = self, case .definition(let schema) = create.source,
+      let collation = query.status.databaseCollation,
+      create.name.database == query.database,
+      let charset = Charset.name(collation: UInt64(collation))
+    else { return self }
+    create.source = .definition(schema.withDefaultCharset(charset))
+    return .createTable(create)
   }
+}
 
-  private func stop(_ name: TableName, _ statement: String, at start: BinlogPosition) {
-    guard var table = catalog[name], table.accepts(changeAt: start) else { return }
-    table.state = .stopped(
-      reason:
-        "\(statement) at \(start) is not applied by this version; the copy shows the table as it was before",
-      at: start)
-    update(table)
-  }
-
-  private func drop(_ name: TableName, at start: BinlogPosition) {
-    guard var table = catalog[name], table.copyPosition.map({ $0 <= start }) ?? true else { return }
-    table.isDropped = true
-    if case .stopped = table.state {
-    } else {
-      table.state = .stopped(
-        reason: "DROP TABLE at \(start); the copy keeps the rows that it had", at: start)
-    }
-    update(table)
-  }
-
-  private func update(_ table: ReplicatedTable) {
-    catalog.update(table)
-    tables[table.schema.name]?.table = table
-    catalogChanged = true
-    hasPendingChanges = true
+extension TableMap {
+  /// Whether it is of a sequence of MariaDB, whose state the source logs as the row of a table.
+  fileprivate var isOfSequence: Bool {
+    let big = WireColumnType.integer(byteCount: 8)
+    let types = [big, big, big, big, big, big, .integer(byteCount: 1), big]
+    return columnTypes == types
+      && columnNames.map { $0.first == "next_not_cached_value" && $0.last == "cycle_count" } ?? true
   }
 }

@@ -10,7 +10,8 @@ extension WireColumnType {
     case .string, .varchar, .blob, .geometry, .vector, .compressedVarchar, .compressedBlob:
       extent?.prefixByteCount
     case .integer, .float, .double, .decimal, .oldDecimal, .bit, .year, .date, .oldTime,
-      .oldDatetime, .oldTimestamp, .time, .datetime, .timestamp, .json, .enumeration, .set, .null:
+      .oldDatetime, .oldTimestamp, .time, .datetime, .timestamp, .json, .enumeration, .set, .null,
+      .unknown:
       nil
     }
   }
@@ -61,18 +62,19 @@ final class BytesEncoder: ColumnEncoder {
       return bytes.withUnsafeBytes { values.append($0) }
     }
     let length = try reader.readCellLength(prefixByteCount: prefixByteCount)
-    guard length >= droppedByteCount else {
+    // INSERT IGNORE leaves an empty value where there is no geometry, which has no SRID.
+    guard length >= droppedByteCount || length == 0 else {
       throw DecodeError(.malformed, "SRID of a geometry", at: reader.offset)
     }
-    try reader.skip(droppedByteCount)
-    values.append(try reader.readBytes(length - droppedByteCount))
+    try reader.skip(min(length, droppedByteCount))
+    values.append(try reader.readBytes(max(0, length - droppedByteCount)))
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {
-    guard cell.count >= droppedByteCount else {
+    guard cell.count >= droppedByteCount || cell.isEmpty else {
       throw DecodeError(.malformed, "SRID of a geometry", at: 0)
     }
-    values.append(UnsafeRawBufferPointer(rebasing: cell[droppedByteCount...]))
+    values.append(UnsafeRawBufferPointer(rebasing: cell.dropFirst(droppedByteCount)))
   }
 }
 

@@ -52,7 +52,7 @@ extension WireColumnType {
     case .enumeration(let byteCount): .fixed(byteCount)
     case .set(let byteCount): .fixed(byteCount)
     case .null: .fixed(0)
-    case .oldDecimal: nil
+    case .oldDecimal, .unknown: nil
     }
   }
 }

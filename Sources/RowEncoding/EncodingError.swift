@@ -13,8 +13,11 @@ public struct EncodingError: Error, Hashable, Sendable, CustomStringConvertible 
     case schemaMismatch
     /// A table map lacks metadata that only `binlog_row_metadata=FULL` writes.
     case missingMetadata
-    /// A row image lacks columns, which `binlog_row_image=FULL` would write.
+    /// A row image lacks columns whose values cannot be found, which `binlog_row_image=FULL` would
+    /// write.
     case incompleteRowImage
+    /// The copy lacks a row that the source changed.
+    case missingRow
     /// A row image ends before its columns do.
     case malformedImage
     /// A cell holds what the column's type cannot, or what the options refuse.

@@ -27,15 +27,51 @@ final class JSONEncoder: ColumnEncoder {
   }
 
   override func decode(_ reader: inout ByteReader) throws(DecodeError) {
+    guard isBinary else {
+      return values.append(try reader.readCell(prefixByteCount: prefixByteCount))
+    }
+    try decodeText(&reader)
+    text.withUnsafeBytes { values.append($0) }
+  }
+
+  /// Appends the cell at the reader, a document, after changes to it.
+  func decode(_ reader: inout ByteReader, applying diffs: [JSONDiff]) throws(DecodeError) {
+    let start = reader.offset
+    try decodeText(&reader)
+    do throws(DecodeError) {
+      let result = try text.applying(diffs)
+      result.withUnsafeBytes { values.append($0) }
+    } catch {
+      throw error.located(inFile: nil, at: start)
+    }
+  }
+
+  /// Reads a cell that holds changes to a document.
+  func decodeDiffs(_ reader: inout ByteReader) throws(DecodeError) -> [JSONDiff] {
     let cell = try reader.readCell(prefixByteCount: prefixByteCount)
-    guard isBinary else { return values.append(cell) }
+    do throws(DecodeError) {
+      return try JSONDiff.decode(cell)
+    } catch {
+      throw error.located(inFile: nil, at: reader.offset - cell.byteCount)
+    }
+  }
+
+  /// Appends what a cell changes, as text.
+  func decodeDiffText(_ reader: inout ByteReader) throws(DecodeError) {
+    let diffs = try decodeDiffs(&reader)
+    let text = Array(diffs.map(\.description).joined(separator: ", ").utf8)
+    values.append(text.span.bytes)
+  }
+
+  /// Reads a binary cell into ``text``.
+  private func decodeText(_ reader: inout ByteReader) throws(DecodeError) {
+    let cell = try reader.readCell(prefixByteCount: prefixByteCount)
     text.removeAll(keepingCapacity: true)
     do throws(DecodeError) {
       try appendJSONText(of: cell, to: &text)
     } catch {
       throw error.located(inFile: nil, at: reader.offset - cell.byteCount)
     }
-    text.withUnsafeBytes { values.append($0) }
   }
 
   override func appendText(_ cell: UnsafeRawBufferPointer) throws(DecodeError) {

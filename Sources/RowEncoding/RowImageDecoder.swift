@@ -61,13 +61,23 @@ public final class RowImageDecoder {
   }
 
   /// Appends the row image at the reader. Columns that are not in it become NULL, even where the
-  /// schema has NOT NULL: look at `present` before the value.
+  /// schema has NOT NULL: look at `present` before the value. A document that the image only has
+  /// changes of becomes the text of these: `JSON_REPLACE($.a, 1)`.
   ///
+  /// - Parameter hasValueOptions: true for the after images of an event that has them.
   /// - Precondition: ``prepare(for:)`` was called for the table map of the image.
-  public func appendImage(_ reader: inout ByteReader, present: ColumnBitmap) throws(EncodingError) {
+  public func appendImage(
+    _ reader: inout ByteReader, present: ColumnBitmap, hasValueOptions: Bool = false
+  ) throws(EncodingError) {
     if let failure { throw failure }
     var index = 0
     do throws(DecodeError) {
+      var patched: [Bool] = []
+      if hasValueOptions, let layout {
+        var cells = ImageCells(columnCount: columns.count)
+        try layout.readPatchedColumns(&reader, into: &cells)
+        patched = cells.isPatched
+      }
       let nulls = try reader.readBytes((present.setCount + 7) / 8)
       var position = 0
       while index < columns.count {
@@ -77,12 +87,18 @@ public final class RowImageDecoder {
         } else {
           if nulls.bit(at: position) {
             try column.appendNull()
+          } else if !patched.isEmpty, patched[index], let encoder = column as? JSONEncoder {
+            try encoder.decodeDiffText(&reader)
           } else {
             try column.decode(&reader)
           }
           position += 1
         }
         index += 1
+      }
+      for hidden in columns.count..<(layout?.extents.count ?? columns.count) where present[hidden] {
+        if !nulls.bit(at: position) { try layout?.extents[hidden].skip(&reader) }
+        position += 1
       }
     } catch {
       throw fail(error, at: index)
@@ -114,10 +130,10 @@ public final class RowImageDecoder {
   /// Appends the full image at the reader, without counting the row. `index` tells the column in
   /// case of an error.
   @inline(__always)
-  func decodeFullImage(_ reader: inout ByteReader, nullByteCount: Int, column index: inout Int)
+  func decodeFullImage(_ reader: inout ByteReader, _ layout: RowLayout, column index: inout Int)
     throws(DecodeError)
   {
-    let nulls = try reader.readBytes(nullByteCount)
+    let nulls = try reader.readBytes(layout.nullByteCount)
     index = 0
     if nulls.isAllZero {
       while index < columns.count {
@@ -132,6 +148,11 @@ public final class RowImageDecoder {
           try columns[index].decode(&reader)
         }
         index &+= 1
+      }
+    }
+    if layout.extents.count > columns.count {
+      for hidden in columns.count..<layout.extents.count where !nulls.bit(at: hidden) {
+        try layout.extents[hidden].skip(&reader)
       }
     }
   }

@@ -6,7 +6,10 @@ import WireFormat
 /// from the last.
 struct RowLayout {
   private var tableMap: TableMap
-  private let extents: [CellExtent]
+  /// How to move past the cells, those of hidden columns at the end included.
+  let extents: [CellExtent]
+  /// The columns of MySQL's binary JSON.
+  let jsonColumns: [Int]
   /// The size of the NULL bits in front of a full image.
   let nullByteCount: Int
 
@@ -17,8 +20,16 @@ struct RowLayout {
     throws(EncodingError)
   {
     self.tableMap = tableMap
-    nullByteCount = (columns.count + 7) / 8
-    guard tableMap.columnTypes.count == columns.count else {
+    nullByteCount = (tableMap.columnTypes.count + 7) / 8
+    if case .unknown(let code) = tableMap.columnTypes.first {
+      throw EncodingError(
+        .schemaMismatch, table: schema.name,
+        "a column has the type code \(code) in the binlog, which is not known")
+    }
+    let hidden = tableMap.columnTypes.dropFirst(columns.count)
+    guard tableMap.columnTypes.count >= columns.count,
+      hidden.isEmpty || Self.areHashes(hidden.indices, tableMap, schema)
+    else {
       throw EncodingError(
         .schemaMismatch, table: schema.name,
         "the schema has \(columns.count) columns, the binlog \(tableMap.columnTypes.count)")
@@ -34,7 +45,24 @@ struct RowLayout {
       }
       extents.append(extent)
     }
-    self.extents = extents
+    self.extents = extents + hidden.compactMap(\.extent)
+    jsonColumns = tableMap.columnTypes.indices.filter {
+      if case .json = tableMap.columnTypes[$0] { true } else { false }
+    }
+  }
+
+  /// Whether the columns of the binlog that the table does not have are the hashes that MariaDB keeps of
+  /// the values of long unique keys.
+  private static func areHashes(
+    _ indices: Range<Int>, _ tableMap: TableMap, _ schema: TableSchema
+  ) -> Bool {
+    guard indices.allSatisfy({ tableMap.columnTypes[$0] == .integer(byteCount: 8) }) else {
+      return false
+    }
+    if let names = tableMap.columnNames {
+      return indices.allSatisfy { names[$0].hasPrefix(TableMap.hashColumnPrefix) }
+    }
+    return schema.hashColumnCount == indices.count
   }
 
   /// Whether rows that follow `other` lie in the same way; quick while the decoder hands out the
@@ -176,7 +204,7 @@ extension RawSpan {
   }
 
   @inline(__always)
-  fileprivate func isEqual(to other: RawSpan) -> Bool {
+  func isEqual(to other: RawSpan) -> Bool {
     guard byteCount == other.byteCount else { return false }
     for offset in 0..<byteCount
     where unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)

@@ -1,6 +1,11 @@
 import Binlog
 import MySQLSchema
 
+extension TableMap {
+  /// What MariaDB calls the hidden columns that hold the hashes of long unique keys.
+  static let hashColumnPrefix = "DB_ROW_HASH_"
+}
+
 extension TableSchema {
   /// The schema that a table map describes by itself, which `binlog_row_metadata=FULL` makes it do.
   ///
@@ -19,7 +24,8 @@ extension TableSchema {
       )
     }
     var columns: [Column] = []
-    for (index, wire) in tableMap.columnTypes.enumerated() {
+    for (index, wire) in tableMap.columnTypes.enumerated()
+    where !names[index].hasPrefix(TableMap.hashColumnPrefix) {
       let type = try Self.columnType(
         wire, at: index, tableMap, isUnsigned: isUnsigned[index], table: name, column: names[index])
       columns.append(
@@ -126,7 +132,7 @@ extension TableSchema {
       return .vector(dimensions: tableMap.vectorDimensions?[index] ?? 16_383)
     case .enumeration: return .enumeration(try memberTexts())
     case .set: return .set(try memberTexts())
-    case .oldDecimal, .null: break
+    case .oldDecimal, .null, .unknown: break
     }
     throw EncodingError(
       .schemaMismatch, table: table, column: column, "columns of type \(wire) are not supported")

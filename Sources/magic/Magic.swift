@@ -11,7 +11,8 @@ struct Magic: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       ReplicateCommand.self, LoadCommand.self, ServeCommand.self, SQLCommand.self,
-      StatusCommand.self, SnapshotCommand.self, BackupCommand.self, RestoreCommand.self,
+      StatusCommand.self, WriterCommand.self, SnapshotCommand.self, BackupCommand.self,
+      RestoreCommand.self,
       VerifyCommand.self, BinlogCommand.self, LatchCommand.self, PasswordCommand.self,
     ])
 

@@ -15,8 +15,15 @@ enum StatusText {
       ("gtid", status.gtid),
       ("committed", status.timestamp.map(time)),
       ("source", status.sourcePosition?.description),
-      ("transactions", String(counters.transactions)),
-      ("row changes", String(counters.rowChanges)),
+      (
+        "behind",
+        status.lagBytes.map { $0 == 0 ? nil : "\(ByteCount(bytes: Int(clamping: $0))) of binlog" }
+          ?? nil
+      ),
+      ("transactions", count(counters.transactions, status.transactionsPerSecond)),
+      ("row changes", count(counters.rowChanges, status.rowChangesPerSecond)),
+      ("schema changes", counters.schemaChanges == 0 ? nil : String(counters.schemaChanges)),
+      ("rolled back", counters.rolledBack == 0 ? nil : String(counters.rolledBack)),
       ("rows copied", String(counters.copiedRows)),
       ("bytes waiting", status.pendingBytes == 0 ? nil : String(status.pendingBytes)),
       ("zero dates", counters.zeroDates == 0 ? nil : "\(counters.zeroDates) stored as NULL"),
@@ -25,13 +32,18 @@ enum StatusText {
         counters.invalidTexts == 0 ? nil : "\(counters.invalidTexts) stored with U+FFFD"
       ),
     ]
-    if let copy = status.copy {
+    if let copy = status.copy { rows.append(("copying", copyProgress(copy))) }
+    if let found = status.verification {
       rows.append(
-        (
-          "copying",
-          "\(copy.table ?? "-"), \(copy.tables) of \(copy.tablesTotal) tables, "
-            + "\(copy.rows) of about \(max(copy.rows, copy.rowsEstimated)) rows"
-        ))
+        ("compared", "\(found.tables) tables, \(found.rows) rows, \(found.passes) passes"))
+      for difference in found.differences {
+        rows.append(
+          (
+            "DIFFERS",
+            "\(difference.table): \(difference.rows) rows, first \(difference.first.kind.rawValue) at "
+              + difference.first.key
+          ))
+      }
     }
     for (index, table) in status.tables.enumerated() {
       rows.append((index == 0 ? "tables" : "", tableText(table)))
@@ -40,6 +52,24 @@ enum StatusText {
     return rows.compactMap { row in
       row.value.map { row.name.padding(toLength: width, withPad: " ", startingAt: 0) + $0 + "\n" }
     }.joined()
+  }
+
+  /// A count and how fast it grows.
+  private static func count(_ count: UInt64, _ rate: Double?) -> String {
+    guard let rate, rate >= 0.5 else { return String(count) }
+    return "\(count), \(Int(rate)) per second"
+  }
+
+  /// How far the copying of existing rows is.
+  static func copyProgress(_ copy: ReplicationStatus.CopyProgress) -> String {
+    let total = max(copy.rowsEstimated, copy.rows)
+    let percent = total == 0 ? 100 : copy.rows * 100 / total
+    var text =
+      "\(copy.table ?? "") (table \(copy.tables + 1) of \(copy.tablesTotal)): \(copy.rows) of about "
+      + "\(total) rows, \(copy.bytes >> 20) MiB, \(percent) %"
+    if let rate = copy.rowsPerSecond { text += ", \(Int(rate)) rows/s" }
+    if let seconds = copy.secondsLeft { text += ", about \(Int(seconds)) s left" }
+    return text
   }
 
   private static func state(_ status: ReplicationStatus) -> String {
@@ -54,7 +84,10 @@ enum StatusText {
   }
 
   private static func tableText(_ table: ReplicationStatus.Table) -> String {
-    let text = "\(table.name): \(table.state)"
+    var text = "\(table.name): \(table.state)"
+    if let rows = table.copiedRows {
+      text += ", \(rows) of about \(table.estimatedRows ?? rows) rows"
+    }
     let place = table.stoppedAt.map { " at \($0)" } ?? ""
     return table.reason.map { "\(text)\(place): \($0)" } ?? text + place
   }

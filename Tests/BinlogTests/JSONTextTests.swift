@@ -148,6 +148,26 @@ import WireFormat
     #expect(try text(large) == "{\"k\": 70000}")
   }
 
+  /// Strings whose lengths take one to three bytes, in an array above 64 KiB.
+  @Test func largeContainers() throws {
+    let lengths = [127, 128, 16_383, 16_384, 70_000]
+    var entries: [UInt8] = []
+    var data: [UInt8] = []
+    for length in lengths {
+      entries += [12] + littleEndian(UInt32(8 + 5 * lengths.count + data.count))
+      var rest = length
+      repeat {
+        data.append(UInt8(rest & 0x7F) | (rest > 0x7F ? 0x80 : 0))
+        rest >>= 7
+      } while rest > 0
+      data += [UInt8](repeating: 0x61, count: length)
+    }
+    let size = UInt32(8 + entries.count + data.count)
+    let value = [3] + littleEndian(UInt32(lengths.count)) + littleEndian(size) + entries + data
+    let strings = lengths.map { "\"" + String(repeating: "a", count: $0) + "\"" }
+    #expect(try text(value) == "[" + strings.joined(separator: ", ") + "]")
+  }
+
   @Test func depth() throws {
     var value = array([])
     for _ in 1..<100 { value = array([value]) }

@@ -30,6 +30,10 @@ struct MariaDBServerTests {
     DELETE FROM d.every WHERE i = 1;
     XA START 'gl', 'br', 5; INSERT INTO d.every (i, v) VALUES (9, 'z'); XA END 'gl', 'br', 5;
     XA PREPARE 'gl', 'br', 5; XA COMMIT 'gl', 'br', 5;
+    XA START 'back'; INSERT INTO d.every (i, v) VALUES (10, 'z'); XA END 'back';
+    XA PREPARE 'back'; XA ROLLBACK 'back';
+    XA START 'once'; INSERT INTO d.every (i, v) VALUES (11, 'z'); XA END 'once';
+    XA COMMIT 'once' ONE PHASE;
     SET SESSION binlog_alter_two_phase = 1;
     ALTER TABLE d.every ADD COLUMN z INT, ALGORITHM = COPY;
     FLUSH BINARY LOGS;
@@ -133,12 +137,22 @@ struct MariaDBServerTests {
     }
     #expect(gtids.map(\.gtid.sequence) == Array(1...UInt64(gtids.count)))
     let name = XAIdentifier(formatID: 5, global: bytes("gl"), branch: bytes("br"))
-    #expect(gtids.filter { $0.flags.contains(.preparedXA) }.map(\.xa) == [name])
-    #expect(gtids.filter { $0.flags.contains(.completedXA) }.map(\.xa) == [name])
+    let other = XAIdentifier(formatID: 1, global: bytes("back"), branch: [])
+    #expect(gtids.filter { $0.flags.contains(.preparedXA) }.map(\.xa) == [name, other])
+    #expect(gtids.filter { $0.flags.contains(.completedXA) }.map(\.xa) == [name, other])
+    let statements = events.compactMap { event in
+      if case .query(let query) = event.body { query.xaStatement } else { nil }
+    }
+    // The GTID event is the start. A transaction of one phase is logged as an ordinary one.
+    #expect(
+      statements == [
+        .end(name), .commit(name, isOnePhase: false), .end(other), .rollback(other),
+      ])
     let prepared = events.compactMap { event in
       if case .xaPrepare(let prepare) = event.body { prepare } else { nil }
     }
-    #expect(prepared == [XAPrepareEvent(isOnePhase: false, identifier: name)])
+    #expect(
+      prepared == [name, other].map { XAPrepareEvent(isOnePhase: false, identifier: $0) })
     let start = try #require(gtids.first { $0.alterPhase == .start })
     #expect(gtids.last?.alterPhase == .commit(start: start.gtid.sequence))
     #expect(start.flags.contains(.ddl))

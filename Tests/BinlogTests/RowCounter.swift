@@ -46,6 +46,6 @@ private func skipCell(_ reader: inout ByteReader, _ type: WireColumnType) throws
   case .blob(let lengthBytes), .geometry(let lengthBytes), .json(let lengthBytes),
     .vector(let lengthBytes), .compressedBlob(let lengthBytes):
     try reader.skip(Int(try reader.readUInt(byteCount: lengthBytes)))
-  case .oldDecimal, .null: break
+  case .oldDecimal, .null, .unknown: break
   }
 }

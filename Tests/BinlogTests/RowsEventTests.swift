@@ -67,7 +67,7 @@ import WireFormat
   @Test func metadataMustBeUsedUp() throws {
     #expect(try decodeErrorCode { _ = try columnType(3, [1]) } == .trailingBytes)
     #expect(try decodeErrorCode { _ = try columnType(15, [1]) } == .truncated)
-    #expect(try decodeErrorCode { _ = try columnType(244, [1, 2]) } == .unsupported)
+    #expect(try columnType(244, [1, 2]) == .unknown(code: 244))
   }
 
   /// INT, YEAR, CHAR, GEOMETRY, ENUM, SET, VECTOR, TEXT.
@@ -97,6 +97,21 @@ import WireFormat
     #expect(map.primaryKeyPrefixes == [5, 0])
     #expect(map.isInvisible == [false, true] + Array(repeating: false, count: 6))
     #expect(map.vectorDimensions == [nil, nil, nil, nil, nil, nil, 3, nil])
+  }
+
+  /// A hidden column of a multi-valued index between others: only this table cannot be read.
+  @Test func columnsOfUnknownTypes() throws {
+    let body = Make.tableMap(
+      types: [3, 20, 15], metadata: [15, 9, 0, 0, 80, 0], nullBits: [4], optional: [1, 1, 0x80])
+    let map = try tableMap(body)
+    #expect(map.columnTypes == Array(repeating: .unknown(code: 20), count: 3))
+    #expect(map.nullability == [false, false, true])
+    #expect(map.isUnsigned == nil)
+    let events = try decodeEvents([
+      Make.formatDescription(), Make.event(19, body), Make.event(23, head(1) + [3, 7, 0xAA]),
+    ])
+    guard case .rows(let rows) = try #require(events.last).event.body else { return }
+    #expect(rows.tableMap == map)
   }
 
   @Test func defaultCharsets() throws {
@@ -142,7 +157,7 @@ import WireFormat
   @Test(
     arguments: [
       (23, RowsEvent.Kind.write), (24, .update), (25, .delete), (30, .write), (31, .update),
-      (32, .delete),
+      (32, .delete), (39, .update),
     ] as [(UInt8, RowsEvent.Kind)]) func rowsEvents(_ type: UInt8, _ kind: RowsEvent.Kind) throws
   {
     // Version 2 has extra data, here of one byte.
@@ -154,6 +169,7 @@ import WireFormat
     }
     #expect(rows.kind == kind)
     #expect(rows.isStatementEnd)
+    #expect(rows.hasValueOptions == (type == 39))
     #expect(rows.tableMap.table == "t")
     #expect((0..<3).map { rows.columnsPresent[$0] } == [true, false, true])
     let expectedAfter = kind == .update ? [false, true, false] : [true, false, true]

@@ -80,7 +80,7 @@ enum Make {
     for (type, length) in [(2, 13), (4, 8), (19, 8), (23, 8), (24, 8), (25, 8)] {
       lengths[type - 1] = UInt8(length)
     }
-    for type in [30, 31, 32, 169, 170, 171] { lengths[type - 1] = 10 }
+    for type in [30, 31, 32, 39, 169, 170, 171] { lengths[type - 1] = 10 }
     let padded = bytes(version) + [UInt8](repeating: 0, count: 50 - version.utf8.count)
     let body = [4, 0] + padded + littleEndian(UInt32(0)) + [19] + lengths + [checksum ? 1 : 0]
     if !checksum { return event(15, body + [0, 0, 0, 0], flags: flags) }

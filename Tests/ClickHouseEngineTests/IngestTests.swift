@@ -5,7 +5,7 @@ import MagicCore
 import Testing
 
 /// A column to write: its field, its values, and what the engine must say of it.
-private struct Sample {
+struct Sample {
   var field: Field
   var values: ArrayData
   /// The column's type in the engine.
@@ -123,7 +123,7 @@ extension EngineTests {
 }
 
 /// Three rows of every type of the mapping; the middle one is null where the column may be.
-private func allSamples(hasWideDates isWide: Bool) -> [Sample] {
+func allSamples(hasWideDates isWide: Bool) -> [Sample] {
   numberSamples() + timeSamples(hasWideDates: isWide) + textSamples() + listSamples()
 }
 
@@ -306,7 +306,7 @@ private func append(_ bytes: [UInt8]?, to builder: BinaryBuilder) {
 }
 
 /// A negative number, null, and the number.
-private func decimals(precision: Int, scale: Int, _ magnitude: UInt64) -> ArrayData {
+func decimals(precision: Int, scale: Int, _ magnitude: UInt64) -> ArrayData {
   let builder = DecimalBuilder(precision: precision, scale: scale)
   builder.append(magnitude: (magnitude, 0, 0, 0), isNegative: true)
   builder.appendNull()
@@ -315,7 +315,8 @@ private func decimals(precision: Int, scale: Int, _ magnitude: UInt64) -> ArrayD
 }
 
 extension EngineConnection {
-  fileprivate var hasWideDates: Bool {
+  /// Whether the engine's dates are those of the years 0 to 9999.
+  var hasWideDates: Bool {
     get async throws { try await value("SELECT toString(toDate32('9999-12-31'))") == "9999-12-31" }
   }
 }

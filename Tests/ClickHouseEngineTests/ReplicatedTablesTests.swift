@@ -183,15 +183,6 @@ extension EngineTests {
     }
   }
 
-  @Test func aTableWithoutAKeyIsRefused() async throws {
-    try await withTables { tables, _, _ in
-      var people = table(1, "people")
-      people.primaryKey = []
-      let error = await engineError { try await tables.create(people) }
-      #expect(error?.message == "shop.people has no primary key")
-    }
-  }
-
   @Test func nobodyElseChangesReplicatedTables() async throws {
     try await withTables { tables, path, _ in
       let orders = table(1, "orders")

@@ -78,6 +78,18 @@ func openTables(_ engine: ClickHouseEngine) async throws -> MutableTables {
     report: { Issue.record("in the background: \($0)") })
 }
 
+extension MutableTables {
+  /// Lets readers see a table under its name.
+  func show(_ table: TableDefinition) async throws {
+    try await change(showing: [table], dropping: [])
+  }
+
+  /// Removes a table.
+  func drop(_ table: TableDefinition) async throws {
+    try await change(showing: [], dropping: [table])
+  }
+}
+
 extension StatementPath {
   /// A statement's whole result as TSV.
   func text(_ statement: String) async throws -> String {

@@ -40,24 +40,41 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
           COMMENT='AS SELECT ('
         /*!50100 PARTITION BY RANGE (`order`) (PARTITION p0 VALUES LESS THAN (10) ENGINE = InnoDB) */
         """)
+    #expect(schema.name == TableName(database: "shop", table: "order line"))
     #expect(
-      schema
-        == TableSchema(
-          name: TableName(database: "shop", table: "order line"),
-          columns: [
-            Column(name: "order", type: .integer(.int, isUnsigned: true), isNullable: false),
-            Column(name: "line", type: .integer(.small, isUnsigned: false), isNullable: false),
-            Column(name: "note", type: .string(charset: "latin1"), isNullable: true),
-            Column(
-              name: "total", type: .decimal(precision: 12, scale: 2), isNullable: true,
-              isGenerated: true),
-            Column(name: "price", type: .double, isNullable: true),
-            Column(name: "made", type: .timestamp(fractionalDigits: 3), isNullable: true),
-            Column(
-              name: "hidden", type: .string(charset: "utf8mb4"), isNullable: true,
-              isInvisible: true),
-            Column(name: "owner", type: .integer(.int, isUnsigned: false), isNullable: true),
-          ], primaryKey: [1, 0], storageEngine: "InnoDB", defaultCharset: "utf8mb4"))
+      schema.columns.map(\.name)
+        == ["order", "line", "note", "total", "price", "made", "hidden", "owner"])
+    #expect(
+      schema.columns.map(\.type) == [
+        .integer(.int, isUnsigned: true), .integer(.small, isUnsigned: false),
+        .string(charset: "latin1"), .decimal(precision: 12, scale: 2), .double,
+        .timestamp(fractionalDigits: 3), .string(charset: "utf8mb4"),
+        .integer(.int, isUnsigned: false),
+      ])
+    #expect(schema.columns.filter { !$0.isNullable }.map(\.name) == ["order", "line"])
+    #expect(schema.columns.filter(\.isGenerated).map(\.name) == ["total"])
+    #expect(schema.columns.filter(\.isInvisible).map(\.name) == ["hidden"])
+    #expect(schema.columns.filter(\.isAutoIncrement).map(\.name) == ["line"])
+    #expect(
+      schema.columns.map(\.default) == [
+        .none, .none, .literal(Array("a,b)".utf8)), .expression, .literal(Array("-1500".utf8)),
+        .expression, .null, .null,
+      ])
+    #expect(schema.primaryKey == [1, 0] && !schema.primaryKeyIsUniqueKey)
+    #expect(schema.keys?.map(\.name) == ["PRIMARY", "u", "owner", "k", "note"])
+    #expect(schema.keys?.map(\.isUnique) == [true, true, false, false, false])
+    #expect(schema.keys?[1].parts == [TableKey.Part(column: "note", prefixLength: 10)])
+    #expect(schema.keys?[3].parts == [TableKey.Part(column: nil)])
+    let people = TableName(database: "shop", table: "people")
+    #expect(
+      schema.foreignKeys == [
+        ForeignKey(
+          name: "order line_ibfk_1", columns: ["owner"], referencedTable: people,
+          onDelete: .setNull, onUpdate: .noAction),
+        ForeignKey(name: "f", columns: ["owner"], referencedTable: people, onDelete: .cascade),
+      ])
+    #expect(schema.cascades)
+    #expect(schema.storageEngine == "InnoDB" && schema.defaultCharset == "utf8mb4")
   }
 
   @Test(arguments: [
@@ -138,7 +155,9 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
     #expect(schema.columns.map(\.isNullable) == [true, false])
     let serial = try definition(of: "CREATE TABLE t (a SERIAL, b INT SERIAL DEFAULT VALUE)")
     #expect(serial.columns.map(\.isNullable) == [false, false])
-    #expect(serial.primaryKey == [])
+    #expect(serial.columns.map(\.isAutoIncrement) == [true, true])
+    #expect(serial.keys?.map(\.name) == ["a", "b"])
+    #expect(serial.primaryKey == [0] && serial.primaryKeyIsUniqueKey)
   }
 
   @Test func tellsPrefixKeys() throws {

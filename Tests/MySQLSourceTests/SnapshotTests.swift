@@ -37,6 +37,76 @@ struct SnapshotTests {
     await server.stop()
   }
 
+  @Test func whatTablesAreLike() async throws {
+    let server = try await MariaDBServer.start()
+    let odd = "a.b/c 'd' \\\\ %_ ; -- 表 é"
+    try await server.sql(
+      """
+      CREATE DATABASE `d-1 ü`; USE `d-1 ü`;
+      CREATE TABLE parent (id INT PRIMARY KEY, u INT UNIQUE);
+      CREATE TABLE plain (p INT PRIMARY KEY, FOREIGN KEY (p) REFERENCES parent (id));
+      CREATE TABLE deleted (p INT PRIMARY KEY,
+        FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE);
+      CREATE TABLE `updated``x` (p INT PRIMARY KEY, q INT,
+        FOREIGN KEY (q) REFERENCES parent (u) ON UPDATE SET NULL);
+      CREATE TABLE tree (id INT PRIMARY KEY, up INT,
+        FOREIGN KEY (up) REFERENCES tree (id) ON DELETE CASCADE);
+      CREATE TABLE `\(odd)` (id INT PRIMARY KEY, v VARCHAR(1000));
+      INSERT INTO `\(odd)` SELECT seq, REPEAT('x', 1000) FROM seq_1_to_2000;
+      CREATE TABLE past (id INT PRIMARY KEY) WITH SYSTEM VERSIONING;
+      CREATE VIEW v AS SELECT 1; CREATE SEQUENCE s; CREATE TEMPORARY TABLE temp (id INT);
+      ANALYZE TABLE `\(odd)`;
+      """)
+    let source = try await SourceConnection.connect(to: try sourceURL(server.url()))
+    let tables = try await source.listTables(TableFilter(include: ["d-1 ü.*"]))
+    #expect(
+      tables.map(\.name.table)
+        == [odd, "deleted", "parent", "past", "plain", "tree", "updated`x"].sorted())
+    #expect(
+      tables.filter(\.isChangedByCascades).map(\.name.table) == ["deleted", "tree", "updated`x"])
+    let large = try #require(tables.first { $0.name.table == odd })
+    #expect((1000...3000).contains(large.estimatedRows))
+    #expect((2_000_000...4_000_000).contains(large.dataBytes))
+    #expect((1000...3000).contains(large.averageRowBytes))
+    let schema = try large.schema.get()
+    #expect(schema.name.table == odd)
+    // The name is good for every statement.
+    let ranges = try await source.ranges(of: schema, estimatedRows: 2000, rowsPerRange: 500)
+    #expect((ranges?.count ?? 0) >= 3)
+    let reader = try await TableReader.connect(to: try sourceURL(server.url()))
+    let rows = try await reader.rows(of: schema, in: SourceKeyRange(through: ["3"]), version: 1)
+    #expect(try await allRows(rows).map { $0[0] } == ["1", "2", "3"])
+    await reader.close()
+    await source.close()
+    await server.stop()
+  }
+
+  /// A server that stores names in lower case: they are then found and given in lower case everywhere.
+  @Test func namesInLowerCase() async throws {
+    let server = try await MariaDBServer.start(options: ["--lower-case-table-names=1"])
+    try await server.sql(
+      """
+      CREATE DATABASE Shop; CREATE TABLE Shop.Orders (Id INT PRIMARY KEY);
+      INSERT INTO SHOP.ORDERS VALUES (1);
+      CREATE TABLE Shop.Items (Id INT PRIMARY KEY,
+        FOREIGN KEY (Id) REFERENCES Shop.Orders (Id) ON DELETE CASCADE);
+      """)
+    let source = try await SourceConnection.connect(to: try sourceURL(server.url()))
+    #expect(try await source.facts().lowerCaseTableNames == 1)
+    let tables = try await source.listTables(TableFilter(include: ["shop.*"]))
+    #expect(tables.map(\.name.table) == ["items", "orders"])
+    #expect(tables.map(\.isChangedByCascades) == [true, false])
+    let schema = try #require(
+      try await source.declaration(of: TableName(database: "shop", table: "orders"))
+    ).get()
+    let reader = try await TableReader.connect(to: try sourceURL(server.url()))
+    let rows = try await reader.rows(of: schema, in: SourceKeyRange(after: ["0"]), version: 1)
+    #expect(try await allRows(rows) == [["1"]])
+    await reader.close()
+    await source.close()
+    await server.stop()
+  }
+
   /// Every type, in the copy and in the stream: both must give the same values.
   @Test func copyEqualsStream() async throws {
     let server = try await MariaDBServer.start()

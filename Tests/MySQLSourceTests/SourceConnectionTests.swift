@@ -11,7 +11,7 @@ struct SourceConnectionTests {
     #expect(text(rows)[0][3] == "ü")
     #expect(rows[0] == [[0x31], nil, [], [0xC3, 0xBC], [0, 255]])
     let session = try await source.query("SELECT @@time_zone, @@sql_mode, @@character_set_results")
-    #expect(text(session) == [["+00:00", "", "utf8mb4"]])
+    #expect(text(session) == [["+00:00", "ALLOW_INVALID_DATES", "utf8mb4"]])
     #expect(await source.isMariaDB)
     #expect(await source.serverVersion.hasPrefix("10."))
 
@@ -51,8 +51,8 @@ struct SourceConnectionTests {
     #expect(socket?.code == .unreachable)
     // This server has no TLS.
     let tls = await failure(server.url() + "?ssl-mode=required")
-    #expect(tls?.code == .unreachable)
-    #expect(tls?.number == 2026)
+    // The server may hang up before the client has found out that there is no TLS.
+    #expect([.unreachable, .lostConnection].contains(tls?.code))
     for error in [password, host, port, socket, tls] {
       #expect(error?.description.contains("\n") == false)
     }

@@ -39,6 +39,26 @@ import Testing
     #expect(v6.address == "[::1]:3310")
   }
 
+  @Test func severalHosts() throws {
+    let url = try parse("mysql://r:p@a.example:3307,b,[2001:db8::1]:3308,[::1]/?ssl-mode=required")
+    #expect(
+      url.hosts == [
+        SourceURL.Host(host: "a.example", port: 3307), SourceURL.Host(host: "b"),
+        SourceURL.Host(host: "2001:db8::1", port: 3308), SourceURL.Host(host: "::1"),
+      ])
+    #expect(url.host == "a.example")
+    #expect(url.port == 3307)
+    #expect(url.address == "a.example:3307,b:3306,[2001:db8::1]:3308,[::1]:3306")
+    let second = url.at(url.hosts[2])
+    #expect(second.hosts == [url.hosts[2]])
+    #expect(second.address == "[2001:db8::1]:3308")
+    #expect(second.password == "p")
+    #expect(second.sslMode == .required)
+    #expect(try parse(url.description).hosts == url.hosts)
+    // The same name at two ports is two servers.
+    #expect(try parse("mysql://r@a:1,a:2").hosts.count == 2)
+  }
+
   @Test func passwordIsNeverShown() throws {
     let url = try parse("mysql://root:hunter2@db:1/")
     #expect(!"\(url)".contains("hunter2"))
@@ -73,6 +93,12 @@ import Testing
     ("http://root@db", "scheme"),
     ("mysql://db:3306/", "names no user"),
     ("mysql://root@/", "names no host"),
+    ("mysql://root@a,,b/", "one of its hosts has no name"),
+    ("mysql://root@a,/", "one of its hosts has no name"),
+    ("mysql://root@,/", "one of its hosts has no name"),
+    ("mysql://root@a,b:3306,A:3306/", "names A:3306 twice"),
+    ("mysql://root@a,::1/", "brackets"),
+    ("mysql://root@a,b/?socket=/s", "a socket is of one server"),
     ("mysql://root@db:0/", "port"),
     ("mysql://root@db:70000/", "port"),
     ("mysql://root@::1/", "brackets"),

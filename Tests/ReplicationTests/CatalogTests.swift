@@ -39,14 +39,46 @@ import Testing
     #expect(catalog[name]?.id == second.id)
   }
 
-  @Test func aDroppedTableGivesItsNameFree() {
+  @Test func aTableIsWantedOnce() {
     var catalog = Catalog()
-    var old = catalog.add(schema, state: .live)
-    old.isDropped = true
-    catalog.update(old)
-    #expect(catalog[name] == nil)
-    #expect(catalog.removeDropped(name) == [old.id])
-    #expect(catalog.tables.isEmpty)
+    catalog.add(schema, state: .live, copyPosition: position(100))
+    catalog.addWanted(name)
+    catalog.addWanted(name)
+    #expect(catalog.tables.map(\.state) == [.live, .copying])
+    #expect(catalog.visible(at: position(100)).map(\.id) == [1])
+  }
+
+  @Test func isVisibleOnceItIsWhole() {
+    var table = ReplicatedTable(id: 1, schema: schema, state: .live, copyPosition: position(100))
+    #expect(!table.isVisible(at: position(99)))
+    #expect(table.isVisible(at: position(100)))
+    table.visibleFrom = position(300)
+    #expect(!table.isVisible(at: position(299)))
+    #expect(table.isVisible(at: position(300)))
+    table.state = .copying
+    #expect(!table.isVisible(at: position(300)))
+    // Nothing is stored of it.
+    table.state = .stopped(reason: "why", at: position(200))
+    table.copyPosition = nil
+    #expect(!table.isVisible(at: position(300)))
+  }
+
+  @Test func aTableThatFollowsIsSeenBeforeOneThatHasStopped() {
+    var catalog = Catalog()
+    let stopped = TableState.stopped(reason: "why", at: position(150))
+    catalog.add(schema, state: stopped, copyPosition: position(100))
+    catalog.add(schema, state: .live, copyPosition: position(200))
+    catalog.add(schema, state: stopped, copyPosition: position(100))
+    #expect(catalog.visible(at: position(199)).map(\.id) == [3])
+    #expect(catalog.visible(at: position(200)).map(\.id) == [2])
+  }
+
+  @Test func finishedVersionsAreKeptAsRanges() {
+    var copy = TableCopy(pending: [], estimatedRows: 0, estimatedBytes: 0)
+    for version: UInt64 in [2, 5, 1, 4, 7] { copy.finish(version: version) }
+    #expect(copy.finished == [1...2, 4...5, 7...7])
+    copy.finish(version: 3)
+    #expect(copy.finished == [1...5, 7...7])
   }
 
   @Test func storesStateAndReadsItBack() async throws {

@@ -9,48 +9,56 @@ import Testing
 @Suite struct TransactionAssemblerTests {
   private let name = TableName(database: "shop", table: "t")
 
-  private var schema: TableSchema {
+  private func schema(_ table: String = "t", engine: String? = nil) -> TableSchema {
     TableSchema(
-      name: name,
+      name: TableName(database: "shop", table: table),
       columns: [
         Column(name: "id", type: .integer(.int, isUnsigned: false), isNullable: false),
         Column(name: "value", type: .integer(.int, isUnsigned: false), isNullable: true),
-      ], primaryKey: [0])
+      ], primaryKey: [0], storageEngine: engine)
   }
 
   private func position(_ offset: UInt32) -> BinlogPosition {
     BinlogPosition(file: "bin.000001", offset: UInt64(offset))
   }
 
-  private func catalog(copiedAt offset: UInt32 = 4) -> Catalog {
+  private func catalog(copiedAt offset: UInt32 = 4, _ tables: TableSchema...) -> Catalog {
     var catalog = Catalog()
-    catalog.add(schema, state: .live, copyPosition: position(offset))
+    for schema in tables.isEmpty ? [schema()] : tables {
+      catalog.add(schema, state: .live, copyPosition: position(offset))
+    }
     return catalog
   }
 
-  private func assembler(_ catalog: Catalog, after rewind: Rewind? = nil) throws
-    -> TransactionAssembler
-  {
+  private func assembler(
+    _ catalog: Catalog, skipping skipped: [Range<BinlogPosition>] = [],
+    unknownTables: Replicator.UnknownTables = .copy
+  ) throws -> TransactionAssembler {
     try TransactionAssembler(
-      catalog: catalog, checkpoint: Checkpoint(position: position(4)), filter: TableFilter(),
-      unknownTables: .stop, encodingOptions: EncodingOptions(), rewind: rewind)
+      state: CatalogState(catalog), checkpoint: Checkpoint(position: position(4)),
+      configuration: Replicator.Configuration(), unknownTables: unknownTables, skipping: skipped)
   }
 
-  private func consume(_ writer: EventWriter, _ assembler: TransactionAssembler) throws {
-    for event in writer.events { try assembler.consume(event.span.bytes) }
-  }
-
-  private func consumeLast(_ writer: EventWriter, _ assembler: TransactionAssembler) throws {
-    let event = try #require(writer.events.last)
-    try assembler.consume(event.span.bytes)
+  /// - Returns: the interruptions, each of which was finished.
+  @discardableResult
+  private func consume(_ writer: EventWriter, _ assembler: TransactionAssembler) throws
+    -> [Interruption]
+  {
+    var interruptions: [Interruption] = []
+    for event in writer.events {
+      if let interruption = try assembler.consume(event.span.bytes) {
+        interruptions.append(interruption)
+        assembler.finish(interruption)
+      }
+    }
+    return interruptions
   }
 
   /// Rows as `id value version mark`, in the order of the stream.
   private func rows(_ publication: Publication) -> [String] {
-    publication.batches.flatMap { _, batch in
-      (0..<batch.rowCount).map { row in
-        batch.columns.map { $0.text(at: row) }.joined(separator: " ")
-      }
+    publication.rows.flatMap { rows -> [String] in
+      guard case .complete(let batch) = rows.rows else { return ["incomplete"] }
+      return batch.texts.map { $0.joined(separator: " ") }
     }
   }
 
@@ -62,6 +70,24 @@ import Testing
     }
   }
 
+  /// What is taken in when everything that was rolled back is left out.
+  private func finalChanges(_ writer: EventWriter, _ catalog: Catalog) throws -> [String] {
+    var skipped: [Range<BinlogPosition>] = []
+    for _ in 0..<10 {
+      let assembler = try assembler(catalog, skipping: skipped)
+      do {
+        try consume(writer, assembler)
+        #expect(assembler.isBetweenTransactions)
+        return changes(try assembler.takePublication())
+      } catch let rewind as Rewind {
+        #expect(rewind.skipped.count == skipped.count + 1)
+        skipped = rewind.skipped
+      }
+    }
+    Issue.record("no end of rewinding")
+    return []
+  }
+
   @Test func changesBecomeRowsWithMarks() throws {
     var writer = EventWriter()
     writer.query("BEGIN")
@@ -69,21 +95,24 @@ import Testing
     writer.insert([(1, 10), (2, 20)])
     writer.update([((1, 10), (1, 11)), ((2, 20), (3, 20))])
     writer.delete([(3, 20)])
+    let open = try assembler(catalog())
+    try consume(writer, open)
+    #expect(!open.isBetweenTransactions)
+    #expect(!open.isAtBarrier)
+    writer.xid()
     let assembler = try assembler(catalog())
     try consume(writer, assembler)
-    #expect(!assembler.isBetweenTransactions)
-    writer.xid()
-    try consumeLast(writer, assembler)
     #expect(assembler.isBetweenTransactions)
     let publication = try assembler.takePublication()
     #expect(
       changes(publication) == ["1 10 0", "2 20 0", "1 11 0", "2 20 1", "3 20 0", "3 20 1"])
     let versions = rows(publication).compactMap { UInt64($0.split(separator: " ")[2]) }
     #expect(versions == versions.sorted())
+    #expect(versions.first == Checkpoint.firstVersion)
     #expect(publication.checkpoint?.position == position(writer.offset))
     #expect(publication.checkpoint?.counters.rowChanges == 5)
     #expect((publication.checkpoint?.nextVersion ?? 0) > versions.last ?? .max)
-    #expect(publication.shown.map(\.name.table) == ["t"])
+    #expect(try assembler.takePublication().rows.isEmpty)
   }
 
   @Test func anOpenTransactionHasNoCheckpoint() throws {
@@ -99,15 +128,24 @@ import Testing
     #expect(assembler.checkpoint.position == position(end))
   }
 
+  @Test func anOpenTransactionOfOtherTablesHasTheCheckpointBeforeIt() throws {
+    var writer = EventWriter()
+    writer.transaction(inserting: [(1, 1)])
+    let end = writer.offset
+    writer.query("BEGIN")
+    writer.tableMap("other")
+    writer.insert([(2, 2)])
+    let assembler = try assembler(catalog())
+    try consume(writer, assembler)
+    #expect(assembler.isAtBarrier)
+    #expect(try assembler.takePublication().checkpoint?.position == position(end))
+  }
+
   @Test func versionsDoNotDependOnWhichTablesAreTakenIn() throws {
     var writer = EventWriter()
     writer.transaction(inserting: [(5, 5), (6, 6)], into: "other")
     writer.transaction(inserting: [(1, 1)])
-    var both = catalog()
-    var other = schema
-    other.name.table = "other"
-    both.add(other, state: .live, copyPosition: position(4))
-    let first = try assembler(both)
+    let first = try assembler(catalog(schema(), schema("other")))
     try consume(writer, first)
     let second = try assembler(catalog())
     try consume(writer, second)
@@ -126,6 +164,30 @@ import Testing
     #expect(changes(try assembler.takePublication()) == ["2 2 0"])
   }
 
+  @Test func aTableAndItsNewCopyBothFollow() throws {
+    var writer = EventWriter()
+    writer.transaction(inserting: [(1, 1)])
+    let copied = writer.offset
+    writer.transaction(inserting: [(2, 2)])
+    var catalog = catalog()
+    catalog.add(schema(), state: .copying, copyPosition: position(copied))
+    let assembler = try assembler(catalog)
+    try consume(writer, assembler)
+    let publication = try assembler.takePublication()
+    let sorted = publication.rows.sorted { $0.table.id < $1.table.id }
+    #expect(sorted.map(\.table.id) == [1, 2])
+    #expect(sorted.map(\.isPartial) == [false, true])
+    var old = publication
+    old.rows = [sorted[0]]
+    var new = publication
+    new.rows = [sorted[1]]
+    #expect(changes(old) == ["1 1 0", "2 2 0"])
+    #expect(changes(new) == ["2 2 0"])
+    // A row has the same version in both.
+    #expect(rows(old).last == rows(new).last)
+    #expect(publication.checkpoint?.counters.rowChanges == 2)
+  }
+
   @Test func aRolledBackTransactionIsReadAgainWithoutItsRows() throws {
     var writer = EventWriter()
     writer.transaction(inserting: [(1, 1)])
@@ -133,91 +195,97 @@ import Testing
     writer.query("BEGIN")
     writer.tableMap("t")
     writer.insert([(2, 2)])
+    let end = writer.offset
     writer.query("ROLLBACK")
     writer.transaction(inserting: [(3, 3)])
-    do {
-      try consume(writer, try assembler(catalog()))
-      Issue.record("no rewind")
-    } catch let rewind as Rewind {
-      #expect(rewind.skippedTransactions == [position(start)])
-      let again = try assembler(rewind.catalog, after: rewind)
-      try consume(writer, again)
-      #expect(changes(try again.takePublication()) == ["1 1 0", "3 3 0"])
-    }
+    let first = try assembler(catalog())
+    let rewind = #expect(throws: Rewind.self) { try consume(writer, first) }
+    #expect(rewind?.skipped == [position(start)..<position(end)])
+    #expect(try finalChanges(writer, catalog()) == ["1 1 0", "3 3 0"])
   }
 
-  @Test func aStatementThatIsNotAppliedStopsItsTableOnly() throws {
-    var both = catalog()
-    var other = schema
-    other.name.table = "other"
-    both.add(other, state: .live, copyPosition: position(4))
+  @Test func tablesWithoutTransactionsKeepWhatIsRolledBack() throws {
     var writer = EventWriter()
-    writer.transaction(inserting: [(1, 1)])
-    let altered = writer.offset
-    writer.query("ALTER TABLE t ADD COLUMN c INT")
-    writer.transaction(inserting: [(2, 2)])
-    writer.transaction(inserting: [(9, 9)], into: "other")
-    let assembler = try assembler(both)
-    try consume(writer, assembler)
-    let publication = try assembler.takePublication()
-    #expect(changes(publication).sorted() == ["1 1 0", "9 9 0"])
-    guard case .stopped(let reason, let stop) = publication.catalog?[name]?.state else {
-      Issue.record("not stopped")
-      return
-    }
-    #expect(stop == position(altered))
-    #expect(reason.contains("ALTER TABLE"))
+    writer.query("BEGIN")
+    writer.tableMap("t", id: 1)
+    writer.insert([(1, 1)], id: 1)
+    writer.tableMap("m", id: 2)
+    writer.insert([(2, 2)], id: 2)
+    writer.query("ROLLBACK")
+    let tables = catalog(schema(), schema("m", engine: "MyISAM"))
+    #expect(try finalChanges(writer, tables) == ["2 2 0"])
   }
 
-  @Test func createTableMakesTheTableOnce() throws {
+  @Test func savepointsAreRolledBack() throws {
     var writer = EventWriter()
-    writer.query("CREATE TABLE t (id INT PRIMARY KEY, value INT)")
-    let created = writer.offset
-    writer.transaction(inserting: [(1, 1)])
-    let first = try assembler(Catalog())
-    try consume(writer, first)
-    let publication = try first.takePublication()
-    #expect(publication.created.map(\.name.table) == ["t"])
-    #expect(changes(publication) == ["1 1 0"])
-    let stored = try #require(publication.catalog)
-    #expect(stored[name]?.copyPosition == position(created))
-    // A replay of the same events does not make it again.
-    let second = try assembler(stored)
-    try consume(writer, second)
-    let replayed = try second.takePublication()
-    #expect(replayed.created.isEmpty)
-    #expect(rows(replayed) == rows(publication))
+    writer.query("BEGIN")
+    writer.tableMap("t", id: 1)
+    writer.insert([(1, 1)], id: 1)
+    writer.query("SAVEPOINT `A b`")
+    writer.tableMap("t", id: 1)
+    writer.insert([(2, 2)], id: 1)
+    writer.query("SAVEPOINT c")
+    writer.tableMap("t", id: 1)
+    writer.insert([(3, 3)], id: 1)
+    writer.query("ROLLBACK TO C")
+    writer.tableMap("m", id: 2)
+    writer.insert([(4, 4)], id: 2)
+    writer.query("ROLLBACK TO `a B`")
+    writer.tableMap("t", id: 1)
+    writer.insert([(5, 5)], id: 1)
+    let transactional = catalog(schema(), schema("m"))
+    let mixed = catalog(schema(), schema("m", engine: "Aria"))
+    var committed = writer
+    committed.xid()
+    #expect(try finalChanges(committed, transactional).sorted() == ["1 1 0", "5 5 0"])
+    #expect(try finalChanges(committed, mixed).sorted() == ["1 1 0", "4 4 0", "5 5 0"])
+    writer.query("ROLLBACK")
+    #expect(try finalChanges(writer, transactional).isEmpty)
+    #expect(try finalChanges(writer, mixed) == ["4 4 0"])
   }
 
-  @Test func aTableWithoutAKeyIsRefused() throws {
+  @Test func aSavepointOfOtherTablesChangesNothing() throws {
     var writer = EventWriter()
-    writer.query("CREATE TABLE t (id INT, value INT)")
-    writer.transaction(inserting: [(1, 1)])
-    let assembler = try assembler(Catalog())
-    try consume(writer, assembler)
-    let publication = try assembler.takePublication()
-    #expect(publication.batches.isEmpty)
-    guard case .stopped(let reason, _) = publication.catalog?[name]?.state else {
-      Issue.record("not stopped")
-      return
-    }
-    #expect(reason.contains("no primary key"))
-  }
-
-  @Test func aDroppedTableKeepsItsRowsUntilTheNameIsTakenAgain() throws {
-    var writer = EventWriter()
-    writer.transaction(inserting: [(1, 1)])
-    writer.query("DROP TABLE `t` /* generated by server */")
+    writer.query("BEGIN")
+    writer.query("SAVEPOINT a")
+    writer.tableMap("excluded")
+    writer.insert([(1, 1)])
+    writer.query("ROLLBACK TO a")
+    writer.xid()
     let assembler = try assembler(catalog())
     try consume(writer, assembler)
-    let dropped = try assembler.takePublication()
-    #expect(changes(dropped) == ["1 1 0"])
-    #expect(dropped.removed.isEmpty)
-    writer.query("CREATE TABLE t (id INT PRIMARY KEY, value INT)")
-    try consumeLast(writer, assembler)
-    let created = try assembler.takePublication()
-    #expect(created.removed.map(\.id) == [1])
-    #expect(created.created.map(\.id) == [2])
+    #expect(assembler.isBetweenTransactions)
+    #expect(assembler.checkpoint.position == position(writer.offset))
+  }
+
+  @Test func aStatementInterrupts() throws {
+    var writer = EventWriter()
+    writer.transaction(inserting: [(1, 1)])
+    let start = writer.offset
+    writer.query("ALTER TABLE t ADD COLUMN c INT")
+    let end = writer.offset
+    writer.query("CREATE INDEX i ON t (value)")
+    writer.query("DROP TEMPORARY TABLE x")
+    writer.query("GRANT SELECT ON *.* TO x")
+    let assembler = try assembler(catalog())
+    let interruptions = try consume(writer, assembler)
+    #expect(interruptions.map(\.start) == [position(start), position(end)])
+    #expect(interruptions.map(\.end).first == position(end))
+    #expect(interruptions.map(\.endsTransaction) == [true, true])
+    #expect(assembler.checkpoint.position == position(writer.offset))
+    #expect(assembler.checkpoint.counters.transactions == 5)
+  }
+
+  @Test func aTableThatIsCreatedFromRowsIsOneTransaction() throws {
+    var writer = EventWriter()
+    writer.query("BEGIN")
+    writer.query("CREATE TABLE n (id INT PRIMARY KEY, value INT)")
+    let assembler = try assembler(catalog())
+    let interruptions = try consume(writer, assembler)
+    #expect(interruptions.map(\.endsTransaction) == [false])
+    #expect(!assembler.isBetweenTransactions)
+    #expect(assembler.isAtBarrier)
+    #expect(assembler.checkpoint.position < position(writer.offset))
   }
 
   @Test(arguments: [
@@ -230,39 +298,21 @@ import Testing
     #expect(throws: ReplicationError.self) { try consume(writer, assembler) }
   }
 
-  @Test func aPartialRollbackIsAnErrorOnlyWhereItMatters() throws {
-    for (table, isError) in [("t", true), ("excluded", false)] {
-      var writer = EventWriter()
-      writer.query("BEGIN")
-      writer.tableMap(table)
-      writer.insert([(1, 1)])
-      writer.query("ROLLBACK TO `a`")
-      writer.xid()
-      var catalog = catalog()
-      var excluded = schema
-      excluded.name.table = "excluded"
-      catalog.add(excluded, state: .stopped(reason: "excluded", at: position(4)))
-      let assembler = try assembler(catalog)
-      if isError {
-        #expect(throws: ReplicationError.self) { try consume(writer, assembler) }
-      } else {
-        try consume(writer, assembler)
-        #expect(assembler.isBetweenTransactions)
-      }
-    }
-  }
-
   @Test func rowsOfATableThatWasNeverSeenAreNotDroppedInSilence() throws {
     var writer = EventWriter()
     writer.transaction(inserting: [(1, 1)], into: "surprise")
     let assembler = try assembler(catalog())
     try consume(writer, assembler)
-    let state = try assembler.takePublication().catalog?[
-      TableName(database: "shop", table: "surprise")]?.state
-    guard case .stopped? = state else {
-      Issue.record("not recorded")
-      return
-    }
+    let surprise = assembler.state.catalog[TableName(database: "shop", table: "surprise")]
+    #expect(surprise?.state == .copying)
+    #expect(surprise?.hasStorage == false)
+    let defining = try self.assembler(Catalog(), unknownTables: .define([name: schema()]))
+    var known = EventWriter()
+    known.transaction(inserting: [(1, 1)])
+    try consume(known, defining)
+    let publication = try defining.takePublication()
+    #expect(publication.created.map(\.name.table) == ["t"])
+    #expect(changes(publication) == ["1 1 0"])
   }
 
   @Test func aTransactionThatAFileCutsOffIsLeftOut() throws {
@@ -272,24 +322,23 @@ import Testing
     writer.query("BEGIN")
     writer.tableMap("t")
     writer.insert([(2, 2)])
+    let end = writer.offset
     // The server stopped amid the transaction; its next file begins with another one.
     var next = EventWriter()
     next.transaction(inserting: [(3, 3)])
     let first = try assembler(catalog())
     try consume(writer, first)
-    var rewind: Rewind?
-    do {
-      try first.beginFile("bin.000002", at: 4)
-    } catch let thrown as Rewind {
-      rewind = thrown
-    }
-    #expect(rewind?.skippedTransactions == [position(start)])
-    let again = try assembler(try #require(rewind).catalog, after: rewind)
+    let rewind = #expect(throws: Rewind.self) { try first.beginFile("bin.000002", at: 4) }
+    #expect(rewind?.skipped == [position(start)..<position(end)])
+    let again = try assembler(catalog(), skipping: rewind?.skipped ?? [])
     try consume(writer, again)
     try again.beginFile("bin.000002", at: 4)
     try consume(next, again)
     #expect(again.isBetweenTransactions)
     #expect(changes(try again.takePublication()) == ["1 1 0", "3 3 0"])
+    #expect(
+      again.checkpoint.position
+        == BinlogPosition(file: "bin.000002", offset: UInt64(next.offset)))
   }
 
   @Test func aMissingFileIsAnError() throws {
@@ -299,43 +348,75 @@ import Testing
     try assembler.beginFile("bin.000001", at: 4)
   }
 
-  @Test func aTableThatStopsInTheBatchThatCreatesItIsCreatedAgain() throws {
+  @Test func rowsThatDoNotFitStopTheirTableOnly() throws {
     var writer = EventWriter()
-    writer.query("CREATE TABLE t (id INT PRIMARY KEY, value BIGINT)")
     writer.transaction(inserting: [(1, 1)])
+    let start = writer.offset
+    writer.query("BEGIN")
+    writer.tableMap("t", columnCount: 3)
+    writer.insert([[2, 2, 2]])
+    writer.xid()
     writer.transaction(inserting: [(9, 9)], into: "other")
-    var known = Catalog()
-    var other = schema
-    other.name.table = "other"
-    known.add(other, state: .live, copyPosition: position(4))
-    // The rows do not fit the declaration.
-    do {
-      try consume(writer, try assembler(known))
-      Issue.record("no rewind")
-    } catch let rewind as Rewind {
-      #expect(rewind.catalog == known)
-      let again = try assembler(rewind.catalog, after: rewind)
-      try consume(writer, again)
-      let publication = try again.takePublication()
-      #expect(changes(publication) == ["9 9 0"])
-      #expect(publication.created.map(\.name.table) == ["t"])
-      guard case .stopped? = publication.catalog?[name]?.state else {
-        Issue.record("not stopped")
-        return
-      }
-    }
+    let first = try assembler(catalog(schema(), schema("other")))
+    #expect(throws: Rewind.self) { try consume(writer, first) }
+    let known = first.state.catalog
+    #expect(known[name]?.isStopped == true)
+    #expect(known[name]?.hasStorage == true)
+    #expect(first.state.dropping.isEmpty)
+    let again = try assembler(known)
+    try consume(writer, again)
+    #expect(changes(try again.takePublication()).sorted() == ["1 1 0", "9 9 0"])
+    guard case .stopped(_, let stop)? = known[name]?.state else { return }
+    #expect(stop == position(start))
+    // One that was not whole yet has nothing to show.
+    var hidden = catalog()
+    hidden.update(
+      ReplicatedTable(id: 1, schema: schema(), state: .copying, copyPosition: position(4)))
+    let copying = try assembler(hidden)
+    #expect(throws: Rewind.self) { try consume(writer, copying) }
+    #expect(copying.state.catalog[name]?.hasStorage == false)
+    #expect(copying.state.dropping.map(\.id) == [1])
   }
 
-  @Test func aReplayGivesADroppedTableWhatCameBefore() throws {
+  @Test func aPreparedTransactionIsKeptUntilItsEnd() throws {
     var writer = EventWriter()
-    writer.transaction(inserting: [(1, 1)])
-    writer.query("DROP TABLE t")
-    let first = try assembler(catalog())
-    try consume(writer, first)
-    let stored = try #require(try first.takePublication().catalog)
-    // The catalog was stored, the rows and the checkpoint were not.
-    let second = try assembler(stored)
-    try consume(writer, second)
-    #expect(changes(try second.takePublication()) == ["1 1 0"])
+    writer.query("XA START X'7831',X'',1")
+    writer.tableMap("t")
+    writer.insert([(1, 1)])
+    writer.query("XA END X'7831',X'',1")
+    writer.xaPrepare("x1")
+    let assembler = try assembler(catalog())
+    var kept: [[UInt8]] = []
+    for event in writer.events {
+      guard let interruption = try assembler.consume(event.span.bytes) else { continue }
+      guard case .prepare(let identifier) = interruption.cause else {
+        Issue.record("\(interruption.cause)")
+        continue
+      }
+      #expect(identifier == XAIdentifier(formatID: 1, global: Array("x1".utf8), branch: []))
+      let prepared = try #require(assembler.prepared)
+      #expect(prepared.isComplete)
+      kept = prepared.take().events
+      assembler.finish(interruption)
+    }
+    #expect(assembler.isBetweenTransactions)
+    #expect(assembler.prepared == nil)
+    #expect(try assembler.takePublication().rows.isEmpty)
+    var decoder = BinlogDecoder(file: "bin.000001")
+    for event in kept {
+      try assembler.consumePrepared(event.span.bytes, with: &decoder, at: position(5000))
+    }
+    #expect(changes(try assembler.takePublication()) == ["1 1 0"])
+    // In one phase.
+    var next = EventWriter()
+    next.query("XA START X'7831',X'',1")
+    next.query("XA END X'7831',X'',1")
+    next.xaPrepare("x1", isOnePhase: true)
+    let interruptions = try consume(next, try self.assembler(catalog()))
+    #expect(interruptions.count == 1)
+    guard case .commit? = interruptions.first?.cause else {
+      Issue.record("not committed")
+      return
+    }
   }
 }

@@ -148,15 +148,16 @@ private func image(_ id: UInt8, _ name: String?, _ part: String, day: String = "
       ])
   }
 
-  @Test func refusesIncompleteImages() throws {
+  @Test func refusesImagesWithoutTheKey() throws {
     let encoder = try TableEncoder(schema: orders)
     var rows = event(.update, ordersMap, images: [])
-    rows.columnsPresent = ColumnBitmap(count: 4, bytes: [0x05])
+    rows.columnsPresent = ColumnBitmap(count: 4, bytes: [0x01])
     var version: UInt64 = 1
     let error = #expect(throws: EncodingError.self) {
       try encoder.append(rows, in: [UInt8]().span.bytes, nextVersion: &version)
     }
     #expect(error?.code == .incompleteRowImage)
+    #expect(error?.column == "part")
     #expect(error?.description.contains("binlog_row_image=FULL") == true)
   }
 
@@ -220,6 +221,8 @@ private func image(_ id: UInt8, _ name: String?, _ part: String, day: String = "
       #expect(error?.column != nil)
     }
     #expect(try failure { $0.columnTypes.removeLast() }?.code == .schemaMismatch)
+    let unknown = try failure { $0.columnTypes = Array(repeating: .unknown(code: 20), count: 5) }
+    #expect(unknown?.description.hasPrefix("d.t: a column has the type code 20") == true)
     #expect(try failure { $0.collations = [nil, 5000, 63, nil] }?.code == .unknownCharset)
   }
 

@@ -131,7 +131,8 @@ public final class MariaDBServer: Sendable {
     let command =
       [
         try program("mariadbd"), "--no-defaults", "--datadir=\(folder.path)/data",
-        "--tmpdir=\(folder.path)/tmp", "--socket=\(socketPath)", "--pid-file=\(folder.path)/pid", "--log-error=\(logPath)",
+        "--tmpdir=\(folder.path)/tmp", "--socket=\(socketPath)", "--pid-file=\(folder.path)/pid",
+        "--log-error=\(logPath)",
         "--port=\(port)", "--user=\(NSUserName())",
       ] + Self.defaultOptions + options
     let guardian = try Guardian(folder: folder, command: command)

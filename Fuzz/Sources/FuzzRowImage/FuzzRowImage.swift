@@ -24,10 +24,32 @@ public func fuzzRowImage(_ input: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 private func encode(_ change: RowsEvent, _ content: RawSpan, _ encoder: TableEncoder) {
   var version: UInt64 = 1
   let isComplete = (try? encoder.append(change, in: content, nextVersion: &version)) != nil
-  let batch = try? encoder.finish()
-  guard isComplete, let batch else { return }
+  guard let rows = try? encoder.finishRows(), isComplete else { return }
+  switch rows {
+  case .complete(let batch): check(batch, encoder)
+  case .incomplete(let incomplete):
+    let fields = TableEncoder.arrowSchema(for: encoder.table).fields
+    let nothing = try? RecordBatch(
+      schema: Schema(fields: fields), columns: fields.map { ArrayData(emptyOf: $0.type) },
+      rowCount: 0)
+    guard let nothing,
+      let batch = try? incomplete.completed(with: nothing, missingRows: .fillWithDefaults)
+    else { return }
+    check(batch, encoder)
+    // The rows themselves as those of the copy.
+    let visible = try? RecordBatch(
+      schema: Schema(fields: fields), columns: Array(batch.columns[..<fields.count]),
+      rowCount: batch.rowCount)
+    if let visible, let batch = try? incomplete.completed(with: visible) { check(batch, encoder) }
+  }
+}
+
+private func check(_ batch: RecordBatch, _ encoder: TableEncoder) {
   precondition(batch.columns.count == encoder.storageSchema.fields.count)
-  for column in batch.columns { precondition(column.length == batch.rowCount) }
+  for column in batch.columns {
+    precondition(column.length == batch.rowCount)
+    precondition((try? column.validate()) != nil)
+  }
 }
 
 private func described(by tableMap: TableMap) -> [TableEncoder] {

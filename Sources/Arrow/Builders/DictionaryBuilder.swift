@@ -25,6 +25,17 @@ public final class DictionaryBuilder: ArrayBuilder {
     type = .dictionary(index: hasWideIndices ? .int32 : .int16, values: valueType)
   }
 
+  /// Goes on with the dictionary of an array that was built like this.
+  ///
+  /// - Precondition: `dictionary` is of ``DataType/utf8`` or ``DataType/binary``.
+  public init(sharing dictionary: ArrayData) {
+    precondition(dictionary.type.layout == .variable32)
+    self.dictionary = dictionary
+    valueCount = dictionary.length
+    hasWideIndices = valueCount > Int(Int16.max)
+    type = .dictionary(index: hasWideIndices ? .int32 : .int16, values: dictionary.type)
+  }
+
   /// Appends the value at `index` of the list; it is rejected when there is none.
   @inlinable @inline(__always)
   public func append(index: Int) {

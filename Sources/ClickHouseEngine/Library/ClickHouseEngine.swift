@@ -52,8 +52,10 @@ public final class ClickHouseEngine: Engine {
       // The engine makes a database's folder with its first table, and cannot attach it without.
       let metadata = folder + "/metadata/default"
       if access(metadata, F_OK) != 0 { unlink(metadata + ".sql") }
-      return ClickHouseEngine(
-        dataFolder: folder, database: try DatabaseHandle(library: library, dataFolder: folder))
+      let database = try DatabaseHandle(library: library, dataFolder: folder)
+      // The engine's handlers would keep a process alive that has trapped, so that nobody starts it anew.
+      for number in [SIGILL, SIGTRAP] { signal(number, SIG_DFL) }
+      return ClickHouseEngine(dataFolder: folder, database: database)
     }
     do {
       try await engine.makeDefaultAtomic()

@@ -2,7 +2,7 @@ import Foundation
 import MagicCore
 import Threads
 
-/// The tables that a commit makes visible besides its rows. It is on disk before the commit is
+/// The tables that a commit makes visible, or removes, besides its rows. It is on disk before the commit is
 /// published, and is carried out after that: by the commit itself, or by recovery.
 ///
 /// The form is described in `docs/commit-log.md`.
@@ -20,6 +20,8 @@ struct CommitIntent: Hashable, Sendable, Codable {
   /// The commit; when it was never published, nothing is to be done.
   var commit: UInt64
   var tables: [Table]
+  /// Whose storage is removed; nil when none is.
+  var dropped: [String]?
 
   /// Where the intent of a data folder is.
   static func path(besides commitLog: String) -> String { commitLog + ".intent" }

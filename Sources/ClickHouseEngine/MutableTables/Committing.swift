@@ -222,7 +222,7 @@ private struct CommitRun {
     let changed = counts.reduce(0, +) + newTables.reduce(0) { $0 + $1.rowCount }
     try await Task {
       try await storage.publish(commit) {
-        if !newTables.isEmpty { try await show(newTables) }
+        if !newTables.isEmpty { try await show(newTables, from: commit) }
       }
     }.value
     return MutableTables.Committed(commit: commit, changedRows: changed)
@@ -333,12 +333,12 @@ private struct CommitRun {
     return intent
   }
 
-  private func show(_ newTables: [NewTable]) async throws {
+  private func show(_ newTables: [NewTable], from commit: UInt64) async throws {
     do {
       try await storage.withConnection { connection in
         for new in newTables {
           let existing = all.table(new.name)
-          await new.table.setName(new.name)
+          await new.table.setName(new.name, from: commit)
           try await new.table.refreshView(on: connection)
           if let existing { await all.remove(existing) }
           await all.add(new.table)

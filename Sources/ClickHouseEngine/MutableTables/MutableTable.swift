@@ -49,6 +49,9 @@ actor MutableTable {
       if name != oldValue { nameStart = storage.registry.published.commit + 1 }
     }
   }
+  /// Whether its young rows are settled in the background: those of a replicated table only while it is
+  /// read, since rows are copied into the settled table before.
+  var isSettled: Bool { owner.kind == .user || name != nil }
   /// The first commit point at which it has that name.
   private(set) var nameStart: UInt64 = 0
   /// Who entered before was there before the table had a name.
@@ -61,7 +64,7 @@ actor MutableTable {
   private(set) var lastCommit: UInt64
   /// The highest version of a delete mark that is gone: whether a row with an older version still
   /// exists can no longer be told.
-  private(set) var markFloor: UInt64
+  var markFloor: UInt64
   /// What the view reads, so that it is only replaced when that changes.
   private var shown: MutableView?
   private var lastYoung: UInt64
@@ -69,8 +72,16 @@ actor MutableTable {
   private var lastGeneration: UInt64
   /// Whether the table was dropped.
   private(set) var isRemoved = false
+  /// Whether it is about to be dropped, so that settling is to end soon.
+  private(set) var isLeaving = false
   /// Why settling failed the last time.
   private var settlingFailure: String?
+  /// How many rows are settled at once, which has to fit into memory: more are settled in slices.
+  var sliceRowCount = 400_000
+  /// The inserts into the open young table when its parts were counted.
+  private var countedInserts = 0
+  /// What identifies the next copied row of a table without key; nil until it is asked for.
+  var nextCopiedRow: UInt64?
   var lastSettling: (end: ContinuousClock.Instant, duration: Duration)?
   /// Since when readers of earlier commit points hold up settling.
   var waitingSince: ContinuousClock.Instant?
@@ -153,9 +164,12 @@ actor MutableTable {
   }
 
   /// Sets the name under which the table is read, without touching any view.
-  func setName(_ name: TableReference?) {
+  ///
+  /// - Parameter commit: the first commit point at which it has the name; nil for the next one.
+  func setName(_ name: TableReference?, from commit: UInt64? = nil) {
     if self.name == nil, name != nil { firstReaders = storage.registry.mark }
     self.name = name
+    if let commit { nameStart = commit }
     shown = nil
   }
 
@@ -171,8 +185,9 @@ actor MutableTable {
   /// - Throws: ``EngineError`` when there is none for long. Replication waits as long as it takes.
   func waitForRoom() async throws {
     let deadline = ContinuousClock.now + Self.roomPatience
-    while youngRows >= Self.youngRowLimit
-      || youngInserts >= Self.youngInsertLimit
+    while isSettled
+      ? youngRows >= Self.youngRowLimit || youngInserts >= Self.youngInsertLimit
+      : try await hasTooManyParts()
     {
       guard owner.kind == .replicated || ContinuousClock.now < deadline else {
         let reason = settlingFailure ?? "statements that began before them still run"
@@ -182,6 +197,18 @@ actor MutableTable {
       }
       try await Task.sleep(for: .milliseconds(20))
     }
+  }
+
+  /// Whether merges have to catch up with the inserts into a table whose young rows are not settled.
+  private func hasTooManyParts() async throws -> Bool {
+    guard openYoung.inserts >= countedInserts + Self.youngInsertLimit / 2 else { return false }
+    let young = openYoung
+    let parts = try await storage.withConnection {
+      try await $0.count("system.parts WHERE active AND \(young.name.isNamed(by: "table"))")
+    }
+    if parts >= Self.youngInsertLimit { return true }
+    countedInserts = young.inserts
+    return false
   }
 
   /// Rows of a commit whose place among all commits is fixed, still to be written.
@@ -420,83 +447,6 @@ actor MutableTable {
     return Generation(settled: settled, number: number, from: commit, youngs: [young])
   }
 
-  /// Moves the newest living rows of young tables, and then of a stage, into a settled table.
-  func settle(
-    _ youngs: [StorageName], into settled: StorageName, adding rows: StagedRows? = nil,
-    _ firstVersion: UInt64 = 0, on connection: any EngineConnection
-  ) async throws {
-    let all = "\(UInt64.max)"
-    let stagedKeys = rows.map { "SELECT \(shape.comparedKeyList) FROM \($0.source)" }
-    var keys = youngs.map { "SELECT \(shape.comparedKeyList) FROM \($0)" }
-    if let stagedKeys { keys.append(stagedKeys) }
-    let isEmpty =
-      try await connection.texts(
-        "SELECT toString(count()) FROM (SELECT 1 FROM \(settled) LIMIT 1)") == [["0"]]
-    if !keys.isEmpty, !isEmpty {
-      try await connection.execute(
-        "DELETE FROM \(settled) WHERE \(shape.comparedKey) IN "
-          + "(\(keys.joined(separator: " UNION ALL ")))")
-    }
-    let columns =
-      "\(shape.storedColumnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
-    if !youngs.isEmpty {
-      let young = MutableView.rows(
-        of: youngs, "\(shape.storedColumnList), \(MutableView.hidden)", upTo: all)
-      let view = MutableView(shape: shape, branches: [])
-      let unlessStaged = stagedKeys.map { " AND \(shape.comparedKey) NOT IN (\($0))" } ?? ""
-      try await connection.execute(
-        "INSERT INTO \(settled) (\(columns)) SELECT \(columns) FROM (\(view.newest(of: young))) "
-          + "WHERE \(HiddenColumn.deleteMark) = 0" + unlessStaged)
-      let marks = MutableView.rows(
-        of: youngs, "\(HiddenColumn.version), \(HiddenColumn.deleteMark)", upTo: all)
-      try await noteDroppedMarks(
-        "SELECT \(HiddenColumn.version) FROM (\(marks)) "
-          + "WHERE \(HiddenColumn.deleteMark) = 1", in: settled, on: connection)
-    }
-    if let rows {
-      let staged = try await newestStaged(rows, on: connection)
-      try await connection.execute(
-        """
-        INSERT INTO \(settled) (\(HiddenColumn.version), \(shape.storedColumnList)) \
-        SELECT toUInt64(\(firstVersion) + _magic_position) AS _magic_version, \
-        \(shape.storedValues(version: "_magic_version")) \
-        FROM (\(staged)) WHERE \(HiddenColumn.deleteMark) = 0
-        """)
-      try await noteDroppedMarks(
-        "SELECT toUInt64(\(firstVersion) + _magic_position) AS \(HiddenColumn.version) "
-          + "FROM (\(staged)) WHERE \(HiddenColumn.deleteMark) = 1",
-        in: settled, on: connection)
-    }
-  }
-
-  /// The last row of every key of a stage, with its position.
-  private func newestStaged(
-    _ rows: StagedRows, on connection: any EngineConnection
-  ) async throws -> String {
-    let all = "SELECT *, \(rows.position) AS _magic_position FROM \(rows.source)"
-    // Without key, all new rows look alike.
-    guard rows.mayRepeatKeys, !shape.isKeyless else { return all }
-    let repeated = try await connection.texts(
-      """
-      SELECT toString(count()) FROM (SELECT 1 FROM \(rows.source) GROUP BY \(shape.keyList) \
-      HAVING count() > 1 LIMIT 1) SETTINGS optimize_aggregation_in_order = 1
-      """)
-    if repeated == [["0"]] { return all }
-    return "SELECT * FROM (\(all)) ORDER BY _magic_position DESC LIMIT 1 BY \(shape.keyList)"
-  }
-
-  /// Remembers, in the settled table's comment, up to which version delete marks are gone.
-  private func noteDroppedMarks(
-    _ versions: String, in settled: StorageName, on connection: any EngineConnection
-  ) async throws {
-    let highest = try await connection.texts(
-      "SELECT toString(max(\(HiddenColumn.version))) FROM (\(versions))")
-    let floor = max(markFloor, highest.first?.first.flatMap(UInt64.init) ?? 0)
-    guard floor > 0 else { return }
-    try await connection.execute("ALTER TABLE \(settled) MODIFY COMMENT '\(floor)'")
-    markFloor = floor
-  }
-
   /// Makes an empty young table, which a generation and those after it may read.
   private func makeYoung(
     generation: UInt64, shape: TableShape, on connection: any EngineConnection
@@ -600,6 +550,9 @@ actor MutableTable {
     lastSettling = (.now, .seconds(1))
     self.settlingFailure = "\(settlingFailure)"
   }
+
+  /// Has settling end where it can be taken up again, or go on.
+  func setLeaving(_ isLeaving: Bool) { self.isLeaving = isLeaving }
 
   /// Takes note that the table was dropped.
   func setRemoved() {

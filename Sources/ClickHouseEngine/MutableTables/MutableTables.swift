@@ -168,7 +168,7 @@ public final class MutableTables: Sendable {
     try await Task { [self] in
       let views = try await storage.withConnection { try await TableView.readAll(on: $0) }
       for table in affected {
-        if let view = views[table.owner] {
+        if let view = views[table.owner]?.first {
           await table.setName(view.name)
         } else {
           await remove(table)
@@ -209,6 +209,7 @@ public final class MutableTables: Sendable {
       try await table.settle()
     } catch {
       if Task.isCancelled { return }
+      if await table.isLeaving { return }
       report("settling \(await table.name?.description ?? "\(table.owner)") failed: \(error)")
       // What fails is tried again, but not at once.
       await table.note(settlingFailure: error)

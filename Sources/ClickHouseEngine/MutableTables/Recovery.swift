@@ -25,7 +25,8 @@ struct Recovery {
     ).map { $0[0] }
     let names = tables.compactMap { StorageName($0) }
     try checkFolder(tables, names)
-    let views = intended(try await TableView.readAll(on: connection))
+    let stored = try await TableView.readAll(on: connection)
+    let views = intended(stored)
     var found: [StorageOwner: MutableTable] = [:]
     for (owner, names) in Dictionary(grouping: names, by: \.owner) {
       let view = views[owner]
@@ -36,6 +37,7 @@ struct Recovery {
         try await connection.execute("DROP TABLE IF EXISTS \(name) SYNC")
       }
     }
+    try await dropForgotten(stored, except: views, on: connection)
     let last = names.filter { $0.owner.kind == .user }.map(\.owner.number).max() ?? 0
     let hasTokens = tables.contains { "\(StorageName.database).\($0)" == WriteTokens.table }
     if hasTokens { try await WriteTokens.recover(commit: record.commit, on: connection) }
@@ -43,15 +45,38 @@ struct Recovery {
   }
 
   /// The views as they are once the tables of a published commit are shown.
-  private func intended(_ views: [StorageOwner: TableView]) -> [StorageOwner: TableView] {
-    guard let intent, intent.commit <= record.commit else { return views }
-    var views = views
+  private func intended(_ stored: [StorageOwner: [TableView]]) -> [StorageOwner: TableView] {
+    var views = stored.compactMapValues(\.first)
+    guard let intent = publishedIntent else { return views }
+    for owner in intent.dropped ?? [] { views = views.filter { "\($0.key)" != owner } }
     for table in intent.tables {
       guard let owner = StorageOwner(table.owner) else { continue }
       views = views.filter { $0.value.name != table.name }
-      views[owner] = TableView(name: table.name, comment: table.comment, references: nil)
+      views[owner] = TableView(
+        name: table.name, comment: table.comment, references: stored[owner]?.first?.references)
     }
     return views
+  }
+
+  /// What was published and may not have been carried out.
+  private var publishedIntent: CommitIntent? {
+    guard let intent, intent.commit <= record.commit else { return nil }
+    return intent
+  }
+
+  /// Drops the views of replicated tables under names that they do not have any more: a change of
+  /// names was interrupted.
+  private func dropForgotten(
+    _ stored: [StorageOwner: [TableView]], except views: [StorageOwner: TableView],
+    on connection: any EngineConnection
+  ) async throws {
+    guard publishedIntent != nil else { return }
+    let names = Set(views.values.map(\.name))
+    for (owner, stored) in stored where owner.kind == .replicated {
+      for view in stored where !names.contains(view.name) {
+        try await connection.execute("DROP VIEW IF EXISTS \(view.name.quoted) SYNC")
+      }
+    }
   }
 
   private func checkFolder(_ tables: [String], _ names: [StorageName]) throws {
@@ -73,6 +98,7 @@ struct Recovery {
     _ owner: StorageOwner, _ names: [StorageName], _ view: TableView?,
     on connection: any EngineConnection
   ) async throws -> MutableTable? {
+    if publishedIntent?.dropped?.contains("\(owner)") == true { return nil }
     // A table of a user that no view shows was being created or dropped.
     if view == nil, owner.kind == .user {
       if names.contains(where: { !$0.isStage }) {

@@ -29,76 +29,35 @@ extension MutableTables: ChangeSink {
   }
 
   public func create(_ definition: TableDefinition) async throws {
-    guard !definition.primaryKey.isEmpty,
-      definition.primaryKey.allSatisfy({ definition.schema.fields.indices.contains($0) })
-    else { throw EngineError(message: "\(definition.name) has no primary key") }
+    try Self.check(definition)
     let owner = Self.owner(definition.id)
     try await dropStorage(of: owner)
-    let key = definition.primaryKey.map { quotedIdentifier(definition.schema.fields[$0].name) }
     let settled = StorageName(
       owner, .settled(generation: firstGeneration(of: owner), from: 0))
     let table = try await storage.withConnection { connection in
-      try await connection.execute(
-        """
-        CREATE TABLE \(settled) (\(try ColumnTypes.columnList(of: definition.schema)), \
-        \(MutableTable.hiddenColumns)) ENGINE = MergeTree \
-        ORDER BY (\(key.joined(separator: ", "))) \
-        SETTINGS allow_nullable_key = 1, \(MutableTable.settledSettings)
-        """)
+      try await connection.execute(try Self.settledStatement(settled, definition))
       return try await MutableTable.make(
         owner, settled, storage: storage, on: connection)
     }
     await add(table)
   }
 
-  public func show(_ definition: TableDefinition) async throws {
-    let table = try replicated(definition)
-    try await declarations.withLatch {
-      if let shown = await table.name, shown == definition.name { return }
-      let others = self.table(definition.name)
-      try await storage.withConnection { connection in
-        try await connection.execute(
-          "CREATE DATABASE IF NOT EXISTS \(quotedIdentifier(definition.name.database)) "
-            + "ENGINE = Atomic")
-        let isTaken = try await connection.texts(
-          """
-          SELECT name FROM system.tables \
-          WHERE database = \(quotedString(definition.name.database)) \
-          AND name = \(quotedString(definition.name.table))
-          """)
-        guard isTaken.isEmpty || others?.owner.kind == .replicated else {
-          throw EngineError(
-            message: "\(definition.name) exists and is not a replicated table; rename or drop it")
-        }
-        let changed = [others, table].compactMap(\.self)
-        try await withLatches(changed.sorted { $0.owner < $1.owner }.map(\.latch)) {
-          try await storage.changeMeaning(of: changed) {
-            await others?.setName(nil)
-            let before = await table.name
-            await table.setName(definition.name)
-            try await table.refreshView(on: connection)
-            if let before {
-              try await connection.execute("DROP VIEW IF EXISTS \(before.quoted) SYNC")
-            }
-          }
-        }
-      }
-      await updateNames()
+  /// Declares the settled table of a replicated one.
+  static func settledStatement(
+    _ name: StorageName, _ definition: TableDefinition
+  ) throws -> String {
+    let columns = try ColumnTypes.columnList(of: definition.schema)
+    var key = definition.primaryKey.map { quotedIdentifier(definition.schema.fields[$0].name) }
+    var hidden = MutableTable.hiddenColumns
+    if key.isEmpty {
+      key = HiddenColumn.identifying
+      hidden += ", \(HiddenColumn.contents) UInt128, \(MutableTable.rowColumn)"
     }
-  }
-
-  public func drop(_ definition: TableDefinition) async throws {
-    try await dropStorage(of: Self.owner(definition.id))
-  }
-
-  public func copy(_ batch: RecordBatch, into definition: TableDefinition) async throws {
-    let settled = try await replicated(definition).current.settled
-    try await storage.withConnection { try await $0.ingest(batch, into: settled.reference) }
-  }
-
-  /// Where the copied rows of a table are.
-  func settledStorage(of definition: TableDefinition) async throws -> StorageName {
-    try await replicated(definition).current.settled
+    return """
+      CREATE TABLE \(name) (\(columns), \(hidden)) ENGINE = MergeTree \
+      ORDER BY (\(key.joined(separator: ", "))) \
+      SETTINGS allow_nullable_key = 1, \(MutableTable.settledSettings)
+      """
   }
 
   public func stage(_ batches: [(table: TableDefinition, batch: RecordBatch)]) async throws {
@@ -107,7 +66,11 @@ extension MutableTables: ChangeSink {
       try await storage.withConnection { connection in
         let stage = try await staged.stage(of: table.owner) { owner in
           let stage = storage.stageName(of: owner)
-          try await table.makeStage(stage, on: connection)
+          if await table.shape.hasContents {
+            try await table.makeContentsStage(stage, on: connection)
+          } else {
+            try await table.makeStage(stage, on: connection)
+          }
           return stage
         }
         try await connection.ingest(batch, into: stage.reference)
@@ -130,34 +93,54 @@ extension MutableTables: ChangeSink {
     let owners = Set(rows.keys).union(staged).sorted { $0.number < $1.number }
     let tables = owners.compactMap(table)
     for table in tables { try await table.waitForRoom() }
-    let stages = await self.staged.take()
-    // Always in the same order, and nobody else takes more than one.
-    for table in tables { try await table.latch.acquire() }
+    var stages = await self.staged.take()
+    var resolved: [StorageOwner: ResolvedRows] = [:]
     do {
-      try await publish(rows, stages, tables, checkpoint)
+      for table in tables where await table.shape.hasContents {
+        stages[table.owner] = try await table.setAside(
+          rows.removeValue(forKey: table.owner) ?? [], in: stages[table.owner])
+      }
+      // Always in the same order, and nobody else takes more than one.
+      try await withLatches(tables.map(\.latch)) {
+        for table in tables where await table.shape.hasContents {
+          guard let stage = stages[table.owner] else { continue }
+          resolved[table.owner] = try await table.resolve(stage)
+        }
+        try await publish(rows, stages, resolved, tables, checkpoint)
+      }
     } catch {
-      for table in tables { table.latch.release() }
-      for stage in stages.values { await storage.discard(stage) }
+      await discard(stages, resolved)
       throw error
     }
-    for table in tables { table.latch.release() }
+    await discard(stages, resolved)
+  }
+
+  private func discard(
+    _ stages: [StorageOwner: StorageName], _ resolved: [StorageOwner: ResolvedRows]
+  ) async {
     for stage in stages.values { await storage.discard(stage) }
+    for rows in resolved.values { await rows.discard(from: storage) }
   }
 
   private func publish(
     _ rows: [StorageOwner: [RecordBatch]], _ stages: [StorageOwner: StorageName],
-    _ tables: [MutableTable], _ checkpoint: [UInt8]
+    _ resolved: [StorageOwner: ResolvedRows], _ tables: [MutableTable], _ checkpoint: [UInt8]
   ) async throws {
     let commit = try await storage.beginCommit()
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for (index, table) in tables.enumerated() {
-          // As many side by side as are worth it.
-          if index >= 4 { try await group.next() }
+          // As many side by side as are worth it; stages may be large.
+          if index >= (stages.isEmpty ? 4 : 1) { try await group.next() }
           group.addTask { [storage] in
             try await storage.withConnection { connection in
-              try await table.write(
-                rows[table.owner] ?? [], and: stages[table.owner], commit: commit, on: connection)
+              if let resolved = resolved[table.owner] {
+                try await table.write(resolved, commit: commit, on: connection)
+              } else {
+                try await table.write(
+                  rows[table.owner] ?? [], and: stages[table.owner], commit: commit,
+                  on: connection)
+              }
             }
           }
         }
@@ -176,18 +159,19 @@ extension MutableTables: ChangeSink {
     owners.filter { $0.kind == .replicated }.map(\.number).sorted()
   }
 
-  private static func owner(_ id: UInt64) -> StorageOwner {
+  static func owner(_ id: UInt64) -> StorageOwner {
     StorageOwner(kind: .replicated, number: id)
   }
 
-  private func replicated(_ definition: TableDefinition) throws -> MutableTable {
+  /// - Throws: ``EngineError`` when there is no such table.
+  func replicated(_ definition: TableDefinition) throws -> MutableTable {
     guard let table = table(Self.owner(definition.id)) else {
       throw EngineError(message: "\(definition.name) has no storage")
     }
     return table
   }
 
-  private func dropStorage(of owner: StorageOwner) async throws {
+  func dropStorage(of owner: StorageOwner) async throws {
     guard let table = table(owner) else { return }
     try await declarations.withLatch {
       try await table.settling.withLatch {
@@ -216,14 +200,19 @@ extension MutableTable {
     _ batches: [RecordBatch], and stage: StorageName?, commit: UInt64,
     on connection: any EngineConnection
   ) async throws {
-    let count = batches.reduce(stage == nil ? 0 : 1) { $0 + $1.rowCount }
+    let staged = if let stage { try await connection.count("\(stage)") } else { 0 }
+    let count = batches.reduce(staged) { $0 + $1.rowCount }
     try await noteYoungRows(count, commit: commit, on: connection)
     let young = openYoung.name
     if let stage {
       let columns = "\(shape.columnList), \(HiddenColumn.version), \(HiddenColumn.deleteMark)"
+      // Of a stage of any size a little is in memory at a time.
       try await connection.execute(
-        "INSERT INTO \(young) (\(columns), \(HiddenColumn.commit)) "
-          + "SELECT \(columns), \(commit) FROM \(stage)")
+        """
+        INSERT INTO \(young) (\(columns), \(HiddenColumn.commit)) \
+        SELECT \(columns), \(commit) FROM \(stage) SETTINGS max_threads = 1, \
+        max_insert_threads = 1, min_insert_block_size_bytes = 16777216
+        """)
     }
     for batch in batches {
       try await connection.ingest(try Self.adding(commit, to: batch), into: young.reference)

@@ -25,6 +25,7 @@ extension MutableTable {
 
   /// Whether the background should call ``settle()`` now.
   func settlingIsDue(at now: ContinuousClock.Instant) -> Bool {
+    guard isSettled else { return false }
     if !unreadGenerations.isEmpty || !pinnedGenerations.isEmpty { return true }
     if current.youngs.count > 1 { return true }
     guard openYoung.rows > 0, let first = openYoung.firstWrite, let last = openYoung.lastWrite
@@ -45,7 +46,7 @@ extension MutableTable {
   /// - Parameter isForced: whether to go on in a copy, however little there is, when they do not.
   func settle(isForced: Bool = false) async throws {
     try await settling.withLatch {
-      if isRemoved { return }
+      if isRemoved || !isSettled { return }
       try await storage.withConnection { connection in
         try await latch.withLatch { try await removeOldGenerations(on: connection) }
         try await settleYoung(isForced: isForced, on: connection)
@@ -56,7 +57,9 @@ extension MutableTable {
   /// Settles everything that is published by now.
   func settleAll() async throws {
     let last = lastCommit
-    while !isRemoved, current.youngs.contains(where: { $0.rows > 0 && $0.firstCommit <= last }) {
+    while !isRemoved, isSettled,
+      current.youngs.contains(where: { $0.rows > 0 && $0.firstCommit <= last })
+    {
       try await settle(isForced: true)
     }
   }

@@ -20,7 +20,7 @@ extension MutableTable {
   private static let hiddenColumnList = [
     "\(HiddenColumn.version) UInt64 CODEC(Delta, LZ4)", "\(HiddenColumn.deleteMark) UInt8",
   ]
-  private static let rowColumn = "\(HiddenColumn.row) UInt64 CODEC(Delta, LZ4)"
+  static let rowColumn = "\(HiddenColumn.row) UInt64 CODEC(Delta, LZ4)"
 
   /// Makes a plain table that a user's statement has declared a settled one.
   static func completeSettled(
@@ -68,7 +68,8 @@ extension MutableTable {
   /// Declares a young table, sorted by key and version.
   static func youngStatement(_ name: StorageName, _ shape: TableShape) -> String {
     let columns = shape.columns.map { "\(quotedIdentifier($0.name)) \($0.type)" }
-    let row = shape.isKeyless ? ["\(HiddenColumn.row) UInt64"] : []
+    let contents = shape.hasContents ? ["\(HiddenColumn.contents) UInt128"] : []
+    let row = contents + (shape.isKeyless ? ["\(HiddenColumn.row) UInt64"] : [])
     let hidden =
       row + [
         "\(HiddenColumn.version) UInt64", "\(HiddenColumn.deleteMark) UInt8",

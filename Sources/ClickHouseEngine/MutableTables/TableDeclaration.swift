@@ -43,7 +43,7 @@ struct TableDeclaration {
     }
     let types = try await TableShape.keyTypes(of: facts.sortingKey, in: storage, on: connection)
     try checkKey(facts, columns, types)
-    try checkColumns(columns.filter { !isComplete || !HiddenColumn.all.contains($0.name) })
+    try checkColumns(columns.filter { !isComplete || !HiddenColumn.stored.contains($0.name) })
     try checkClauses(facts, columns)
   }
 
@@ -81,7 +81,7 @@ struct TableDeclaration {
 
   private static func checkColumns(_ columns: [Column]) throws {
     for column in columns {
-      if HiddenColumn.all.contains(column.name) { throw hiddenColumn(column.name) }
+      if HiddenColumn.stored.contains(column.name) { throw hiddenColumn(column.name) }
       if !["", "DEFAULT"].contains(column.defaultKind) {
         throw EngineError(
           message: "column \(column.name) is \(column.defaultKind), which a MutableMergeTree table "

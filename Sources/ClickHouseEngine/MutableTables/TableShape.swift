@@ -17,19 +17,22 @@ struct TableShape: Hashable, Sendable {
   /// Their types.
   var keyTypes: [String]
 
-  /// Whether rows are identified by ``HiddenColumn/row`` alone.
-  var isKeyless: Bool { key == [HiddenColumn.row] }
+  /// Whether rows are identified by ``HiddenColumn/row``, and by nothing that users see.
+  var isKeyless: Bool { key == [HiddenColumn.row] || hasContents }
+
+  /// Whether rows are sorted by a hash of their values before that.
+  var hasContents: Bool { key == HiddenColumn.identifying }
 
   /// The visible columns' names, quoted and separated by commas.
   var columnList: String { columns.map { quotedIdentifier($0.name) }.joined(separator: ", ") }
 
   /// ``columnList`` and the column that identifies a row, in a table without key.
-  var storedColumnList: String { isKeyless ? "\(columnList), \(HiddenColumn.row)" : columnList }
+  var storedColumnList: String { isKeyless ? "\(columnList), \(keyList)" : columnList }
 
   /// The columns that the key's expressions use, quoted and separated by commas.
   var keyColumnList: String {
     isKeyless
-      ? HiddenColumn.row
+      ? keyList
       : columns.filter(\.isInKey).map { quotedIdentifier($0.name) }.joined(separator: ", ")
   }
 
@@ -37,6 +40,19 @@ struct TableShape: Hashable, Sendable {
   func storedValues(version: String) -> String {
     guard isKeyless else { return columnList }
     return "\(columnList), if(\(HiddenColumn.row) = 0, \(version), \(HiddenColumn.row))"
+  }
+
+  /// The value of ``HiddenColumn/contents``: rows have the same one when they have the same values,
+  /// bit for bit.
+  var contents: String {
+    // The hash of a null would be null.
+    let values = columns.map { column in
+      let name = quotedIdentifier(column.name)
+      guard let plain = Self.withoutNull(column.type) else { return name }
+      let missing = "defaultValueOfTypeName(\(quotedString(plain)))"
+      return "isNull(\(name)), ifNull(\(name), \(missing))"
+    }
+    return "reinterpretAsUInt128(sipHash128(\(values.joined(separator: ", "))))"
   }
 
   /// The key's expressions as a `SELECT` or `BY` list.
@@ -76,7 +92,7 @@ extension TableShape {
       """
       SELECT name, type, if(is_in_sorting_key, '1', '0') FROM system.columns \
       WHERE \(name.isNamed(by: "table")) \
-      AND name NOT IN (\(HiddenColumn.all.map(quotedString).joined(separator: ", "))) \
+      AND name NOT IN (\(HiddenColumn.stored.map(quotedString).joined(separator: ", "))) \
       ORDER BY position
       """
     ).map { Column(name: $0[0], type: $0[1], isInKey: $0[2] == "1") }

@@ -4,20 +4,21 @@ import MagicCore
 struct TableView {
   var name: TableReference
   var comment: String
-  /// The storage tables that it reads; nil for a view that is still to be made.
+  /// The storage tables that it reads; nil when that is not known, for a view that is still to be made.
   var references: Set<String>?
 
-  /// All views that read storage, by whose storage it is.
+  /// All views that read storage, by whose storage it is. Of one table there are several only when a
+  /// change of names was interrupted.
   static func readAll(
     on connection: any EngineConnection
-  ) async throws -> [StorageOwner: TableView] {
+  ) async throws -> [StorageOwner: [TableView]] {
     let rows = try await connection.texts(
       """
       SELECT database, name, comment, as_select FROM system.tables \
       WHERE engine = 'View' AND position(as_select, '\(StorageName.database).') > 0 \
       AND NOT startsWith(database, \(quotedString(PastTables.databasePrefix)))
       """)
-    var views: [StorageOwner: TableView] = [:]
+    var views: [StorageOwner: [TableView]] = [:]
     for row in rows {
       let text = SQLText(row[3])
       var references: Set<String> = []
@@ -30,9 +31,10 @@ struct TableView {
       guard let owner = references.lazy.compactMap({ StorageName($0)?.owner }).first else {
         continue
       }
-      views[owner] = TableView(
-        name: TableReference(database: row[0], table: row[1]), comment: row[2],
-        references: references)
+      views[owner, default: []].append(
+        TableView(
+          name: TableReference(database: row[0], table: row[1]), comment: row[2],
+          references: references))
     }
     return views
   }

@@ -170,7 +170,7 @@ extension MutableStatements {
       if like != nil {
         try await connection.execute(
           "ALTER TABLE \(settled) "
-            + HiddenColumn.all.map { "DROP COLUMN IF EXISTS \($0)" }.joined(separator: ", "))
+            + HiddenColumn.stored.map { "DROP COLUMN IF EXISTS \($0)" }.joined(separator: ", "))
       }
     } catch let error as EngineError {
       throw error.naming(name, for: ["\(settled)", settled.table])
@@ -277,7 +277,7 @@ extension MutableStatements {
     try refuseCluster(alter.isOnCluster)
     let name = reference(alter.name)
     for command in alter.commands {
-      if let hidden = HiddenColumn.all.first(where: command.names.contains) {
+      if let hidden = HiddenColumn.stored.first(where: command.names.contains) {
         throw TableDeclaration.hiddenColumn(hidden)
       }
       if command.words.starts(with: ["MODIFY", "COMMENT"]) {

@@ -8,7 +8,9 @@ extension MutableStatements {
   ///
   /// - Returns: nil for another statement.
   func selectingIdentifiedRows(_ text: SQLText) async throws -> String? {
-    guard text.mentions(HiddenColumn.row), try StatementText(text).kind == .select else {
+    guard HiddenColumn.identifying.contains(where: text.mentions),
+      try StatementText(text).kind == .select
+    else {
       return nil
     }
     var edits: [(range: Range<Int>, text: String)] = []
@@ -18,10 +20,11 @@ extension MutableStatements {
       edits.append((source.name.range, "(\(await table.view.identifiedRows))\(alias)"))
     }
     if edits.isEmpty { return nil }
+    let hidden = HiddenColumn.identifying.joined(separator: ", ")
     // All columns are still the visible ones. Where there is no such column, nothing is left out.
     for index in text.tokens.indices where isAllColumns(index, in: text) {
       let end = text.tokens[index].range.upperBound
-      edits.append((end..<end, " EXCEPT (\(HiddenColumn.row))"))
+      edits.append((end..<end, " EXCEPT (\(hidden))"))
     }
     return text.replacing(edits)
   }
@@ -40,7 +43,7 @@ extension StatementPath {
   /// even before that.
   func fixing(_ context: StatementContext, for statement: String) -> StatementContext {
     guard context.commitPoint == nil, context.session == nil,
-      statement.contains(HiddenColumn.row),
+      HiddenColumn.identifying.contains(where: statement.contains),
       (try? StatementText(SQLText(statement)))?.kind == .select
     else { return context }
     var context = context

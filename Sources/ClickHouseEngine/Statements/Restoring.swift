@@ -19,15 +19,12 @@ extension StatementPath {
   public func copy(
     _ rows: StatementInput, columns: [DatabaseContents.Column], into definition: TableDefinition
   ) async throws -> Int? {
-    let settled = try await tables.settledStorage(of: definition)
     let file = try await InputFile([], rows, format: "Native", folder: engine.dataFolder)
     return try await file.withPath { [tables] path in
       let compression = path.compression.map { "COMPRESSION \(quotedString($0)) " } ?? ""
-      return try await tables.storage.withConnection {
-        try await $0.execute(
-          "INSERT INTO \(settled) (\(columns.list)) FROM INFILE \(quotedString(path.path)) \(compression)"
-            + "FORMAT Native")
-      }
+      return try await tables.copy(
+        file: quotedString(path.path), compression: compression, columns: columns.list,
+        into: definition)
     }
   }
 }
@@ -112,7 +109,7 @@ private struct ContentsReader {
       WHERE database = \(quotedString(StorageName.database))
       """)
     let statements = Dictionary(declared.map { ($0[0], $0[1]) }) { $1 }
-    let hidden = HiddenColumn.all.map(quotedString).joined(separator: ", ")
+    let hidden = HiddenColumn.stored.map(quotedString).joined(separator: ", ")
     let rows = try await connection.texts(
       """
       SELECT table, name, type FROM system.columns WHERE database = \(quotedString(StorageName.database)) \

@@ -24,9 +24,14 @@ extension MutableStatements {
 
   /// The visible columns, in the form of DESCRIBE.
   private func description(of table: MutableTable) async -> String {
-    let hidden = HiddenColumn.all.map(quotedString).joined(separator: ", ")
+    let hidden = HiddenColumn.stored.map(quotedString).joined(separator: ", ")
+    // What older rows of a replicated table have in a new column is no default of later ones.
+    let defaults =
+      table.owner.kind == .replicated
+      ? "'' AS default_type, '' AS default_expression"
+      : "default_kind AS default_type, default_expression"
     return """
-      SELECT name, type, default_kind AS default_type, default_expression, comment, \
+      SELECT name, type, \(defaults), comment, \
       replaceRegexpOne(compression_codec, '^CODEC\\\\((.*)\\\\)$', '\\\\1') AS codec_expression, \
       '' AS ttl_expression FROM system.columns \
       WHERE \(await table.current.settled.isNamed(by: "table")) AND name NOT IN (\(hidden)) \

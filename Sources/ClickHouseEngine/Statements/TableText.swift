@@ -15,6 +15,10 @@ struct TableText {
     edits += hiddenColumns.map { ($0, "") }
     if let key = keyClause, text.identifier(key) == HiddenColumn.row {
       edits.append((text.tokens[key].range, "tuple()"))
+    } else if let key = keyClause, text.isSymbol(key, "("),
+      text.identifier(key + 1) == HiddenColumn.contents, let close = text.closing(key)
+    {
+      edits.append((text.byteRange(key..<(close + 1)), "tuple()"))
     }
     if let engine = text.clause("ENGINE", in: text.tokens.indices),
       text.tokens.indices.contains(engine + 2)
@@ -85,7 +89,7 @@ struct TableText {
       let close = text.closing(open)
     else { return [] }
     return text.split((open + 1)..<close, depth: 1).dropFirst().compactMap { part in
-      guard let name = text.identifier(part.lowerBound), HiddenColumn.all.contains(name) else {
+      guard let name = text.identifier(part.lowerBound), HiddenColumn.stored.contains(name) else {
         return nil
       }
       return text.tokens[part.lowerBound - 2].range.upperBound..<text.byteRange(part).upperBound

@@ -40,7 +40,7 @@ extension MutableStatements {
   ) throws -> [String: String] {
     var changes: [String: String] = [:]
     for (column, expression) in update.assignments {
-      if HiddenColumn.all.contains(column) { throw TableDeclaration.hiddenColumn(column) }
+      if HiddenColumn.stored.contains(column) { throw TableDeclaration.hiddenColumn(column) }
       guard shape.columns.contains(where: { $0.name == column }) else {
         throw EngineError(
           code: 16, message: "there is no column \(column) in \(reference(update.name))")

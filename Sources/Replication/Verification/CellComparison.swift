@@ -62,6 +62,33 @@ enum CellComparison {
     }
   }
 
+  /// Feeds a cell to a hasher: cells that are equal by ``order(_:_:_:_:)`` give the same.
+  func hash(_ array: ArrayData, _ index: Int, into hasher: inout Hasher) {
+    if isNull(array, index) { return hasher.combine(0 as UInt8) }
+    hasher.combine(1 as UInt8)
+    switch self {
+    case .signed(let width), .unsigned(let width):
+      hasher.combine(
+        UInt64(bitPattern: Self.integer(array, index, width)) & Self.mask(width))
+    case .float(let width): hasher.combine(Self.float(array, index, width).bitPattern)
+    case .decimal:
+      let value = array.decimal(at: index)
+      hasher.combine(value.isNegative)
+      for part in [value.magnitude.0, value.magnitude.1, value.magnitude.2, value.magnitude.3] {
+        hasher.combine(part)
+      }
+    case .bytes:
+      array.withBinaryValue(at: index) { bytes in
+        hasher.combine(bytes.count)
+        hasher.combine(bytes: bytes)
+      }
+    case .list(let item):
+      let items = array.listRange(at: index)
+      hasher.combine(items.count)
+      for index in items { item.hash(array.children[0], index, into: &hasher) }
+    }
+  }
+
   /// Engines without null lists hold one as a list of one null, which no list of a source is.
   private func isNull(_ array: ArrayData, _ index: Int) -> Bool {
     if array.isNull(at: index) { return true }

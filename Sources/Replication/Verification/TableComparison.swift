@@ -21,6 +21,9 @@ public struct RowDifference: Hashable, Sendable, Codable {
 }
 
 /// Compares two streams of rows that are ordered by the key, in one pass and bounded memory.
+///
+/// Without a key their order does not matter: then the sums of hashes of all rows are compared, which tell
+/// that rows differ, but not which.
 public struct TableComparison {
   /// How many differences are kept; the rest are only counted.
   public static let differencesKept = 1_000
@@ -37,10 +40,12 @@ public struct TableComparison {
   private var sourceRow = 0
   private var copy: RecordBatch?
   private var copyRow = 0
+  private var sourceSum = RowSum()
+  private var copySum = RowSum()
 
   /// - Parameters:
   ///   - schema: the visible columns as the source's side gives them.
-  ///   - key: indices of the key's columns.
+  ///   - key: indices of the key's columns; empty for a table without one.
   public init(schema: Schema, key: [Int]) throws {
     columns = try schema.fields.map { try CellComparison($0.type) }
     names = schema.fields.map(\.name)
@@ -72,9 +77,32 @@ public struct TableComparison {
         copyRow = 0
         copyEnded = copy == nil
       }
-      if source == nil && copy == nil { return }
-      advance()
+      if source == nil && copy == nil { return noteSums() }
+      if key.isEmpty { addToSums() } else { advance() }
     }
+  }
+
+  private mutating func addToSums() {
+    if let source {
+      for row in sourceRow..<source.rowCount { sourceSum.add(rowHash(source, row)) }
+      rowsCompared += UInt64(source.rowCount - sourceRow)
+      sourceRow = source.rowCount
+    }
+    if let copy {
+      for row in copyRow..<copy.rowCount { copySum.add(rowHash(copy, row)) }
+      copyRow = copy.rowCount
+    }
+  }
+
+  private mutating func noteSums() {
+    guard key.isEmpty, sourceSum != copySum else { return }
+    differenceCount += 1
+    differences.append(
+      RowDifference(
+        kind: .different,
+        key:
+          "a table without a key: \(sourceSum.count) rows at the source, \(copySum.count) in the copy",
+        columns: [], sourceHash: sourceSum.hash))
   }
 
   /// Compares until one side needs its next batch.
@@ -147,7 +175,9 @@ public struct TableComparison {
 
   private func rowHash(_ batch: RecordBatch, _ row: Int) -> Int {
     var hasher = Hasher()
-    for column in columns.indices { hasher.combine(batch.columns[column].text(at: row)) }
+    for (comparison, column) in zip(columns, batch.columns) {
+      comparison.hash(column, row, into: &hasher)
+    }
     return hasher.finalize()
   }
 
@@ -162,6 +192,21 @@ public struct TableComparison {
   private struct LastingKey: Hashable {
     var key: String
     var sourceHash: Int
+  }
+}
+
+/// What many rows are together, in any order.
+private struct RowSum: Equatable {
+  private(set) var count: UInt64 = 0
+  private(set) var hash = 0
+  private var mixed: UInt64 = 0
+
+  mutating func add(_ row: Int) {
+    count += 1
+    hash &+= row
+    // A second sum, so that changes which cancel out in one are seen in the other.
+    let bits = UInt64(bitPattern: Int64(row))
+    mixed &+= (bits ^ bits >> 29) &* 0xBF58_476D_1CE4_E5B9 ^ bits >> 32
   }
 }
 

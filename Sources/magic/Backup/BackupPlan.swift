@@ -67,7 +67,8 @@ extension ServedFolder {
     var catalog = Catalog()
     var replication: Manifest.Replication?
     if !point.checkpoint.isEmpty {
-      let position = try Checkpoint(decoding: point.checkpoint).position
+      let checkpoint = try Checkpoint(decoding: point.checkpoint)
+      let position = checkpoint.position
       let stored = Set(contents.tables.compactMap(\.replicationID))
       let known = try store.catalog(publishedAt: position)
       catalog = known.asOf(position, holding: stored)
@@ -87,7 +88,8 @@ extension ServedFolder {
             isReplicated: true))
       }
       replication = Manifest.Replication(
-        checkpoint: String(decoding: point.checkpoint, as: UTF8.self), catalog: catalog)
+        checkpoint: String(decoding: try checkpoint.withoutRelayFiles(), as: UTF8.self),
+        catalog: catalog)
     }
     let kept = Set(catalog.tables.map(\.id))
     contents.tables.removeAll { $0.replicationID.map { !kept.contains($0) } ?? false }

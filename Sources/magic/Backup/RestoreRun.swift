@@ -102,7 +102,7 @@ struct RestoreRun {
     func makeViews() async throws {
       guard !haveViews else { return }
       haveViews = true
-      for definition in definitions.values { try await open.tables.show(definition) }
+      try await open.tables.change(showing: Array(definitions.values), dropping: [])
       try await make(views.map { ($0.name.description, $0.statement) }, settings)
     }
     let rows = try await load(definitions) { try await makeViews() }
@@ -293,7 +293,7 @@ struct RestoreRun {
   private func count(
     _ table: DatabaseContents.Table, _ definition: TableDefinition?
   ) async throws -> UInt64 {
-    if let definition { try await open.tables.show(definition) }
+    if let definition { try await open.tables.change(showing: [definition], dropping: []) }
     let rows = try await open.statements.texts("SELECT toString(count()) FROM \(table.name.quoted)")
     return rows.first.flatMap { UInt64($0[0]) } ?? 0
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Binlog
 import FoundationEssentials
 import MySQLSchema
 
@@ -29,13 +30,20 @@ struct BinlogCommand: ParsableCommand {
     @Option(help: "A file of CREATE TABLE statements, such as mysqldump --no-data writes.")
     var schema: String?
 
+    @Option(
+      help:
+        "The keys that MariaDB encrypted the files with, in the form of its file_key_management.",
+      completion: .file())
+    var keyFile: String?
+
     @Argument(help: "Binlog files, plain or compressed with gzip.", completion: .file())
     var files: [String]
 
     func run() throws {
       var dump = BinlogDump(tables: try declaredTables())
       do {
-        for file in files { try print(file, &dump) }
+        let keys = try keyFile.map(BinlogKeys.init(path:))
+        for file in files { try print(file, keys, &dump) }
       } catch {
         // What came before the damage is still worth having.
         try writeToStandardOutput(dump.line.take())
@@ -45,8 +53,8 @@ struct BinlogCommand: ParsableCommand {
       warn(dump.counters.invalidTexts, "texts were not valid in their charset")
     }
 
-    private func print(_ path: String, _ dump: inout BinlogDump) throws {
-      let file = try BinlogFile(path: path)
+    private func print(_ path: String, _ keys: BinlogKeys?, _ dump: inout BinlogDump) throws {
+      let file = try BinlogFile(path: path, keys: keys)
       dump.begin(fileName: file.name, path: path)
       while try file.read({ event, offset in
         try dump.append(event, at: offset)

@@ -19,6 +19,10 @@ struct LoadCommand: AsyncParsableCommand {
       again.
 
       Table definitions come from the files (binlog_row_metadata=FULL), or from --schema.
+
+      --from and --to take a part: a position (binlog.000042:1234), a GTID (0-1-42, or UUID:42), or \
+      a time in UTC ('2026-11-25 14:30:00'). What is before --from is not applied; --to is the last \
+      transaction with that GTID, or not later than that time, or the position where it ends.
       """)
 
   @OptionGroup var data: DataFolderOptions
@@ -28,6 +32,17 @@ struct LoadCommand: AsyncParsableCommand {
     help: "A dump of table definitions (mysqldump --no-data), for files that lack them.",
     completion: .file())
   var schema: String?
+
+  @Option(help: "Where to begin in a new data folder: POSITION, after a GTID, or at a TIME.")
+  var from: LoadBound?
+
+  @Option(help: "Where to end: before a POSITION, with a GTID, or at a TIME.")
+  var to: LoadBound?
+
+  @Option(
+    help: "The keys that MariaDB encrypted the files with, in the form of its file_key_management.",
+    completion: .file())
+  var keyFile: String?
 
   @OptionGroup var logging: LogOptions
 
@@ -43,7 +58,15 @@ struct LoadCommand: AsyncParsableCommand {
     let start = try storedCheckpoint(folder)?.position
     try checkOrder(after: start)
     // A file that is no binlog is refused before the data folder remembers its name.
-    for file in files { _ = try BinlogFile(path: file, chunkByteCount: 64).read { _, _ in } }
+    let keys = try keyFile.map(BinlogKeys.init(path:))
+    for file in files {
+      _ = try BinlogFile(path: file, chunkByteCount: 64, keys: keys).read { _, _ in }
+    }
+    let range = try LoadRange(from: from, to: to, in: files, keys: keys)
+    if let start, let from = range.start, from > start {
+      throw Failure(
+        "the data folder ends at \(start), before --from: what is between would be missing")
+    }
     let open = try await OpenFolder(folder, lock: lock, logger: logger)
     do {
       let replicator = try await Replicator(
@@ -52,7 +75,7 @@ struct LoadCommand: AsyncParsableCommand {
           filter: selection.filter, encodingOptions: selection.encodingOptions,
           flushInterval: .seconds(10)),
         unknownTables: .define(declared), report: { logger.notice("\($0)") })
-      try await load(replicator, start, logger)
+      try await load(replicator, range, keys, logger)
     } catch {
       await open.close()
       throw error
@@ -60,11 +83,11 @@ struct LoadCommand: AsyncParsableCommand {
     await open.close()
   }
 
-  private func load(_ replicator: Replicator, _ start: BinlogPosition?, _ logger: Logger)
-    async throws
-  {
+  private func load(
+    _ replicator: Replicator, _ range: LoadRange, _ keys: BinlogKeys?, _ logger: Logger
+  ) async throws {
     let first = BinlogPosition(file: BinlogFileName.logical(files[0]), offset: 4)
-    try await replicator.begin(at: first)
+    try await replicator.begin(at: range.start ?? first)
     let stopping = Stopping { await replicator.stop() }
     defer { stopping.end() }
     let watching = Task { await showProgress(of: replicator) }
@@ -73,9 +96,9 @@ struct LoadCommand: AsyncParsableCommand {
     let before = await replicator.storedCheckpoint?.counters.rowChanges ?? 0
     repeat {
       let files = FileEventSource(
-        paths: files, start: await replicator.storedCheckpoint?.position ?? start,
-        onFile: { logger.info("Reading \($0)") })
-      guard try await replicator.follow(files) else { break }
+        paths: files, start: await replicator.storedCheckpoint?.position, end: range.end,
+        keys: keys, onFile: { logger.info("Reading \($0)") })
+      guard try await replicator.follow(files) == .again else { break }
     } while true
     let status = await replicator.status()
     let rows = status.counters.rowChanges - before

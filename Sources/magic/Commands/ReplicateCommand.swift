@@ -4,6 +4,7 @@ import Foundation
 import HTTPServer
 import LocalDatabase
 import Logging
+import MagicCore
 import MySQLSchema
 import MySQLSource
 import Replication
@@ -27,9 +28,12 @@ struct ReplicateCommand: AsyncParsableCommand {
   @Option(help: "How long a commit waits at most before it is visible, such as 200ms or 1s.")
   var flushInterval = Interval(milliseconds: 200)
 
+  @OptionGroup var verification: VerificationOptions
+
   @Flag(help: "End once everything that the source had logged by the end of the copy is stored.")
   var untilCaughtUp = false
 
+  @OptionGroup(title: "Initial copy") var copying: CopyOptions
   @OptionGroup var logging: LogOptions
 
   func run() async throws {
@@ -50,16 +54,15 @@ struct ReplicateCommand: AsyncParsableCommand {
     _ folder: DataFolder, _ lock: FolderLock, _ store: StateStore, _ logger: Logger
   ) async throws {
     let server = try ServerSource(url: source.makeURL())
-    try await server.check()
+    try await server.checkAndWarn(logger)
     let served = try await ServedFolder(
       folder, lock: lock, diskReserve: ByteCount(bytes: 0), keepsQueryLog: false, logger: logger)
     do {
       try await store.save(failure: nil)
       let replicator = try await Replicator(
         sink: served.open.tables, store: store,
-        configuration: Replicator.Configuration(
-          filter: selection.filter, encodingOptions: selection.encodingOptions,
-          flushInterval: flushInterval.duration),
+        configuration: copying.configuration(
+          selection, flushInterval: flushInterval.duration),
         report: { logger.notice("\($0)") })
       try await serve(replicator, server, served, logger)
     } catch {
@@ -74,13 +77,80 @@ struct ReplicateCommand: AsyncParsableCommand {
     _ replicator: Replicator, _ server: ServerSource, _ served: ServedFolder, _ logger: Logger
   ) async throws {
     var contents = served.contents
-    contents.status = { Array(try JSONEncoder().encode(await replicator.status())) }
+    let verification = verification.makeService(
+      server: try ServerSource(url: source.makeURL()), copy: served.open.statements,
+      options: selection.encodingOptions, status: { await replicator.status() }, logger: logger)
+    contents.status = {
+      var status = await replicator.status()
+      status.verification = await verification?.status
+      return Array(try JSONEncoder().encode(status))
+    }
+    contents.routes[WriterRequest.route] = { json in
+      try await WriterRequest.answer(json) { try await $0.perform(replicator) }
+    }
     let http = served.makeHTTPServer(
       [try Listener(unixSocket: served.folder.socketPath)], contents)
     let writer = ReplicationService(
       replicator: replicator, source: server, stopsWhenCaughtUp: untilCaughtUp, logger: logger)
-    let services: [any Service] = [APIService(api: served.api), writer, http]
+    var services: [any Service] = [APIService(api: served.api)]
+    if let verification { services.append(verification) }
+    services += [writer, http]
     try await runGroup(services, logger: logger)
+  }
+}
+
+/// Whether the copy is compared with the source in the background.
+struct VerificationOptions: ParsableArguments {
+  @Option(
+    help: "Compare every table with the source once in this time, such as 24h (default: never).")
+  var verify: Interval?
+
+  /// The service that does so; nil when it is not wanted.
+  func makeService(
+    server: ServerSource, copy: any StatementService, options: EncodingOptions,
+    status: @escaping @Sendable () async throws -> ReplicationStatus, logger: Logger
+  ) -> VerificationService? {
+    verify.map { interval in
+      VerificationService(
+        verifier: TableVerifier(server: server, copy: copy, options: options, status: status),
+        interval: interval.duration, logger: logger)
+    }
+  }
+}
+
+/// How existing rows are copied.
+struct CopyOptions: ParsableArguments {
+  @Option(help: "How many connections read existing rows at once.")
+  var copyWorkers = 4
+
+  @Option(
+    help:
+      "How many bytes of existing rows are read a second, such as 20MB (default: as many as can be)."
+  )
+  var copyRate: ByteCount?
+
+  @Option(
+    help:
+      "About how many rows are read in one piece; what is interrupted begins with its piece again.")
+  var chunkRows = 100_000
+
+  func validate() throws {
+    guard (1...64).contains(copyWorkers) else {
+      throw ValidationError("--copy-workers is a number from 1 to 64.")
+    }
+    guard chunkRows >= 100 else { throw ValidationError("--chunk-rows is at least 100.") }
+    guard copyRate.map({ $0.bytes >= 1024 }) ?? true else {
+      throw ValidationError("--copy-rate is at least 1KB a second.")
+    }
+  }
+
+  func configuration(_ selection: TableSelectionOptions, flushInterval: Duration)
+    -> Replicator.Configuration
+  {
+    Replicator.Configuration(
+      filter: selection.filter, encodingOptions: selection.encodingOptions,
+      flushInterval: flushInterval, copyWorkers: copyWorkers, copyBytesPerSecond: copyRate?.bytes,
+      rowsPerRange: chunkRows)
   }
 }
 

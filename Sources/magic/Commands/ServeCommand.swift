@@ -94,8 +94,18 @@ struct ServeCommand: AsyncParsableCommand {
         server: source, configuration: writer.configuration, logger: logger)
       services.append(replication)
       services.append(ReplicationMetrics(writer: replication))
+      let verification = writer.verification.makeService(
+        server: try writer.makeSource() ?? source, copy: served.open.statements,
+        options: writer.selection.encodingOptions,
+        status: { try await replication.knownStatus }, logger: logger)
+      if let verification { services.append(verification) }
       contents.status = { [folder = served.folder] in
-        try await replication.status { try offlineStatus(dataFolder: folder) }
+        try await replication.status(verification: await verification?.status) {
+          try offlineStatus(dataFolder: folder)
+        }
+      }
+      contents.routes[WriterRequest.route] = { json in
+        try await WriterRequest.answer(json) { try await replication.perform($0) }
       }
       isReady = { await replication.isReady }
     }

@@ -1,6 +1,6 @@
 import Binlog
 import CZlib
-import Glibc
+import Foundation
 import WireFormat
 
 /// A binlog file, plain or compressed with gzip. It belongs to one task, whose reads block.
@@ -13,10 +13,14 @@ final class BinlogFile {
   private var framer: EventFramer
   private var chunk: [UInt8]
 
+  /// How far the uncompressed file is read.
+  var offset: UInt64 { framer.offset }
+
   /// Opens a file.
   ///
+  /// - Parameter keys: what its server encrypted it with, if it did.
   /// - Throws: ``Failure`` when it cannot be opened.
-  init(path: String, chunkByteCount: Int = 1 << 20) throws {
+  init(path: String, chunkByteCount: Int = 1 << 20, keys: BinlogKeys? = nil) throws {
     // zlib reads a file that is not compressed as it is.
     guard let handle = gzopen(path, "rbe") else {
       throw Failure("'\(path)' cannot be opened: \(String(cString: strerror(errno)))")
@@ -25,7 +29,7 @@ final class BinlogFile {
     self.path = path
     name = BinlogFileName.logical(path)
     self.handle = handle
-    framer = EventFramer(file: path)
+    framer = EventFramer(file: path, keys: keys)
     chunk = [UInt8](repeating: 0, count: chunkByteCount)
   }
 
@@ -59,5 +63,21 @@ final class BinlogFile {
     guard code != Z_OK, code != Z_STREAM_END else { return }
     let reason = code == Z_ERRNO ? String(cString: strerror(errno)) : String(detail)
     throw Failure("'\(path)' cannot be read after byte \(framer.offset) of its content: \(reason)")
+  }
+}
+
+extension BinlogKeys {
+  /// Reads the key file of MariaDB's plugin file_key_management.
+  ///
+  /// - Throws: ``Failure``.
+  init(path: String) throws {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw Failure("'\(path)' cannot be read")
+    }
+    do {
+      try self.init(keyFile: Array(bytes))
+    } catch {
+      throw Failure("'\(path)' holds no keys in the form 'ID;HEX': \(error)")
+    }
   }
 }

@@ -43,7 +43,7 @@ struct DumpTables {
   mutating func apply(_ statement: DDLStatement) {
     switch statement {
     case .createTable(let create) where !create.isTemporary: apply(create)
-    case .alterTable(let alteration):
+    case .alterTable(let alteration), .createIndex(let alteration), .dropIndex(let alteration):
       guard let schema = remove(alteration.name),
         let altered = try? schema.applying(alteration)
       else { return }
@@ -58,8 +58,8 @@ struct DumpTables {
       }
     case .dropDatabase(let database):
       for name in declared.keys where name.database == database { _ = remove(name) }
-    case .createTable, .dropTables, .truncateTable, .createDatabase, .alterDatabase, .createIndex,
-      .dropIndex, .noEffect, .dataChange, .unrecognized:
+    case .createTable, .dropTables, .truncateTable, .createDatabase, .alterDatabase, .noEffect,
+      .dataChange, .unrecognized:
       break
     }
   }
@@ -111,7 +111,10 @@ struct DecodedRows {
       reader.offset = event.images.lowerBound
       while !reader.isAtEnd {
         try decoder.appendImage(&reader, present: presentBefore)
-        if kind == .update { try decoder.appendImage(&reader, present: presentAfter) }
+        if kind == .update {
+          try decoder.appendImage(
+            &reader, present: presentAfter, hasValueOptions: event.hasValueOptions)
+        }
       }
     } catch {
       _ = try? decoder.finish()

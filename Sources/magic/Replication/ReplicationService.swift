@@ -17,12 +17,17 @@ struct ReplicationService: Service {
 
   func run() async throws {
     try await withGracefulShutdownHandler {
+      try await retrying { try await replicator.prepare(source) }
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await follow() }
+        group.addTask { try await copy() }
         group.addTask { await watchSource() }
         group.addTask { await showProgress(of: replicator) }
+        if stopsWhenCaughtUp { group.addTask { try await setTarget() } }
         defer { group.cancelAll() }
-        try await group.next()
+        while try await group.next() != nil {
+          if await replicator.isDone { break }
+        }
       }
     } onGracefulShutdown: {
       Task { await replicator.stop() }
@@ -30,34 +35,64 @@ struct ReplicationService: Service {
   }
 
   private func follow() async throws {
-    logger.notice("Copying the tables that are new")
-    try await retrying { try await replicator.copyTables(of: source) }
-    let copied = await replicator.status()
-    if copied.tables.isEmpty {
+    let begun = await replicator.status()
+    if begun.tables.isEmpty {
       logger.warning(
         """
         No table of the source is selected: check --include and --exclude, and that the user may \
         read tables (GRANT SELECT ON *.* TO …)
         """)
     }
-    if let position = copied.position, copied.phase != .stopping {
-      let live = copied.tables.count { $0.state == "live" }
-      logger.notice("Following \(live) of \(copied.tables.count) tables from \(position)")
+    if let position = begun.position {
+      let live = begun.tables.count { $0.state == "live" }
+      let new = begun.tables.count { $0.state == "copying" }
+      logger.notice(
+        "Following from \(position): \(live) of \(begun.tables.count) tables, \(new) to be copied")
     }
-    var target: BinlogPosition?
-    if stopsWhenCaughtUp { try await retrying { target = try await source.currentPosition() } }
     try await retrying {
-      while let checkpoint = await replicator.storedCheckpoint {
-        let stream = try await source.stream(from: checkpoint.position)
+      while let start = try await replicator.streamStart() {
+        let stream = try await source.stream(from: start)
+        let end: Replicator.End
         do {
-          let goesOn = try await replicator.follow(stream, until: target)
+          end = try await replicator.follow(stream)
           await stream.close()
-          if !goesOn { return }
         } catch {
           await stream.close()
           throw error
         }
+        switch end {
+        case .done: return
+        case .again: break
+        case .paused: try await waitWhilePaused()
+        }
       }
+    }
+    await replicator.stop()
+  }
+
+  private func waitWhilePaused() async throws {
+    logger.notice("Paused")
+    while await replicator.isPaused, !Task.isShuttingDownGracefully {
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    logger.notice("Going on")
+  }
+
+  private func copy() async throws {
+    let copier = await TableCopier(replicator: replicator, source: source) { [logger] error in
+      logger.warning("\(error); trying again")
+    }
+    try await copier.run()
+  }
+
+  /// Lets it end when everything is stored that the source has logged by the end of the copying.
+  private func setTarget() async throws {
+    while await replicator.isCopying { try await Task.sleep(for: .milliseconds(50)) }
+    while true {
+      if let position = try? await source.currentPosition() {
+        return await replicator.stop(at: position)
+      }
+      try await Task.sleep(for: .milliseconds(500))
     }
   }
 
@@ -77,7 +112,22 @@ struct ReplicationService: Service {
         try await Task.sleep(for: pause)
         if Task.isShuttingDownGracefully { return }
         pause = min(pause * 2, .seconds(10))
+        await reconnect(error)
       }
+    }
+  }
+
+  /// Finds a server that can be reached, which may be another one than before.
+  private func reconnect(_ error: SourceError) async {
+    // Another server of the topology may have what this one lacks.
+    if error.code == .behind { await source.skipHost() }
+    guard source.canFailOver else { return }
+    do {
+      try await source.chooseHost()
+      _ = try await source.check()
+      try await replicator.prepare(source)
+    } catch {
+      logger.warning("\(error)")
     }
   }
 
@@ -85,7 +135,11 @@ struct ReplicationService: Service {
   private func watchSource() async {
     while !Task.isCancelled {
       if let position = try? await source.currentPosition() {
-        await replicator.setSourcePosition(position)
+        var lag: UInt64?
+        if let stored = await replicator.storedCheckpoint?.position, stored < position {
+          lag = try? await source.binlogBytes(from: stored, to: position)
+        }
+        await replicator.setSource(position: position, lagBytes: lag)
       }
       try? await Task.sleep(for: .seconds(1))
     }
@@ -111,12 +165,7 @@ extension StatusText {
   /// The state of replication on one line.
   static func progress(_ status: ReplicationStatus) -> String {
     let counters = status.counters
-    if let copy = status.copy {
-      let total = max(copy.rowsEstimated, copy.rows)
-      let percent = total == 0 ? 100 : copy.rows * 100 / total
-      return "copying \(copy.table ?? "") (table \(copy.tables + 1) of \(copy.tablesTotal)): "
-        + "\(copy.rows) of about \(total) rows, \(percent) %"
-    }
+    if let copy = status.copy { return "copying \(copyProgress(copy))" }
     let lag = status.lagSeconds.map { String(format: "%.1f s behind", $0) } ?? "waiting"
     let state = status.isCaughtUp ? "caught up" : lag
     return "\(status.phase.rawValue): \(state) at \(status.position?.description ?? "the start"), "

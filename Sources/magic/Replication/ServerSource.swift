@@ -4,18 +4,58 @@ import MySQLSource
 import Replication
 import RowEncoding
 
-/// A MySQL-family server as replication sees one.
+/// A MySQL-family server as replication sees one, or several of one topology, of which one is followed.
 ///
 /// Questions with small answers share a connection that is made when it is needed.
 actor ServerSource: ReplicationSource {
   private let url: SourceURL
+  /// Which of the URL's hosts is followed.
+  private var hostIndex = 0
   private var connection: SourceConnection?
 
   init(url: SourceURL) { self.url = url }
 
+  nonisolated var canFailOver: Bool { url.hosts.count > 1 }
+
+  nonisolated func isTransient(_ error: any Error) -> Bool {
+    (error as? SourceError)?.isTransient ?? false
+  }
+
+  private var current: SourceURL { url.at(url.hosts[hostIndex]) }
+
+  /// Chooses the first server that can be reached, beginning with the one that is followed.
+  ///
+  /// - Throws: `SourceError` when none can be reached, of the first one.
+  func chooseHost() async throws {
+    var failure: SourceError?
+    for offset in url.hosts.indices {
+      let index = (hostIndex + offset) % url.hosts.count
+      do throws(SourceError) {
+        let reached = try await SourceConnection.connect(to: url.at(url.hosts[index]))
+        await connection?.close()
+        connection = reached
+        hostIndex = index
+        return
+      } catch {
+        guard error.isTransient else { throw error }
+        failure = failure ?? error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Goes on with the next host, when the one that is followed lacks what the copy needs.
+  func skipHost() async {
+    hostIndex = (hostIndex + 1) % url.hosts.count
+    await connection?.close()
+    connection = nil
+  }
+
+  /// - Returns: what may be better at the server.
   /// - Throws: `SourceError` when the server cannot be reached, or is not set up for replication.
-  func check() async throws {
-    try await ask { try await $0.checkSettings() }
+  func check() async throws -> [SourceWarning] {
+    try await chooseHost()
+    return try await ask { try await $0.checkSettings() }
   }
 
   func identity() async throws -> String {
@@ -25,16 +65,66 @@ actor ServerSource: ReplicationSource {
     }
   }
 
+  func foldsNames() async throws -> Bool {
+    try await ask { try await $0.facts() }.lowerCaseTableNames == 1
+  }
+
+  func tellsWholeRows() async throws -> Bool {
+    let facts = try await ask { try await $0.facts() }
+    return (facts.rowImage ?? "FULL").uppercased() == "FULL"
+      && (facts.rowValueOptions ?? "").isEmpty
+  }
+
   func currentPosition() async throws -> BinlogPosition {
     try await ask { try await $0.position().binlog }
   }
 
-  func snapshot() async throws -> any SourceSnapshot {
-    ServerSnapshot(snapshot: try await Snapshot.begin(at: url))
+  func binlogBytes(from start: BinlogPosition, to end: BinlogPosition) async throws -> UInt64? {
+    do {
+      return try await ask { try await $0.binlogBytes(from: start, to: end) }
+    } catch let error as SourceError where error.code == .purged || error.code == .permission {
+      return nil
+    }
   }
 
-  func stream(from position: BinlogPosition) async throws -> any BinlogEventSource {
-    ServerStream(stream: try await BinlogStream.open(url, from: position))
+  func snapshot(of filter: TableFilter) async throws -> any SourceSnapshot {
+    let before = try await ask { try await $0.listTables(filter) }
+    let schemas = before.map { ($0.name, try? $0.schema.get()) }
+    return ServerSnapshot(
+      snapshot: try await Snapshot.begin(at: current),
+      schemasBefore: Dictionary(schemas) { $1 })
+  }
+
+  func reader() async throws -> any RangeReader {
+    ServerReader(reader: try await TableReader.connect(to: current))
+  }
+
+  func ranges(of schema: TableSchema, estimatedRows: UInt64, rowsPerRange: Int) async throws
+    -> [SourceKeyRange]?
+  {
+    try await tableErrors {
+      try await ask {
+        try await $0.ranges(of: schema, estimatedRows: estimatedRows, rowsPerRange: rowsPerRange)
+      }
+    }
+  }
+
+  func nextBoundary(of schema: TableSchema, after key: [String]?, rowCount: Int) async throws
+    -> [String]?
+  {
+    try await tableErrors {
+      try await ask { try await $0.nextBoundary(of: schema, after: key, rowCount: rowCount) }
+    }
+  }
+
+  func stream(from start: StreamStart) async throws -> any BinlogEventSource {
+    let place: BinlogStart =
+      switch start {
+      case .position(let position): .position(position)
+      case .gtids(.mariadb(let position)): .mariadbGTID(position.description)
+      case .gtids(.mysql(let set)): .mysqlGTIDs(set)
+      }
+    return ServerStream(stream: try await BinlogStream.open(current, from: place))
   }
 
   func close() async {
@@ -49,14 +139,14 @@ actor ServerSource: ReplicationSource {
     if let connection {
       used = connection
     } else {
-      used = try await SourceConnection.connect(to: url)
+      used = try await SourceConnection.connect(to: current)
       connection = used
     }
     do {
       return try await question(used)
     } catch let error as SourceError where error.isTransient {
       await used.close()
-      connection = nil
+      if connection === used { connection = nil }
       throw error
     }
   }
@@ -65,6 +155,9 @@ actor ServerSource: ReplicationSource {
 /// A consistent snapshot of a server.
 private struct ServerSnapshot: SourceSnapshot {
   let snapshot: Snapshot
+  /// What the tables were before the snapshot was taken. The server tells only what they are now: what is
+  /// the same before and after it is the declaration that they have in it.
+  let schemasBefore: [TableName: TableSchema?]
 
   var position: BinlogPosition { snapshot.position.binlog }
   var gtid: String? { snapshot.position.gtid }
@@ -72,7 +165,14 @@ private struct ServerSnapshot: SourceSnapshot {
   func tables(_ filter: TableFilter) async throws -> [SnapshotTable] {
     try await snapshot.listTables(filter).map { table in
       switch table.schema {
-      case .success(let schema): .table(schema, estimatedRows: table.estimatedRows)
+      case .success(let schema) where schemasBefore[table.name] != schema:
+        .changing(table.name)
+      case .success(let schema):
+        .table(
+          schema,
+          SourceStatistics(
+            rows: table.estimatedRows, bytes: table.dataBytes,
+            hasCascades: table.isChangedByCascades))
       case .failure(let error): .refused(table.name, reason: "\(error)")
       }
     }
@@ -92,21 +192,52 @@ private struct ServerSnapshot: SourceSnapshot {
   func close() async { await snapshot.close() }
 }
 
+/// A connection that reads ranges of tables.
+private struct ServerReader: RangeReader {
+  let reader: TableReader
+
+  func rows(
+    of schema: TableSchema, in range: SourceKeyRange, version: UInt64, options: EncodingOptions
+  ) async throws -> any SnapshotRows {
+    try await tableErrors {
+      ServerRows(
+        rows: try await reader.rows(of: schema, in: range, version: version, options: options))
+    }
+  }
+
+  func close() async { await reader.close() }
+}
+
 /// The rows of a table of a server.
 private struct ServerRows: SnapshotRows {
   let rows: TableRows
 
+  var readThrough: BinlogPosition? { rows.readPosition?.through.binlog }
+
   func next() async throws -> SnapshotBatch? {
     try await tableErrors {
-      try await rows.next().map { SnapshotBatch(rows: $0.rows, counters: $0.counters) }
+      let before = rows.byteCount
+      return try await rows.next().map {
+        SnapshotBatch(
+          rows: $0.rows, counters: $0.counters, byteCount: Int(rows.byteCount - before))
+      }
     }
   }
 }
 
+/// No such database, no such column, no such table, a table that was changed after the snapshot.
+private let changedTableErrors: Set = [1049, 1054, 1146, 1412]
+
 /// Tells errors that concern one table from those that concern the whole source.
-private func tableErrors<Result>(_ body: () async throws -> Result) async throws -> Result {
+private func tableErrors<Result>(
+  isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+) async throws -> Result {
   do {
     return try await body()
+  } catch let error as SourceError
+    where error.code == .schemaChanged || changedTableErrors.contains(error.number ?? 0)
+  {
+    throw SchemaChanged()
   } catch let error as SourceError where [.schema, .permission, .sql].contains(error.code) {
     throw TableUnavailable("\(error)")
   }

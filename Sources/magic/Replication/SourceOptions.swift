@@ -5,8 +5,9 @@ import MySQLSource
 struct SourceOptions: ParsableArguments {
   @Option(
     help: """
-      The server: mysql://USER[:PASSWORD]@HOST[:PORT]/[?ssl-mode=verify-ca&ssl-ca=FILE…]. Better \
-      give the password in the environment as MAGIC_SOURCE_PASSWORD, or in --password-file.
+      The server: mysql://USER[:PASSWORD]@HOST[:PORT][,HOST…]/[?ssl-mode=verify-ca&ssl-ca=FILE…]; \
+      of several hosts of one topology with GTIDs one that answers is followed. Better give the \
+      password in the environment as MAGIC_SOURCE_PASSWORD, or in --password-file.
       """)
   var source: String
 

@@ -6,7 +6,8 @@ import Replication
 struct WriterOptions: ParsableArguments {
   @Option(
     help: """
-      The server to replicate: mysql://USER[:PASSWORD]@HOST[:PORT]/[?ssl-mode=…]. Better give the \
+      The server to replicate: mysql://USER[:PASSWORD]@HOST[:PORT][,HOST…]/[?ssl-mode=…]; of \
+      several hosts of one topology with GTIDs one that answers is followed. Better give the \
       password in the environment as MAGIC_SOURCE_PASSWORD, or in --password-file.
       """)
   var source: String?
@@ -19,14 +20,15 @@ struct WriterOptions: ParsableArguments {
   @Option(help: "How long a commit waits at most before it is visible, such as 200ms or 1s.")
   var flushInterval = Interval(milliseconds: 200)
 
+  @OptionGroup var copying: CopyOptions
+  @OptionGroup var verification: VerificationOptions
+
   /// The source; nil when nothing is replicated.
   func makeSource() throws -> ServerSource? {
     try source.map { ServerSource(url: try SourceURL($0, passwordFile: passwordFile)) }
   }
 
   var configuration: Replicator.Configuration {
-    Replicator.Configuration(
-      filter: selection.filter, encodingOptions: selection.encodingOptions,
-      flushInterval: flushInterval.duration)
+    copying.configuration(selection, flushInterval: flushInterval.duration)
   }
 }

@@ -46,7 +46,7 @@ actor WriterService: Service {
   }
 
   private func replicate() async throws {
-    try await server.check()
+    try await server.checkAndWarn(logger)
     let replicator = try await Replicator(
       sink: tables, store: store, configuration: configuration,
       report: { [logger] in logger.notice("\($0)") })
@@ -58,16 +58,38 @@ actor WriterService: Service {
     ).run()
   }
 
+  /// Does what an operator asks for.
+  func perform(_ request: WriterRequest) async throws -> String {
+    guard let replicator else {
+      throw APIError(
+        .unavailable, "replication has not begun yet: \(failure ?? "the source is being asked")")
+    }
+    return try await request.perform(replicator)
+  }
+
   /// How far replication is; nil before it began.
   var replicationStatus: ReplicationStatus? {
     get async { await replicator?.status() }
   }
 
+  /// - Throws: `Failure` before replication began.
+  var knownStatus: ReplicationStatus {
+    get async throws {
+      guard let status = await replicationStatus else {
+        throw Failure("replication has not begun yet")
+      }
+      return status
+    }
+  }
+
   /// The status as JSON; that of the folder's files before replication began.
-  func status(offline: @Sendable () throws -> Data) async throws -> [UInt8] {
+  func status(
+    verification: ReplicationStatus.Verification?, offline: @Sendable () throws -> Data
+  ) async throws -> [UInt8] {
     guard let replicator else { return Array(try offline()) }
     var status = await replicator.status()
     status.failure = failure
+    status.verification = verification
     return Array(try JSONEncoder().encode(status))
   }
 
@@ -75,7 +97,11 @@ actor WriterService: Service {
   /// later makes the copy old, but not wrong.
   var isReady: Bool {
     get async {
-      if !wasStreaming, await replicationStatus?.phase == .streaming { wasStreaming = true }
+      if !wasStreaming, let status = await replicationStatus, status.phase == .streaming,
+        !status.tables.contains(where: { $0.state == "copying" })
+      {
+        wasStreaming = true
+      }
       return wasStreaming
     }
   }
@@ -93,9 +119,29 @@ struct ReservedSink: ChangeSink {
     try await sink.create(table)
   }
 
-  func show(_ table: TableDefinition) async throws { try await sink.show(table) }
+  func create(
+    _ table: TableDefinition, from old: TableDefinition, columns: [Int?], defaults: RecordBatch
+  ) async throws {
+    try disk.check()
+    try await sink.create(table, from: old, columns: columns, defaults: defaults)
+  }
 
-  func drop(_ table: TableDefinition) async throws { try await sink.drop(table) }
+  func change(showing shown: [TableDefinition], dropping dropped: [TableDefinition]) async throws {
+    try await sink.change(showing: shown, dropping: dropped)
+  }
+
+  func discardCopied(_ table: TableDefinition, keeping versions: [ClosedRange<UInt64>]) async throws
+  {
+    try await sink.discardCopied(table, keeping: versions)
+  }
+
+  func rows(of table: TableDefinition, keys: RecordBatch) async throws -> RecordBatch {
+    try await sink.rows(of: table, keys: keys)
+  }
+
+  func createDatabase(_ name: String) async throws { try await sink.createDatabase(name) }
+
+  func dropDatabase(_ name: String) async throws { try await sink.dropDatabase(name) }
 
   func copy(_ batch: RecordBatch, into table: TableDefinition) async throws {
     try disk.check()
