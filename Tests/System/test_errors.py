@@ -70,14 +70,19 @@ class SourceErrorTests(ErrorTestCase):
 
     def test_settings_that_lose_changes(self):
         source, magic = self.new_source(), self.new_magic()
-        for name, wrong, right in [
-                ("binlog_format", "STATEMENT", "ROW"), ("binlog_row_image", "MINIMAL", "FULL"),
-                ("binlog_row_metadata", "NO_LOG", "FULL")]:
-            with self.subTest(name):
-                source.execute(f"SET GLOBAL {name} = {wrong}")
-                self.assert_refused(magic, source.url(), name, right)
-                source.execute(f"SET GLOBAL {name} = {right}")
+        for wrong in ["STATEMENT", "MIXED"]:
+            with self.subTest(wrong):
+                source.execute(f"SET GLOBAL binlog_format = {wrong}")
+                self.assert_refused(magic, source.url(), "binlog_format", "ROW")
+                source.execute("SET GLOBAL binlog_format = ROW")
         self.assert_continues(magic, source)
+
+    def test_settings_that_could_be_better(self):
+        source, magic = self.new_source(), self.new_magic()
+        source.execute("SET GLOBAL binlog_row_image = MINIMAL", "SET GLOBAL binlog_row_metadata = NO_LOG")
+        self.assert_continues(magic, source)
+        for name in ["binlog_row_image", "binlog_row_metadata"]:
+            self.assertRegex(magic.output(), f"warning .*{name}.*FULL")
 
     def test_purged_position(self):
         source, magic = self.new_source(), self.new_magic()

@@ -365,6 +365,8 @@ class SourceTests(unittest.TestCase):
             self.addCleanup(service.stop)
             service.start()
             client = Client(service)
+            # A table that is being copied is not there yet, whatever the copy has.
+            wait_until(lambda: client.text("EXISTS shop.orders") == "1\n", 60, "the table's copy")
             statement = "SELECT count(), max(id) FROM shop.orders"
             with source.connect(database="shop") as connection, connection.cursor() as cursor:
                 flight, _ = service.arrow_flight()
