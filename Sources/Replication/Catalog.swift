@@ -66,6 +66,21 @@ public struct ReplicatedTable: Hashable, Sendable, Codable {
     if case .stopped(_, let stop) = state { return position < stop }
     return true
   }
+
+  /// Lets the table no longer follow the stream from `position` on.
+  ///
+  /// - Parameter shown: how far the copy is that it is to stay in. What cannot be seen there was never
+  ///   whole, so that there is no state to show.
+  /// - Returns: whether its storage is not needed any more.
+  mutating func stop(
+    _ reason: String, at position: BinlogPosition, shownAt shown: BinlogPosition
+  ) -> Bool {
+    let isUnneeded = hasStorage && !isVisible(at: shown)
+    if isUnneeded { copyPosition = nil }
+    state = .stopped(reason: reason, at: position)
+    copy = nil
+    return isUnneeded
+  }
 }
 
 /// How far the copying of a table's existing rows is.
@@ -157,12 +172,17 @@ public struct Catalog: Hashable, Sendable, Codable {
     return table
   }
 
+  /// Whether existing rows of a table of that name are being copied, or wait for that.
+  func isCopying(_ name: TableName) -> Bool {
+    tables.contains { $0.name == name && $0.state == .copying }
+  }
+
   /// Adds a table that has to be copied from the source, whose declaration is not known yet; nothing when
   /// it is being copied.
   ///
   /// - Parameter isReadAtOnce: see ``ReplicatedTable/isReadAtOnce``.
   public mutating func addWanted(_ name: TableName, isReadAtOnce: Bool? = nil) {
-    guard !tables.contains(where: { $0.name == name && $0.state == .copying }) else { return }
+    guard !isCopying(name) else { return }
     var table = add(TableSchema(name: name, columns: [], primaryKey: []), state: .copying)
     table.isReadAtOnce = isReadAtOnce
     update(table)

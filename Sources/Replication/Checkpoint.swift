@@ -44,10 +44,7 @@ public struct Checkpoint: Hashable, Sendable, Codable {
 extension Checkpoint {
   /// The files that hold changes which are not applied yet.
   var relayFiles: Set<String> {
-    let tables = (relayed ?? [:]).map { id, length in
-      RelayedChanges(of: id, length: length, formatDescription: []).fileName
-    }
-    return Set(tables).union((prepared ?? [:]).values)
+    Set((relayed ?? [:]).keys.map(RelayFile.name(ofTable:))).union((prepared ?? [:]).values)
   }
 
   /// Reads the form that ``encoded()`` gives.

@@ -48,10 +48,11 @@ extension TransactionAssembler {
     for (id, changes) in self.relayed {
       let (events, offset) = changes.take()
       if !events.isEmpty {
-        relayed.append(.init(fileName: changes.fileName, events: events, offset: offset))
+        relayed.append(.init(fileName: changes.name, events: events, offset: offset))
       }
       if isAtBarrier {
-        checkpoint.relayed = (checkpoint.relayed ?? [:]).merging([id: changes.length]) { $1 }
+        checkpoint.relayed = checkpoint.relayed ?? [:]
+        checkpoint.relayed?[id] = changes.length
       }
     }
     defer {

@@ -26,7 +26,7 @@ extension Replicator {
     let isFirst = self.identity == nil
     let isSame = self.identity == identity
     self.source = source
-    setCopying()
+    phase = .copying
     if try await source.foldsNames() {
       configuration.foldsNames = true
       configuration.filter.include = configuration.filter.include.map { $0.lowercased() }
@@ -46,7 +46,7 @@ extension Replicator {
     if isElsewhere { return }
     let snapshot = try await source.snapshot(of: configuration.filter)
     do {
-      let isKept = try await open(snapshot, selecting: nil)
+      let isKept = try await open(snapshot, configuration.filter, selecting: nil)
       if checkpoint == nil {
         try await save(
           Checkpoint(position: snapshot.position, gtids: snapshot.gtid, server: identity))
@@ -87,7 +87,7 @@ extension Replicator {
     filter.include = wanted.map(\.description)
     let snapshot = try await source.snapshot(of: filter)
     do {
-      if try await !open(snapshot, selecting: wanted) { await snapshot.close() }
+      if try await !open(snapshot, filter, selecting: wanted) { await snapshot.close() }
     } catch {
       await snapshot.close()
       throw error
@@ -99,12 +99,10 @@ extension Replicator {
   ///
   /// - Parameter wanted: the tables that are meant; nil for those that the catalog does not have yet.
   /// - Returns: whether the snapshot is still needed.
-  private func open(_ snapshot: any SourceSnapshot, selecting wanted: Set<TableName>?) async throws
-    -> Bool
-  {
+  private func open(
+    _ snapshot: any SourceSnapshot, _ filter: TableFilter, selecting wanted: Set<TableName>?
+  ) async throws -> Bool {
     var missing = Set(catalog.tables.filter { $0.state == .copying && !$0.hasStorage }.map(\.name))
-    var filter = configuration.filter
-    if let wanted { filter.include = wanted.map(\.description) }
     let tellsWholeRows = try await source?.tellsWholeRows() ?? true
     var readAtOnce: [UInt64] = []
     for found in try await snapshot.tables(filter) {
@@ -250,11 +248,7 @@ extension Replicator {
     }
     count(copied)
     if copy.pending.isEmpty, assembler?.relayed[table.id] == nil {
-      current.state = .live
-      current.copy = nil
-      copying.forget([table.id])
-      copying.finishedTables += 1
-      assembler?.checkpoint.counters.copiedTables += 1
+      endCopying(&current)
       report("table \(table.name) is copied: \(copy.rows) rows")
     }
     state.catalog.update(current)
@@ -272,7 +266,7 @@ extension Replicator {
       var decoder = BinlogDecoder(file: assembler.position.file)
       assembler.beginRelayed()
       do {
-        try await store.relay.read(changes.fileName, to: changes.length) { events in
+        try await store.relay.read(changes.name, to: changes.length) { events in
           for event in events {
             try assembler.consumeRelayed(event.span.bytes, of: id, with: &decoder)
             try await publishIfLarge(assembler)
@@ -285,12 +279,8 @@ extension Replicator {
       // What they lack may be in rows that later ones of them took away.
       try await publishAndWait(assembler)
       let rows = table.copy?.rows ?? 0
-      table.state = .live
-      table.copy = nil
+      endCopying(&table)
       table.visibleFrom = max(table.visibleFrom ?? assembler.position, assembler.position)
-      copying.forget([id])
-      copying.finishedTables += 1
-      assembler.checkpoint.counters.copiedTables += 1
       assembler.endRelayed(of: id)
       state.catalog.update(table)
       try assembler.readCatalog()
@@ -299,16 +289,20 @@ extension Replicator {
     }
   }
 
+  /// All rows of the table are copied: it follows the stream.
+  private func endCopying(_ table: inout ReplicatedTable) {
+    table.state = .live
+    table.copy = nil
+    copying.forget([table.id])
+    copying.finishedTables += 1
+    assembler?.checkpoint.counters.copiedTables += 1
+  }
+
   private func count(_ copied: Copied) {
-    func add(_ counters: inout Counters) {
-      counters.copiedRows += copied.rows
-      counters.zeroDates += UInt64(copied.counters.zeroDates)
-      counters.invalidTexts += UInt64(copied.counters.invalidTexts)
-    }
     if let assembler {
-      add(&assembler.checkpoint.counters)
-    } else if checkpoint != nil {
-      add(&checkpoint!.counters)
+      assembler.checkpoint.counters.add(copied)
+    } else {
+      checkpoint?.counters.add(copied)
     }
   }
 
@@ -334,25 +328,19 @@ extension Replicator {
   /// The table is copied from the beginning, with the declaration that it has at the source by now.
   func restart(_ id: UInt64) async throws {
     guard let table = catalog[id: id], table.state == .copying else { return }
-    state.catalog.remove(id: id)
     copying.forget([id])
-    state.dropping.append(table)
-    state.catalog.addWanted(table.name)
+    state.copyAnew(table)
     try await saveCatalog()
     try assembler?.readCatalog()
   }
 
   /// The table cannot be copied.
   func stopCopying(_ id: UInt64, _ reason: String) async throws {
-    guard var table = catalog[id: id], table.state == .copying else { return }
-    table.state = .stopped(
-      reason: reason,
-      at: assembler?.position ?? table.copyPosition ?? BinlogPosition(file: "", offset: 0))
-    state.dropping.append(table)
-    table.copyPosition = nil
-    table.copy = nil
+    guard let table = catalog[id: id], table.state == .copying else { return }
+    let position =
+      assembler?.position ?? table.copyPosition ?? BinlogPosition(file: "", offset: 0)
+    state.stop(id, reason, at: position, shownAt: position)
     copying.forget([id])
-    state.catalog.update(table)
     report("table \(table.name) is not replicated: \(reason)")
     try await saveCatalog()
     try assembler?.readCatalog()
@@ -380,6 +368,14 @@ extension Replicator {
       progress.secondsLeft = Double(progress.rowsEstimated - progress.rows) / rate
     }
     return progress
+  }
+}
+
+extension Counters {
+  fileprivate mutating func add(_ copied: Replicator.Copied) {
+    copiedRows += copied.rows
+    zeroDates += UInt64(copied.counters.zeroDates)
+    invalidTexts += UInt64(copied.counters.invalidTexts)
   }
 }
 

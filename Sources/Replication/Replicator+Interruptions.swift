@@ -13,8 +13,7 @@ extension Replicator {
     case .prepare(let identifier):
       try await storePrepared(assembler, isWhole: true)
       if let prepared = assembler.prepared {
-        assembler.checkpoint.prepared = (assembler.checkpoint.prepared ?? [:])
-          .merging(["\(identifier)": prepared.fileName]) { $1 }
+        assembler.remember(prepared, identifier)
       }
       assembler.finish(interruption)
     case .commit(let identifier):
@@ -115,19 +114,18 @@ extension Replicator {
       return
     }
     let (events, offset) = prepared.take()
-    try await store.relay.append(events, to: prepared.fileName, at: offset)
+    try await store.relay.append(events, to: prepared.name, at: offset)
   }
 
   private func commitPrepared(
     _ identifier: XAIdentifier, _ interruption: Interruption, _ assembler: TransactionAssembler
   ) async throws {
     let name: String
-    if let prepared = assembler.prepared, prepared.isComplete {
+    if let prepared = assembler.prepared, assembler.isPrepared {
       // It is prepared and committed in one phase.
       try await storePrepared(assembler, isWhole: true)
-      name = prepared.fileName
-      assembler.checkpoint.prepared = (assembler.checkpoint.prepared ?? [:])
-        .merging(["\(identifier)": name]) { $1 }
+      name = prepared.name
+      assembler.remember(prepared, identifier)
     } else if let known = assembler.checkpoint.prepared?["\(identifier)"] {
       name = known
     } else {

@@ -88,7 +88,7 @@ public actor Replicator {
   /// Whether the stream was closed for a pause, which may be over by now.
   private var isInterrupted = false
   private var skips: Set<TableName> = []
-  private var phase = ReplicationStatus.Phase.starting
+  var phase = ReplicationStatus.Phase.starting
   private var sourcePosition: BinlogPosition?
   private var lagBytes: UInt64?
   private var rates = Rates()
@@ -197,23 +197,27 @@ public actor Replicator {
       assembler = nil
       return isInterrupted && !isStopping ? .paused : .done
     } catch let rewind as Rewind {
-      await settle()
-      try await sink.discardStaged()
-      takeBackStatement()
-      state.catalog.takeBackCopied(checkpoint?.relayed ?? [:])
+      try await takeBack()
       reportStopped()
       try await saveCatalog()
       checkpoint?.counters.rolledBack += rewind.skipped.isEmpty ? 0 : 1
       try beginAtCheckpoint(skipping: rewind.skipped)
       return .again
     } catch {
-      await settle()
-      try? await sink.discardStaged()
-      takeBackStatement()
-      state.catalog.takeBackCopied(checkpoint?.relayed ?? [:])
-      assembler = nil
+      try? await takeBack()
       throw error
     }
+  }
+
+  /// Everything after the checkpoint is read again.
+  private func takeBack() async throws {
+    // What is being stored comes first, whatever becomes of it.
+    _ = try? await applying?.value
+    applying = nil
+    assembler = nil
+    takeBackStatement()
+    state.catalog.takeBackCopied(checkpoint?.relayed ?? [:])
+    try await sink.discardStaged()
   }
 
   /// A statement that was being applied is read again: the catalog is the one before it.
@@ -321,15 +325,10 @@ public actor Replicator {
   private func prepareTables(_ assembler: TransactionAssembler) async throws {
     for name in skips {
       let known = catalog.tables.filter { $0.name == name }
-      for var table in known where !table.isStopped {
-        if !table.isVisible(at: assembler.position) {
-          if table.hasStorage { state.dropping.append(table) }
-          table.copyPosition = nil
-        }
-        table.state = .stopped(
-          reason: "skipped by an operator; copy it anew to follow it again", at: assembler.position)
-        table.copy = nil
-        state.catalog.update(table)
+      for table in known where !table.isStopped {
+        state.stop(
+          table.id, "skipped by an operator; copy it anew to follow it again",
+          at: assembler.position, shownAt: assembler.position)
       }
       copying.forget(known.map(\.id))
       report("table \(name) is skipped from \(assembler.position) on")
@@ -445,11 +444,8 @@ public actor Replicator {
 
   /// Stops a table as it is stored.
   private func stop(_ id: UInt64, _ reason: String) {
-    guard var table = catalog[id: id], let checkpoint else { return }
-    if !table.isVisible(at: checkpoint.position) { table.copyPosition = nil }
-    table.state = .stopped(reason: reason, at: checkpoint.position)
-    table.copy = nil
-    state.catalog.update(table)
+    guard let checkpoint else { return }
+    state.stop(id, reason, at: checkpoint.position, shownAt: checkpoint.position)
   }
 
   /// Adds what the rows lack, from the copy.
@@ -516,12 +512,6 @@ public actor Replicator {
     self.checkpoint = checkpoint
   }
 
-  /// Waits for what is being stored, whatever comes of it.
-  private func settle() async {
-    _ = try? await applying?.value
-    applying = nil
-  }
-
   private var reportedStops: Set<UInt64> = []
 
   func reportStopped() {
@@ -568,7 +558,7 @@ public actor Replicator {
     guard configuration.filter.selects(name) else {
       throw ReplicationError(.settings, "\(name) is not among the tables that are replicated")
     }
-    guard !catalog.tables.contains(where: { $0.name == name && $0.state == .copying }) else {
+    guard !catalog.isCopying(name) else {
       throw ReplicationError(.settings, "\(name) is being copied already")
     }
     guard catalog[name] != nil else {
@@ -598,9 +588,6 @@ public actor Replicator {
     sourcePosition = position
     self.lagBytes = lagBytes
   }
-
-  /// Notes that the tables of the source are being asked for.
-  func setCopying() { phase = .copying }
 
   /// Notes that the source cannot be reached and will be tried again.
   public func setReconnecting() {

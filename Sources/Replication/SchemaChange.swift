@@ -265,14 +265,8 @@ struct SchemaChange {
   /// Stops a table before the statement, which may rename it.
   private mutating func stop(_ table: ReplicatedTable, as name: TableName, _ reason: String) {
     var stopped = table
-    if !isWhole(table) {
-      // It was never whole, so there is no state to show.
-      dropped.append(table)
-      stopped.copyPosition = nil
-    }
+    if stopped.stop(reason, at: start, shownAt: start) { dropped.append(table) }
     stopped.schema.rename(to: name)
-    stopped.state = .stopped(reason: reason, at: start)
-    stopped.copy = nil
     catalog.update(stopped)
   }
 

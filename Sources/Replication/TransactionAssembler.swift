@@ -54,9 +54,11 @@ final class TransactionAssembler {
   private var assembliesByName: [TableName: [TableAssembly]] = [:]
   private var group = EventGroup.none
   /// The distributed transaction that is being read until its XA PREPARE.
-  private(set) var prepared: PreparedTransaction?
+  private(set) var prepared: RelayFile?
+  /// Whether its XA PREPARE was read.
+  private(set) var isPrepared = false
   /// The changes of tables that are being copied which wait for that.
-  private(set) var relayed: [UInt64: RelayedChanges] = [:]
+  private(set) var relayed: [UInt64: RelayFile] = [:]
   /// The last table map of each table that is being copied, as the source wrote it.
   private var relayedMaps: [TableName: [UInt8]] = [:]
   /// Tables whose changes in the event that is being read are to wait.
@@ -81,7 +83,7 @@ final class TransactionAssembler {
     transactionStart = checkpoint.position
     decoder = BinlogDecoder(file: checkpoint.position.file)
     for (id, length) in checkpoint.relayed ?? [:] {
-      relayed[id] = RelayedChanges(of: id, length: length, formatDescription: [])
+      relayed[id] = RelayFile(RelayFile.name(ofTable: id), length: length)
     }
     try readCatalog()
   }
@@ -105,7 +107,7 @@ final class TransactionAssembler {
     assembliesByName = Dictionary(grouping: current.values, by: \.table.name)
     for (id, changes) in relayed where assemblies[id]?.table.state != .copying {
       relayed[id] = nil
-      endedFiles.append(changes.fileName)
+      endedFiles.append(changes.name)
       checkpoint.relayed?[id] = nil
     }
   }
@@ -173,7 +175,7 @@ final class TransactionAssembler {
     if let mapped { relayedMaps[mapped] = event.withUnsafeBytes { Array($0) } }
     if !relaying.isEmpty { relay(event.withUnsafeBytes { Array($0) }) }
     // What is spooled is decoded again later.
-    if let prepared, !prepared.isComplete { prepared.add(event) }
+    if let prepared, !isPrepared { prepared.add(event.withUnsafeBytes { Array($0) }) }
     if let interruption { return interruption }
     if let rotation {
       position = rotation
@@ -334,19 +336,29 @@ extension TransactionAssembler {
       if isSkipped, !Self.isWithoutTransactions(assembly.table.schema) { continue }
       transactionTouchesCopy = true
       if try hasToWait(rows, assembly) { continue }
-      let before = assembly.encoder.byteCount
-      var nextVersion = firstVersion
       do {
-        try assembly.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
+        changeCount = try take(rows, bytes, into: assembly, from: firstVersion)
       } catch {
         stop(assembly.table, "\(error)")
         throw Rewind(skipped: skipped)
       }
-      changeCount = nextVersion - firstVersion
-      pendingBytes += assembly.encoder.byteCount - before
-      hasPendingChanges = true
     }
     checkpoint.counters.rowChanges += changeCount
+  }
+
+  /// Takes rows into a table; they wait for publication.
+  ///
+  /// - Returns: how many changes they are.
+  /// - Throws: `EncodingError`.
+  private func take(
+    _ rows: RowsEvent, _ bytes: RawSpan, into assembly: TableAssembly, from firstVersion: UInt64
+  ) throws -> UInt64 {
+    let before = assembly.encoder.byteCount
+    var nextVersion = firstVersion
+    try assembly.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
+    pendingBytes += assembly.encoder.byteCount - before
+    hasPendingChanges = true
+    return nextVersion - firstVersion
   }
 
   private func isCopied(_ name: TableName) -> Bool {
@@ -371,9 +383,7 @@ extension TransactionAssembler {
 
   /// Lets a table be copied anew, as of one moment.
   private func beginAnew(_ table: ReplicatedTable) -> Rewind {
-    state.catalog.remove(id: table.id)
-    state.dropping.append(table)
-    state.catalog.addWanted(table.name, isReadAtOnce: true)
+    state.copyAnew(table, isReadAtOnce: true)
     return Rewind(skipped: skipped)
   }
 
@@ -382,7 +392,7 @@ extension TransactionAssembler {
       guard let assembly = assemblies[id] else { continue }
       let changes =
         relayed[id]
-        ?? RelayedChanges(of: id, length: 0, formatDescription: formatDescription)
+        ?? RelayFile(RelayFile.name(ofTable: id), formatDescription: formatDescription)
       relayed[id] = changes
       let before = changes.byteCount
       if let map = relayedMaps.removeValue(forKey: assembly.table.name) { changes.add(map) }
@@ -394,7 +404,7 @@ extension TransactionAssembler {
 
   /// Takes in changes that were kept, when all rows of their table are copied.
   ///
-  /// - Parameter event: one of those that ``RelayedChanges`` kept.
+  /// - Parameter event: one of those that its ``RelayFile`` kept.
   func consumeRelayed(
     _ event: RawSpan, of id: UInt64, with decoder: inout BinlogDecoder
   ) throws {
@@ -408,12 +418,7 @@ extension TransactionAssembler {
       let firstVersion = checkpoint.nextVersion
       checkpoint.nextVersion += UInt64(rows.images.count)
       transactionTouchesCopy = true
-      let before = assembly.encoder.byteCount
-      var nextVersion = firstVersion
-      try assembly.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
-      checkpoint.counters.rowChanges += nextVersion - firstVersion
-      pendingBytes += assembly.encoder.byteCount - before
-      hasPendingChanges = true
+      checkpoint.counters.rowChanges += try take(rows, bytes, into: assembly, from: firstVersion)
     }
   }
 
@@ -425,7 +430,7 @@ extension TransactionAssembler {
   func endRelayed(of id: UInt64) {
     group = .none
     transactionTouchesCopy = false
-    if let changes = relayed.removeValue(forKey: id) { endedFiles.append(changes.fileName) }
+    if let changes = relayed.removeValue(forKey: id) { endedFiles.append(changes.name) }
     checkpoint.relayed?[id] = nil
   }
 
@@ -468,15 +473,7 @@ extension TransactionAssembler {
 
   /// Stops the table before the transaction that is being read.
   private func stop(_ table: ReplicatedTable, _ reason: String) {
-    var table = table
-    table.state = .stopped(reason: reason, at: transactionStart)
-    table.copy = nil
-    // A table that was never whole has no state to show.
-    if let known = state.catalog[id: table.id], !known.isVisible(at: checkpoint.position) {
-      state.dropping.append(known)
-      table.copyPosition = nil
-    }
-    state.catalog.update(table)
+    state.stop(table.id, reason, at: transactionStart, shownAt: checkpoint.position)
   }
 }
 
@@ -574,9 +571,16 @@ extension TransactionAssembler {
     // Positions of several servers can be equal, and so can versions, but hardly both.
     let fileNumber = String(transactionStart.file.split(separator: ".").last ?? "").filter(
       \.isNumber)
-    prepared = PreparedTransaction(
-      fileName: "\(checkpoint.nextVersion)-\(fileNumber)-\(transactionStart.offset)",
+    prepared = RelayFile(
+      "\(checkpoint.nextVersion)-\(fileNumber)-\(transactionStart.offset)",
       formatDescription: formatDescription)
+    isPrepared = false
+  }
+
+  /// Notes where a transaction is kept until its end.
+  func remember(_ transaction: RelayFile, _ identifier: XAIdentifier) {
+    checkpoint.prepared = checkpoint.prepared ?? [:]
+    checkpoint.prepared?["\(identifier)"] = transaction.name
   }
 
   /// A prepared transaction has been committed or rolled back.
@@ -589,11 +593,11 @@ extension TransactionAssembler {
   private func finishPreparing(
     _ prepare: XAPrepareEvent, header: EventHeader, from start: BinlogPosition, to end: UInt64
   ) throws -> Interruption? {
-    guard let prepared else {
+    guard prepared != nil else {
       throw ReplicationError(
         .unsupportedEvent, "XA PREPARE at \(start) ends a transaction whose beginning is missing")
     }
-    prepared.isComplete = true
+    isPrepared = true
     return Interruption(
       cause: prepare.isOnePhase ? .commit(prepare.identifier) : .prepare(prepare.identifier),
       header: header, start: start, end: BinlogPosition(file: start.file, offset: end),
@@ -602,12 +606,10 @@ extension TransactionAssembler {
 
   /// Takes in the rows of a prepared transaction, which takes effect here.
   ///
-  /// - Parameter event: one of those that ``PreparedTransaction`` kept.
+  /// - Parameter event: one of those that its ``RelayFile`` kept.
   func consumePrepared(
     _ event: RawSpan, with decoder: inout BinlogDecoder, at start: BinlogPosition
-  )
-    throws
-  {
+  ) throws {
     try decoder.decode(event, at: 0) { event, bytes in
       if case .rows(let rows) = event.body { try append(rows, bytes, from: start) }
     }

@@ -395,7 +395,7 @@ import Testing
       }
       #expect(identifier == XAIdentifier(formatID: 1, global: Array("x1".utf8), branch: []))
       let prepared = try #require(assembler.prepared)
-      #expect(prepared.isComplete)
+      #expect(assembler.isPrepared)
       kept = prepared.take().events
       assembler.finish(interruption)
     }
