@@ -51,7 +51,7 @@ class Workload:
                     f"DELETE FROM keyed WHERE id = {key}",
                     # All columns: with minimal row images the server does not log which ones REPLACE leaves out.
                     f"REPLACE INTO keyed VALUES ({key}, NULL, NULL, NULL, NULL, 'é', NULL, NULL, NULL, NULL)",
-                    f"UPDATE keyed SET id = id + 10000 WHERE id = {key}",
+                    f"UPDATE IGNORE keyed SET id = id + 10000 WHERE id = {key}",
                     f"UPDATE composite SET a = 'moved', x = NULL WHERE b = {base + key % 200}",
                     f"UPDATE plain SET c = {key} WHERE a % 17 = {key % 17}",
                     f"INSERT INTO plain (c) VALUES ({key})",
