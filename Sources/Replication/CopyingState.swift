@@ -30,6 +30,8 @@ struct CopyingState {
   /// How much was read since when, for the time left.
   var begin: ContinuousClock.Instant?
   var rowsSinceBegin: UInt64 = 0
+  /// The rows so far of tables that are read at once, which end as a whole.
+  var rowsReadAtOnce: [UInt64: UInt64] = [:]
   /// Tables that were copied, and all that were to be.
   var finishedTables = 0
 
@@ -88,6 +90,7 @@ struct CopyingState {
   mutating func forget(_ ids: [UInt64]) {
     for id in ids {
       taken[id] = nil
+      rowsReadAtOnce[id] = nil
       divided.remove(id)
       isDivided.remove(id)
       planned.remove(id)
@@ -96,6 +99,7 @@ struct CopyingState {
 
   mutating func forgetAll() {
     taken = [:]
+    rowsReadAtOnce = [:]
     divided = []
     isDivided = []
     planned = []

@@ -108,7 +108,8 @@ public struct ReplicationStatus: Sendable, Codable {
   init(
     phase: Phase, catalog: Catalog, checkpoint: Checkpoint?, shown: Set<UInt64>? = nil,
     sourcePosition: BinlogPosition? = nil,
-    lagBytes: UInt64? = nil, copy: CopyProgress? = nil, pendingBytes: Int = 0,
+    lagBytes: UInt64? = nil, copy: CopyProgress? = nil, rowsReadAtOnce: [UInt64: UInt64] = [:],
+    pendingBytes: Int = 0,
     rates: (transactions: Double, rowChanges: Double)? = nil, flushInterval: Duration? = nil
   ) {
     self.phase = phase
@@ -129,8 +130,10 @@ public struct ReplicationStatus: Sendable, Codable {
     counters = checkpoint?.counters ?? Counters()
     let seen =
       shown ?? Set(checkpoint.map { catalog.visible(at: $0.position).map(\.id) } ?? [])
-    tables = catalog.tables.map { Table($0, isVisible: seen.contains($0.id)) }
-      .sorted { $0.name < $1.name }
+    tables = catalog.tables.map {
+      Table($0, isVisible: seen.contains($0.id), rowsReadAtOnce: rowsReadAtOnce[$0.id] ?? 0)
+    }
+    .sorted { $0.name < $1.name }
   }
 
   /// The status of a data folder on which no process runs.
@@ -145,14 +148,16 @@ public struct ReplicationStatus: Sendable, Codable {
 }
 
 extension ReplicationStatus.Table {
-  /// - Parameter isVisible: whether it is what is read under its name.
-  fileprivate init(_ table: ReplicatedTable, isVisible: Bool) {
+  /// - Parameters:
+  ///   - isVisible: whether it is what is read under its name.
+  ///   - rowsReadAtOnce: how many rows of a reading that has not ended yet are stored.
+  fileprivate init(_ table: ReplicatedTable, isVisible: Bool, rowsReadAtOnce: UInt64) {
     name = table.name
     isStored = isVisible
     switch table.state {
     case .copying:
       state = "copying"
-      copiedRows = table.copy?.rows
+      copiedRows = table.copy.map { $0.rows + rowsReadAtOnce }
       estimatedRows = table.copy?.estimatedRows
     // It waits until the stream has come to the end of its copying.
     case .live: state = isVisible ? "live" : "copying"

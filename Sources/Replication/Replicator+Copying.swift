@@ -226,8 +226,11 @@ extension Replicator {
     }
   }
 
-  /// Notes progress within a range, which is shown only.
-  func noteCopied(rows: UInt64) { copying.rowsSinceBegin += rows }
+  /// Notes progress within a table, which is shown only.
+  func noteCopied(rows: UInt64, of table: ReplicatedTable) {
+    copying.rowsSinceBegin += rows
+    if table.isReadAtOnce == true { copying.rowsReadAtOnce[table.id, default: 0] += rows }
+  }
 
   /// A range is stored, or, without one, all of the table.
   func finished(
@@ -239,6 +242,7 @@ extension Replicator {
       copying.release(table.id, range)
       copy.pending.removeAll { $0 == range }
     }
+    copying.rowsReadAtOnce[table.id] = nil
     copy.finish(version: version)
     copy.rows += copied.rows
     copy.bytes += copied.bytes
@@ -247,13 +251,19 @@ extension Replicator {
       current.visibleFrom = max(current.visibleFrom ?? through, through)
     }
     count(copied)
-    if copy.pending.isEmpty, assembler?.relayed[table.id] == nil {
+    if copy.pending.isEmpty, !hasRelayed(table.id) {
       endCopying(&current)
       report("table \(table.name) is copied: \(copy.rows) rows")
     }
     state.catalog.update(current)
     try await saveCatalog()
     try assembler?.readCatalog()
+  }
+
+  /// Whether changes wait for the end of the table's copying, also while no stream is followed.
+  private func hasRelayed(_ id: UInt64) -> Bool {
+    if let assembler { return assembler.relayed[id] != nil }
+    return checkpoint?.relayed?[id] != nil
   }
 
   /// Applies the changes that waited for the end of their tables' copying.
@@ -355,10 +365,12 @@ extension Replicator {
     var progress = ReplicationStatus.CopyProgress(
       table: tables.first.map { "\($0.name)" }, tables: copying.finishedTables,
       tablesTotal: copying.finishedTables + tables.count)
-    for copy in tables.compactMap(\.copy) {
-      progress.rows += copy.rows
+    for table in tables {
+      guard let copy = table.copy else { continue }
+      let rows = copy.rows + (copying.rowsReadAtOnce[table.id] ?? 0)
+      progress.rows += rows
       progress.bytes += copy.bytes
-      progress.rowsEstimated += max(copy.estimatedRows, copy.rows)
+      progress.rowsEstimated += max(copy.estimatedRows, rows)
       progress.bytesEstimated += max(copy.estimatedBytes, copy.bytes)
     }
     if let begin = copying.begin, copying.rowsSinceBegin > 0 {

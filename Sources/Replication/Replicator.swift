@@ -607,7 +607,8 @@ public actor Replicator {
     return ReplicationStatus(
       phase: phase, catalog: catalog, checkpoint: checkpoint, shown: Set(shown.keys),
       sourcePosition: sourcePosition,
-      lagBytes: lagBytes, copy: copyProgress, pendingBytes: assembler?.pendingBytes ?? 0,
+      lagBytes: lagBytes, copy: copyProgress, rowsReadAtOnce: copying.rowsReadAtOnce,
+      pendingBytes: assembler?.pendingBytes ?? 0,
       rates: rates.perSecond(at: clock.now), flushInterval: configuration.flushInterval)
   }
 }

@@ -138,7 +138,7 @@ public struct TableCopier: Sendable {
         copied.add(batch)
         storing = Task { [sink, replicator] in
           try await sink.copy(batch.rows, into: definition)
-          await replicator.noteCopied(rows: UInt64(batch.rows.rowCount))
+          await replicator.noteCopied(rows: UInt64(batch.rows.rowCount), of: table)
         }
       }
       try await storing?.value

@@ -12,7 +12,8 @@ import pymysql
 from compare import assert_equal_databases, mysql_name, source_tables, stopped_tables
 from harness import MariaDB, Magic, wait_until
 from writer import (
-    SEED, SOAK, assert_equal, progress, reading, rows_sent, settle, table_states, wait_for_progress)
+    SEED, SOAK, assert_equal, progress, reading, rows_sent, settle, table_states, wait_for_progress,
+    writer_command)
 
 ROWS = 2_000_000 if SOAK else 150_000
 INCLUDE = ("--include", "d.*", "--include", "ctl.*")
@@ -167,6 +168,23 @@ class LongCopyTests(CopyTestCase):
         self.assertGreater(took, 5, "faster than the rate")
         self.assertLess(took, 40, "much slower than the rate")
         self.assert_all_equal(verify=False)
+        self.end()
+
+    def test_changes_wait_for_the_end_of_a_copy_over_a_pause(self):
+        """A change that tells only a part of its row waits until that is copied, which can end in a pause."""
+        source, magic = self.begin(options=["--binlog-row-image=MINIMAL"])
+        self.start("--copy-rate", "2MB")
+        wait_for_progress(magic, "d", "big", 1000)
+        source.execute("UPDATE d.big SET v = 'changed' WHERE id % 5 = 0", "DELETE FROM d.big WHERE id % 7 = 0")
+        wait_until(lambda: any(file.stat().st_size > 100_000 for file in (magic.data / "relay").glob("table-*")), 30,
+                   "the changes")
+        writer_command(magic, "pause")
+        self.assertEqual(table_states(magic)["d", "big"], "copying")
+        # All rows are there, and the changes still wait.
+        wait_for_progress(magic, "d", "big", ROWS, 60)
+        time.sleep(1)
+        writer_command(magic, "resume")
+        self.assert_all_equal()
         self.end()
 
     def test_until_caught_up(self):
