@@ -36,7 +36,7 @@ class Workload:
         self.folder.mkdir(parents=True)
         with MariaDB("--max-binlog-size=1G") as source:
             source.execute("CREATE DATABASE sbtest")
-            self._sysbench(source, "prepare")
+            sysbench(source, "prepare")
             if name == "small":
                 self._transactions(source, size)
             else:
@@ -67,7 +67,7 @@ class Workload:
     def _transactions(self, source, size):
         """sysbench's small writing transactions, the costliest kind for a reader."""
         while self._size(source) < size:
-            self._sysbench(source, "--time=5", "run")
+            sysbench(source, "--time=5", "run")
 
     def _whole_tables(self, source, size):
         """Updates of whole tables: transactions of 40 MB."""
@@ -75,13 +75,17 @@ class Workload:
             for table in range(1, TABLES + 1):
                 source.execute(f"UPDATE sbtest.sbtest{table} SET k = k + 1, c = REVERSE(c)")
 
-    @staticmethod
-    def _sysbench(source, *arguments):
-        subprocess.run(
-            [find_program("sysbench"), "oltp_write_only", "--db-driver=mysql", "--mysql-user=root",
-             f"--mysql-socket={source.socket}", "--mysql-db=sbtest", f"--tables={TABLES}",
-             f"--table-size={ROWS}", "--threads=4", "--rand-seed=1", *arguments],
-            check=True, stdout=subprocess.DEVNULL)
+
+def sysbench(source, *arguments):
+    """Small writing transactions on tables that `prepare` makes in the database sbtest."""
+    subprocess.run(sysbench_command(source, *arguments), check=True, stdout=subprocess.DEVNULL)
+
+
+def sysbench_command(source, *arguments):
+    return [
+        find_program("sysbench"), "oltp_write_only", "--db-driver=mysql", "--mysql-user=root",
+        f"--mysql-socket={source.socket}", "--mysql-db=sbtest", f"--tables={TABLES}",
+        f"--table-size={ROWS}", "--threads=4", "--rand-seed=1", *arguments]
 
 
 def mariadb_binlog(files):

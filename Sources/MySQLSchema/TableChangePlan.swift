@@ -164,9 +164,10 @@ private struct RowPlanner {
 }
 
 extension ColumnType {
-  /// What the server puts into rows that are there when it adds a NOT NULL column without a
-  /// default, in the form of ``ColumnDefault/literal(_:)``; nil where MySQL and MariaDB differ.
-  var implicitValue: [UInt8]? {
+  /// What the server puts into a NOT NULL column without a default, for rows that are there when the
+  /// column is added and for rows that are inserted without it, in the form of
+  /// ``ColumnDefault/literal(_:)``; nil where MySQL and MariaDB differ.
+  public var implicitValue: [UInt8]? {
     switch self {
     case .integer, .float, .double, .set: Array("0".utf8)
     case .decimal(_, let scale):

@@ -51,7 +51,10 @@ extension Column {
     switch self.default {
     case .null: .value(nil)
     case .literal(let text): .value(text)
-    case .none, .expression: .unknown
+    case .none where isAutoIncrement: .unknown
+    // INSERT IGNORE, or one that is not strict.
+    case .none: type.implicitValue.map(DefaultValue.value) ?? .unknown
+    case .expression: .unknown
     }
   }
 }

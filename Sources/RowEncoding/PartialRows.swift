@@ -88,6 +88,10 @@ final class PartialRows {
     switch change.kind {
     case .write:
       for column in table.columns.indices where !change.columnsPresent[column] {
+        // Servers compute virtual columns at the replica, and do not always log them.
+        if table.columns[column].isGenerated {
+          throw lacks(column, "row images lack the generated column")
+        }
         self.lacks.defaults[column] = try defaultValues.array(at: column)
       }
     case .delete, .update:
@@ -97,7 +101,6 @@ final class PartialRows {
           column, "row images lack the column, without which the old row cannot be told")
       }
       guard change.kind == .update else { return }
-      // Servers compute virtual columns at the replica.
       let isUnknown = { (column: Int) in
         !change.columnsPresent[column] && !change.columnsPresentAfter[column]
           && table.columns[column].isGenerated
