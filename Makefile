@@ -20,7 +20,7 @@ soak: ## tests at full length: models, 20 kills, a random workload of 10 minutes
 	MAGIC_SOAK=1 swift test --skip-build --disable-xctest --filter 'LatchSimulationTests|CommitPointModelTests'
 	scripts/test-system --soak
 
-bench: ## decoding, mutable tables and interfaces beside their peers; see scripts/bench
+bench: ## decoding, mutable tables, interfaces, latches and the writer beside their peers; see scripts/bench
 	scripts/bench $(BENCH)
 
 fuzz: ## every decoder on random input, one minute each

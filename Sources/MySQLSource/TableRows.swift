@@ -9,7 +9,7 @@ public struct BatchLimits: Hashable, Sendable {
   /// Bytes of the rows as text.
   public var byteCount: Int
 
-  public init(rowCount: Int = 65536, byteCount: Int = 32 << 20) {
+  public init(rowCount: Int = 1 << 19, byteCount: Int = 64 << 20) {
     self.rowCount = rowCount
     self.byteCount = byteCount
   }

@@ -29,7 +29,7 @@ public actor Replicator {
     public init(
       filter: TableFilter = TableFilter(), encodingOptions: EncodingOptions = EncodingOptions(),
       flushInterval: Duration = .milliseconds(200), batchBytes: Int = 16 << 20,
-      copyWorkers: Int = 4, copyBytesPerSecond: Int? = nil, rowsPerRange: Int = 100_000
+      copyWorkers: Int = 4, copyBytesPerSecond: Int? = nil, rowsPerRange: Int = 300_000
     ) {
       self.filter = filter
       self.encodingOptions = encodingOptions
@@ -315,9 +315,11 @@ public actor Replicator {
     try await storePrepared(assembler)
   }
 
-  /// Publishes, or sets aside, what takes much memory.
+  /// Publishes what takes much memory. Within a transaction that sets rows aside, which are written once
+  /// more later: only those do it that are large themselves.
   func publishIfLarge(_ assembler: TransactionAssembler) async throws {
-    if assembler.pendingBytes >= configuration.batchBytes { try await publish(assembler) }
+    let limit = configuration.batchBytes * (assembler.isBetweenTransactions ? 1 : 2)
+    if assembler.pendingBytes >= limit { try await publish(assembler) }
   }
 
   /// What is done between transactions only: tables are stopped at an operator's wish, or begun to be

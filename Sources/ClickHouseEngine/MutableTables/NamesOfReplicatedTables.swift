@@ -31,7 +31,10 @@ extension MutableTables {
 
   private func make(_ change: NameChange) async throws {
     try await storage.withConnection { connection in
-      for (_, name) in change.shown { try await prepare(name, on: connection) }
+      for (table, name) in change.shown {
+        try await prepare(name, on: connection)
+        if await table.name == nil { try await table.beginMerging(on: connection) }
+      }
       try await withLatches(change.dropped.map(\.settling)) {
         try await withLatches(change.tables.map(\.latch)) {
           try await storage.preserving(change.tables) {

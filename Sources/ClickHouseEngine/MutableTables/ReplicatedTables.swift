@@ -35,7 +35,8 @@ extension MutableTables: ChangeSink {
     let settled = StorageName(
       owner, .settled(generation: firstGeneration(of: owner), from: 0))
     let table = try await storage.withConnection { connection in
-      try await connection.execute(try Self.settledStatement(settled, definition))
+      try await connection.execute(
+        try Self.settledStatement(settled, definition) + ", \(MutableTable.filling)")
       return try await MutableTable.make(
         owner, settled, storage: storage, on: connection)
     }

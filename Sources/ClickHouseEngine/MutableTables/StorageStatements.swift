@@ -15,6 +15,16 @@ extension MutableTable {
     (name: "parts_to_delay_insert", value: "3000"), (name: "parts_to_throw_insert", value: "10000"),
   ]
 
+  /// A setting of settled tables that are filled and not seen yet: rows are not written again and again
+  /// while others come, only before there are very many parts.
+  static let filling = "min_parts_to_merge_at_once = 50"
+
+  /// From now on the engine merges the parts of the settled table as usual.
+  nonisolated func beginMerging(on connection: any EngineConnection) async throws {
+    try await connection.execute(
+      "ALTER TABLE \(await current.settled) RESET SETTING min_parts_to_merge_at_once")
+  }
+
   /// The hidden columns of settled tables and stages.
   static let hiddenColumns = hiddenColumnList.joined(separator: ", ")
   private static let hiddenColumnList = [

@@ -132,7 +132,7 @@ struct CopyOptions: ParsableArguments {
   @Option(
     help:
       "About how many rows are read in one piece; what is interrupted begins with its piece again.")
-  var chunkRows = 100_000
+  var chunkRows = 300_000
 
   func validate() throws {
     guard (1...64).contains(copyWorkers) else {
