@@ -53,7 +53,7 @@ struct ReplicateCommand: AsyncParsableCommand {
   private func replicate(
     _ folder: DataFolder, _ lock: FolderLock, _ store: StateStore, _ logger: Logger
   ) async throws {
-    let server = try ServerSource(url: source.makeURL())
+    let server = try ServerSource(url: source.makeURL(), limits: copying.batchLimits)
     try await server.checkAndWarn(logger)
     let served = try await ServedFolder(
       folder, lock: lock, diskReserve: ByteCount(bytes: 0), keepsQueryLog: false, logger: logger)
@@ -142,6 +142,13 @@ struct CopyOptions: ParsableArguments {
     guard copyRate.map({ $0.bytes >= 1024 }) ?? true else {
       throw ValidationError("--copy-rate is at least 1KB a second.")
     }
+  }
+
+  /// What is read at a bounded rate is handed over every half second.
+  var batchLimits: BatchLimits {
+    var limits = BatchLimits()
+    if let copyRate { limits.byteCount = min(limits.byteCount, copyRate.bytes / 2) }
+    return limits
   }
 
   func configuration(_ selection: TableSelectionOptions, flushInterval: Duration)

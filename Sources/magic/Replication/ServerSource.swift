@@ -9,11 +9,16 @@ import RowEncoding
 /// Questions with small answers share a connection that is made when it is needed.
 actor ServerSource: ReplicationSource {
   private let url: SourceURL
+  private let limits: BatchLimits
   /// Which of the URL's hosts is followed.
   private var hostIndex = 0
   private var connection: SourceConnection?
 
-  init(url: SourceURL) { self.url = url }
+  /// - Parameter limits: how many of a table's rows are read before they are handed over.
+  init(url: SourceURL, limits: BatchLimits = BatchLimits()) {
+    self.url = url
+    self.limits = limits
+  }
 
   nonisolated var canFailOver: Bool { url.hosts.count > 1 }
 
@@ -92,11 +97,11 @@ actor ServerSource: ReplicationSource {
     let schemas = before.map { ($0.name, try? $0.schema.get()) }
     return ServerSnapshot(
       snapshot: try await Snapshot.begin(at: current),
-      schemasBefore: Dictionary(schemas) { $1 })
+      schemasBefore: Dictionary(schemas) { $1 }, limits: limits)
   }
 
   func reader() async throws -> any RangeReader {
-    ServerReader(reader: try await TableReader.connect(to: current))
+    ServerReader(reader: try await TableReader.connect(to: current), limits: limits)
   }
 
   func ranges(of schema: TableSchema, estimatedRows: UInt64, rowsPerRange: Int) async throws
@@ -158,6 +163,7 @@ private struct ServerSnapshot: SourceSnapshot {
   /// What the tables were before the snapshot was taken. The server tells only what they are now: what is
   /// the same before and after it is the declaration that they have in it.
   let schemasBefore: [TableName: TableSchema?]
+  let limits: BatchLimits
 
   var position: BinlogPosition { snapshot.position.binlog }
   var gtid: String? { snapshot.position.gtid }
@@ -185,7 +191,7 @@ private struct ServerSnapshot: SourceSnapshot {
       ServerRows(
         rows: try await snapshot.rows(
           of: schema, version: version, orderBy: isOrdered ? schema.byteOrder : nil,
-          options: options))
+          limits: limits, options: options))
     }
   }
 
@@ -195,13 +201,15 @@ private struct ServerSnapshot: SourceSnapshot {
 /// A connection that reads ranges of tables.
 private struct ServerReader: RangeReader {
   let reader: TableReader
+  let limits: BatchLimits
 
   func rows(
     of schema: TableSchema, in range: SourceKeyRange, version: UInt64, options: EncodingOptions
   ) async throws -> any SnapshotRows {
     try await tableErrors {
       ServerRows(
-        rows: try await reader.rows(of: schema, in: range, version: version, options: options))
+        rows: try await reader.rows(
+          of: schema, in: range, version: version, limits: limits, options: options))
     }
   }
 

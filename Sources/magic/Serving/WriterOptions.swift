@@ -25,7 +25,10 @@ struct WriterOptions: ParsableArguments {
 
   /// The source; nil when nothing is replicated.
   func makeSource() throws -> ServerSource? {
-    try source.map { ServerSource(url: try SourceURL($0, passwordFile: passwordFile)) }
+    try source.map {
+      ServerSource(
+        url: try SourceURL($0, passwordFile: passwordFile), limits: copying.batchLimits)
+    }
   }
 
   var configuration: Replicator.Configuration {
