@@ -205,7 +205,7 @@ private final class MultiByteConverter {
       output += chunk
       guard remaining > 0 else { break }
       // The input stands at a sequence that is invalid or, at the end, incomplete.
-      let skipped = min(encoding.unitSize, remaining)
+      let skipped = encoding.lengthOfUnknown(bytes[(bytes.count - remaining)...])
       source = source.map { $0 + skipped }
       remaining -= skipped
       output += [0xEF, 0xBF, 0xBD]

@@ -43,13 +43,18 @@ struct CharsetEncoding {
     CharsetEncoding(iconvName: iconvName, form: form, isASCIICompatible: false)
   }
 
-  /// How many bytes an undecodable sequence takes up.
-  var unitSize: Int {
-    switch form {
-    case .singleByte, .doubleByte, .shiftJIS, .extendedUnix: 1
-    case .wide16: 2
-    case .wide32: 4
-    }
+  /// How many of the bytes belong to the sequence at their start, which stands for no character: a whole
+  /// one where it has the form of a character, so that what follows is read as the server reads it.
+  func lengthOfUnknown(_ bytes: Slice<UnsafeRawBufferPointer>) -> Int {
+    let length = characterLength(lead: bytes[bytes.startIndex])
+    guard length <= bytes.count else { return form == .wide16 || form == .wide32 ? bytes.count : 1 }
+    let firstTrail: UInt8 =
+      switch form {
+      case .singleByte, .wide16, .wide32: 0
+      case .doubleByte, .shiftJIS: 0x40
+      case .extendedUnix: 0xA1
+      }
+    return bytes.prefix(length).dropFirst().allSatisfy { $0 >= firstTrail } ? length : 1
   }
 
   /// The number of bytes of the character that begins with `lead`.

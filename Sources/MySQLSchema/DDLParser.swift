@@ -88,10 +88,23 @@ struct DDLParser {
   }
 
   mutating func name() throws(SQLSyntaxError) -> String {
-    guard token.kind == .word || token.kind == .quotedName else { throw error("expected a name") }
+    guard token.kind == .word || token.kind == .quotedName || isNumberLikeName else {
+      throw error("expected a name")
+    }
     let name = lexer.text(of: token)
     advance()
     return name
+  }
+
+  /// Whether the token is a number such as `1e5`, which no statement may have for a name unless it is
+  /// quoted; with `sql_quote_show_create=0` servers log it like that all the same.
+  private var isNumberLikeName: Bool {
+    guard token.kind == .number else { return false }
+    let bytes = lexer.bytes[token.range]
+    return bytes.contains { $0 | 0x20 == UInt8(ascii: "e") }
+      && bytes.allSatisfy {
+        (0x30...0x39).contains($0) || $0 | 0x20 == UInt8(ascii: "e")
+      }
   }
 
   mutating func tableName() throws(SQLSyntaxError) -> TableName {

@@ -56,6 +56,8 @@ private func decode(_ charset: String, _ bytes: [UInt8]) throws -> (text: String
     #expect(try decode("utf16", [0xD8, 0x3D, 0x00, 0x41, 0x00]) == ("\u{FFFD}A\u{FFFD}", 2))
     #expect(try decode("ucs2", [0xD8, 0x3D, 0xDE, 0x00]) == ("\u{FFFD}\u{FFFD}", 2))
     #expect(try decode("ujis", [0x8F]) == ("\u{FFFD}", 1))
+    // A code without a character takes up its two bytes, so that what follows is read right.
+    #expect(try decode("sjis", [0xFC, 0x9F, 0x9E, 0x96, 0x41]) == ("\u{FFFD}椁A", 1))
   }
 
   @Test func passesUTF8Through() throws {

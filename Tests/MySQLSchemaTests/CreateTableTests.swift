@@ -189,6 +189,20 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
     #expect(schema.columns.map(\.name) == ["a`b", "period", "vector", "größe", "3c"])
   }
 
+  @Test("a name like a number, as servers log it without quotes")
+  func numberLikeName() {
+    guard case .createTable(let create) = parseDDL("CREATE TABLE 1e5 (n int)", defaultDatabase: "d")
+    else {
+      Issue.record("not understood")
+      return
+    }
+    #expect(create.name == TableName(database: "d", table: "1e5"))
+    guard case .unrecognized = parseDDL("CREATE TABLE 15 (n int)", defaultDatabase: "d") else {
+      Issue.record("a number was taken for a name")
+      return
+    }
+  }
+
   @Test func followsTheTextMode() throws {
     let quoted = try definition(
       of: #"CREATE TABLE "t" ("a""b" ENUM('\'))"#,
