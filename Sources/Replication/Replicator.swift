@@ -176,7 +176,7 @@ public actor Replicator {
       && (catalog.sourceIdentity != identity
         || (checkpoint.server != nil && checkpoint.server != identity))
     isNeededElsewhere = isElsewhere
-    guard isElsewhere else { return .position(checkpoint.position) }
+    guard isElsewhere || checkpoint.isByGTID == true else { return .position(checkpoint.position) }
     return .gtids(try SourceGTIDs(checkpoint.gtids ?? ""))
   }
 
@@ -267,6 +267,7 @@ public actor Replicator {
     copying.forgetAll()
     checkpoint.position = position
     checkpoint.server = identity
+    checkpoint.isByGTID = true
     checkpoint.relayed = nil
     try await saveCatalog()
     try await save(checkpoint)

@@ -194,7 +194,10 @@ final class TransactionAssembler {
   }
 
   private func advance() {
-    checkpoint.position = position
+    // A stream by GTID begins before what is stored, and leaves that out.
+    if checkpoint.isByGTID != true || position > checkpoint.position {
+      checkpoint.position = position
+    }
     transactionStart = position
     skipped.removeAll { $0.upperBound <= position }
   }

@@ -858,7 +858,7 @@ class RandomSource:
         written = mysql_name(*names)
         real = self.any_table()
         self.run(session, f"CREATE TEMPORARY TABLE {written} (id INT PRIMARY KEY, x TEXT) ENGINE="
-                          f"{choose.choice(['InnoDB', 'MEMORY', 'Aria'])}".replace("x TEXT", "x INT"), "temporary")
+                          f"{choose.choice(self.engines)}".replace("x TEXT", "x INT"), "temporary")
         self.run(session, f"INSERT INTO {written} VALUES (1, 1), (2, NULL)", "temporary")
         if choose.random() < 0.4:
             self.run(session, f"ALTER TABLE {written} ADD COLUMN y INT DEFAULT 5", "temporary")

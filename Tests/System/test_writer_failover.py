@@ -159,7 +159,7 @@ class FailoverTests(unittest.TestCase):
         lowest = min((version for each in versions.values() for version in each), default=0)
         streamed = [(number, sorted(each - {lowest})) for number, each in sorted(versions.items()) if each - {lowest}]
         twice = [(number, each) for number, each in streamed if len(each) > 1]
-        self.assertEqual(twice, [], "rows were applied twice, with other versions")
+        self.assertEqual(twice[:5], [], f"{len(twice)} of {len(streamed)} rows were applied twice, with other versions")
         order = [each[0] for _, each in streamed]
         self.assertEqual(order, sorted(set(order)), "versions in the order of the log")
 
