@@ -54,6 +54,8 @@ GLOBAL_SETTINGS = [
     ("gtid_strict_mode", ["ON", "OFF"]),
 ]
 LOST = {2003, 2006, 2013, 2014, 2055, 1927, 1053, 0}
+# ER_ERROR_DURING_COMMIT
+FAILED_COMMIT = 1180
 
 
 class ColumnInfo:
@@ -150,7 +152,8 @@ class RandomSource:
             self.refused[kind] += 1
             self.errors[kind, code] += 1
             self.log.append(f"{note}\n    refused: {str(error.args)[:120]}")
-            if isinstance(error, (pymysql.err.InterfaceError, OSError)) or code in LOST:
+            # After a commit that failed, a session of MariaDB logs what its engine does not keep.
+            if isinstance(error, (pymysql.err.InterfaceError, OSError)) or code in LOST or code == FAILED_COMMIT:
                 session.close()
             return False
 
