@@ -15,12 +15,14 @@ public func parseDDL(
 func parseDDL(_ bytes: [UInt8], range: Range<Int>, defaultDatabase: String, mode: SQLTextMode)
   -> DDLStatement
 {
-  var parser = DDLParser(
+  let start = DDLParser(
     SQLLexer(bytes, range: range, mode: mode), defaultDatabase: defaultDatabase)
+  var parser = start
   do throws(SQLSyntaxError) {
     return try parser.statement()
   } catch {
-    return .unrecognized(reason: error.description)
+    parser = start
+    return .unrecognized(reason: error.description, table: parser.tableOfStatement())
   }
 }
 
@@ -159,6 +161,14 @@ struct DDLParser {
   }
 
   // MARK: Statements
+
+  /// The table that a statement makes or alters, if that is all that it does.
+  fileprivate mutating func tableOfStatement() -> TableName? {
+    guard accept(anyOf: ["CREATE", "ALTER"]) else { return nil }
+    while accept(anyOf: ["OR", "REPLACE", "ONLINE", "OFFLINE", "IGNORE"]) {}
+    guard accept("TABLE"), (try? acceptIfExists()) != nil else { return nil }
+    return try? tableName()
+  }
 
   mutating func statement() throws(SQLSyntaxError) -> DDLStatement {
     guard token.kind != .end else { return .noEffect }

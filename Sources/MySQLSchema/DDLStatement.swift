@@ -21,8 +21,9 @@ public enum DDLStatement: Hashable, Sendable {
   case noEffect
   /// Rows were changed by a statement that is logged as text, so that no row event describes them.
   case dataChange
-  /// Text that this parser does not understand; what it did to which table is unknown.
-  case unrecognized(reason: String)
+  /// Text that this parser does not understand: what it did is unknown, and when it does not begin like a
+  /// statement that makes or alters a table, to which table, too.
+  case unrecognized(reason: String, table: TableName? = nil)
 }
 
 /// A CREATE TABLE statement.

@@ -79,7 +79,7 @@ private struct SchemaDumpReader {
     case .createDatabase(let name, let charset), .alterDatabase(let name, let charset):
       if let charset { databaseCharsets[name] = charset }
     case .dropDatabase(let name): tables = tables.filter { $0.key.database != name }
-    case .unrecognized(let reason): return reason
+    case .unrecognized(let reason, _): return reason
     case .dropTables, .truncateTable, .noEffect, .dataChange: break
     }
     return nil

@@ -99,7 +99,7 @@ extension SourceConnection {
 
   private static func notUnderstood(_ name: TableName, _ statement: String) -> SourceError {
     var reason = "it is not a table"
-    if case .unrecognized(let text) = parseDDL(statement, defaultDatabase: name.database) {
+    if case .unrecognized(let text, _) = parseDDL(statement, defaultDatabase: name.database) {
       reason = text
     }
     return SourceError(.schema, "the declaration of \(name) is not understood: \(reason)")

@@ -27,7 +27,9 @@ extension DDLStatement {
     case .createDatabase(let name, let charset):
       return .createDatabase(name.lowercased(), charset: charset)
     case .dropDatabase(let name): return .dropDatabase(name.lowercased())
-    case .alterDatabase, .noEffect, .dataChange, .unrecognized: return self
+    case .unrecognized(let reason, let table):
+      return .unrecognized(reason: reason, table: table?.folded)
+    case .alterDatabase, .noEffect, .dataChange: return self
     }
   }
 }

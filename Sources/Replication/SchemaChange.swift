@@ -65,6 +65,7 @@ struct SchemaChange {
       if !tables.isEmpty || filter.selects(TableName(database: name, table: "")) {
         droppedDatabases.append(name)
       }
+    case .unrecognized(let reason, let table?): changeInUnknownWay(table, reason)
     case .alterDatabase, .noEffect, .dataChange, .unrecognized: break
     }
   }
@@ -100,6 +101,16 @@ struct SchemaChange {
     } else {
       steps.append(.create(catalog.add(schema, state: .live, copyPosition: end)))
     }
+  }
+
+  /// The table is copied anew, whatever became of it.
+  private mutating func changeInUnknownWay(_ name: TableName, _ reason: String) {
+    let reason = "the statement is not understood: \(reason)"
+    let tables = tablesBefore(name)
+    for table in tables where !table.isStopped && table.hasStorage {
+      copyAnew(table, as: name, reason)
+    }
+    if tables.isEmpty { want(name, reason) }
   }
 
   private mutating func truncate(_ name: TableName) {
@@ -255,7 +266,7 @@ struct SchemaChange {
     if isWhole(table) {
       stop(
         table, as: name,
-        "ALTER TABLE at \(start): \(reason)\(canCopy ? "; the table is copied anew" : "")")
+        "the change at \(start): \(reason)\(canCopy ? "; the table is copied anew" : "")")
     } else {
       remove(table)
     }

@@ -521,7 +521,7 @@ extension TransactionAssembler {
     case .dropTables(_, isTemporary: true): break
     case .createTable(let create) where create.isTemporary: break
     case .createTable, .alterTable, .createIndex, .dropIndex, .renameTables, .truncateTable,
-      .dropTables, .createDatabase, .dropDatabase:
+      .dropTables, .createDatabase, .dropDatabase, .unrecognized(_, .some):
       begin(isWhole ? .announced : .begun, at: start)
       return Interruption(
         cause: .statement(
@@ -535,7 +535,7 @@ extension TransactionAssembler {
         .settings,
         "the source logged a row change as a statement at \(start): set binlog_format=ROW at the "
           + "source for every session, and copy the tables anew into an empty data folder")
-    case .unrecognized(let reason):
+    case .unrecognized(let reason, nil):
       throw ReplicationError(
         .unsupportedEvent,
         "the statement at \(start) is not understood (\(reason)), so whether it changes a table "

@@ -80,7 +80,7 @@ private func files(in folder: String) throws -> [String] {
           /(?im)^\s*((create|alter|drop|rename)\s+(table|index|database)[^;]*?)(;|\n\s*\n|\z)/
         for match in text.matches(of: pattern) {
           let parsed = parseDDL(String(match.1), defaultDatabase: "d")
-          if case .unrecognized(let reason) = parsed {
+          if case .unrecognized(let reason, _) = parsed {
             Issue.record("\(file): \(reason): \(match.1)")
           }
           count += 1

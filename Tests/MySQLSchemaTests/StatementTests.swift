@@ -106,11 +106,26 @@ private func parse(_ statement: String) -> DDLStatement {
     "SET STATEMENT a=1 FOR SET STATEMENT b=2 FOR DROP TABLE t", "CREATE TABLE t (a int))",
   ])
   func admitsWhatItDoesNotKnow(_ statement: String) {
-    guard case .unrecognized(let reason) = parse(statement) else {
+    guard case .unrecognized(let reason, _) = parse(statement) else {
       Issue.record("\(parse(statement))")
       return
     }
     #expect(!reason.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("CREATE TABLE t (a FROB)", "t"),
+    ("/* c */ ALTER ONLINE TABLE IF EXISTS o.`t 1` COMMENT 'open", "t 1"),
+    ("CREATE OR REPLACE TABLE IF NOT EXISTS t (a int))", "t"), ("CREATE WIDGET w", nil),
+    ("CREATE TABLE", nil), ("RENAME TABLE a", nil), ("FROBNICATE TABLE t", nil),
+    ("CREATE TEMPORARY TABLE t (a FROB)", nil),
+  ])
+  func tellsTheTableOfWhatItDoesNotKnow(_ statement: String, table: String?) {
+    guard case .unrecognized(_, let found) = parse(statement) else {
+      Issue.record("\(parse(statement))")
+      return
+    }
+    #expect(found?.table == table)
   }
 }
 

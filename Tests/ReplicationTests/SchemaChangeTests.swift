@@ -200,6 +200,23 @@ import Testing
       ]
     ),
     (
+      "ALTER TABLE t COMMENT 'open",
+      [
+        .live: "t#1 stopped, t#2 wanted", .notYetWhole: "t#2 wanted, drop 1",
+        .copying: "t#2 wanted, drop 1", .copiedLater: "t#1 copying", .wanted: "t#1 wanted",
+        .stopped: "t#1 stopped", .refused: "t#1 refused", .unknown: "t#1 wanted",
+        .liveAndWanted: "t#1 stopped, t#2 wanted", .liveAndCopiedLater: "t#1 stopped, t#2 copying",
+      ]
+    ),
+    (
+      "CREATE TABLE t (id FROB)",
+      [
+        .live: "t#1 stopped, t#2 wanted", .copiedLater: "t#1 copying", .stopped: "t#1 stopped",
+        .unknown: "t#1 wanted",
+      ]
+    ),
+    ("FROBNICATE TABLE t", [.live: "t#1 live"]),
+    (
       "ALTER TABLE t ADD COLUMN _INTERNAL_VERSION INT",
       [.live: "t#1 stopped", .notYetWhole: "t#1 refused, drop 1", .copying: "t#1 refused, drop 1"]
     ),
@@ -260,6 +277,7 @@ import Testing
     #expect(result("ALTER TABLE t RENAME TO x1", [("t", .live)]) == "drop 1")
     #expect(result("ALTER TABLE x1 RENAME TO t", [("t", .unknown)]) == "t#1 wanted")
     #expect(result("ALTER TABLE x1 ADD c INT", []) == "")
+    #expect(result("CREATE TABLE x1 (id FROB)", []) == "")
     #expect(
       Self.text(
         Self.change(
@@ -274,6 +292,8 @@ import Testing
     #expect(result("ALTER TABLE t MODIFY value VARCHAR(1)", .live) == "t#1 stopped")
     #expect(result("CREATE TABLE u LIKE nothing", .live) == "t#1 live, u#2 refused")
     #expect(result("RENAME TABLE nothing TO u", .unknown) == "u#1 refused")
+    #expect(result("CREATE TABLE t (id FROB)", .unknown) == "t#1 refused")
+    #expect(result("ALTER TABLE t COMMENT 'open", .live) == "t#1 stopped")
   }
 
   @Test func anIntentIsTakenBackOrResolved() throws {
