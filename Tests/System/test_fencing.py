@@ -22,7 +22,7 @@ from protocol import action, command, unpacked
 from serving import REFUSED, SEED, SOAK, Service
 from test_adbc_so import DRIVER
 
-SECONDS = 40 if SOAK else 14
+SECONDS = 60 if SOAK else 24
 WORKERS = 4
 STALE = "is stale"
 
@@ -60,7 +60,7 @@ def work(number, latch_port, http_port, fenced):
     while True:
         name = f"{number}:{element}"
         try:
-            held = acquire(latch_port, "default.list:X", "--ttl", "700ms", "--wait", "20s")
+            held = acquire(latch_port, "default.list:X", "--ttl", "1500ms", "--wait", "20s")
             if held is None:
                 time.sleep(0.1)
                 continue
@@ -112,13 +112,15 @@ class FencingTests(unittest.TestCase):
             deadline = time.monotonic() + SECONDS
             next_kill = time.monotonic() + SECONDS / 3
             while time.monotonic() < deadline:
-                time.sleep(choose.uniform(0.05, 0.3))
-                worker = choose.choice(workers)
-                # Longer than its lease.
-                worker.send_signal(signal.SIGSTOP)
-                time.sleep(0.9)
-                worker.send_signal(signal.SIGCONT)
-                stops += 1
+                time.sleep(choose.uniform(0.1, 0.8))
+                stopped = choose.sample(workers, WORKERS // 2)
+                for worker in stopped:
+                    worker.send_signal(signal.SIGSTOP)
+                # Longer than a lease.
+                time.sleep(1.8)
+                for worker in stopped:
+                    worker.send_signal(signal.SIGCONT)
+                stops += len(stopped)
                 if kills and time.monotonic() > next_kill:
                     service.kill()
                     self.launch(service)
