@@ -4,7 +4,7 @@
 ///   - statement: One statement, without its delimiter.
 ///   - defaultDatabase: The database of names that do not give theirs.
 ///   - mode: The parts of `sql_mode` that were in force when the statement ran.
-/// - Returns: What it does; ``DDLStatement/unrecognized(reason:)`` for text that is not understood.
+/// - Returns: What it does; ``DDLStatement/unrecognized(reason:table:)`` for text that is not understood.
 public func parseDDL(
   _ statement: String, defaultDatabase: String, mode: SQLTextMode = SQLTextMode()
 ) -> DDLStatement {
@@ -162,12 +162,21 @@ struct DDLParser {
 
   // MARK: Statements
 
-  /// The table that a statement makes or alters, if that is all that it does.
+  /// The table that a statement makes or alters, unless it may concern another one, too.
   fileprivate mutating func tableOfStatement() -> TableName? {
     guard accept(anyOf: ["CREATE", "ALTER"]) else { return nil }
     while accept(anyOf: ["OR", "REPLACE", "ONLINE", "OFFLINE", "IGNORE"]) {}
-    guard accept("TABLE"), (try? acceptIfExists()) != nil else { return nil }
-    return try? tableName()
+    guard accept("TABLE"), (try? acceptIfExists()) != nil, let table = try? tableName() else {
+      return nil
+    }
+    while token.kind != .end, token.kind != .unterminated {
+      switch token.keyword {
+      case "EXCHANGE", "RENAME": return nil
+      case "CONVERT" where peek().keyword != "TO": return nil
+      default: advance()
+      }
+    }
+    return table
   }
 
   mutating func statement() throws(SQLSyntaxError) -> DDLStatement {

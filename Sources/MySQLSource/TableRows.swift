@@ -6,7 +6,7 @@ import Synchronization
 /// How large a batch of rows becomes before it is handed over; a batch always has at least one row.
 public struct BatchLimits: Hashable, Sendable {
   public var rowCount: Int
-  /// Bytes of the rows as text.
+  /// Bytes of the rows as text, and of the batch.
   public var byteCount: Int
 
   public init(rowCount: Int = 1 << 19, byteCount: Int = 64 << 20) {
@@ -92,6 +92,8 @@ final class TableReading {
       }
       byteCount += row.byteCount
       try encoder.appendText(row: { row[$0] }, version: version)
+      // Of many columns that are NULL only the batch gets large.
+      if encoder.rowCount % 1024 == 0, encoder.byteCount >= limits.byteCount { break }
     }
     return try encoder.finish()
   }

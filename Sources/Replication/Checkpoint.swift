@@ -12,8 +12,8 @@ public struct Checkpoint: Hashable, Sendable, Codable {
   public var gtids: String?
   /// What identifies the server that ``position`` is of; nil for files, and in older data folders.
   public var server: String?
-  /// Whether the stream goes on by GTID at that server too: it is another one than the copy began with, and
-  /// has transactions after ``position`` that are stored already.
+  /// Whether the stream goes on by GTID at that server too: the copy began with another one, or with files,
+  /// and transactions after ``position`` may be stored already.
   public var isByGTID: Bool?
   /// Where the rows of distributed transactions (XA) are kept that are prepared and have not ended, by
   /// their identifiers.

@@ -80,7 +80,7 @@ extension Replicator {
     let wanted = Set(
       catalog.tables.filter {
         $0.state == .copying && !$0.hasStorage
-          && ($0.visibleFrom.map { $0 <= assembler.position } ?? true)
+          && ($0.visibleFrom.map { $0 <= assembler.checkpoint.position } ?? true)
       }.map(\.name))
     guard !wanted.isEmpty, let source else { return }
     var filter = configuration.filter
@@ -150,7 +150,8 @@ extension Replicator {
     for name in missing where wanted?.contains(name) ?? true {
       for var table in catalog.tables
       where table.name == name && table.state == .copying && !table.hasStorage {
-        let position = assembler?.position ?? checkpoint?.position ?? snapshot.position
+        let position =
+          assembler?.checkpoint.position ?? checkpoint?.position ?? snapshot.position
         if let reached = table.visibleFrom, reached <= position {
           state.catalog.remove(id: table.id)
         } else {
@@ -290,13 +291,31 @@ extension Replicator {
       try await publishAndWait(assembler)
       let rows = table.copy?.rows ?? 0
       endCopying(&table)
-      table.visibleFrom = max(table.visibleFrom ?? assembler.position, assembler.position)
+      let position = assembler.checkpoint.position
+      table.visibleFrom = max(table.visibleFrom ?? position, position)
       assembler.endRelayed(of: id)
       state.catalog.update(table)
       try assembler.readCatalog()
       try await publishAndWait(assembler)
       report("table \(table.name) is copied: \(rows) rows")
     }
+  }
+
+  /// Ends the copying of tables whose waiting changes were rolled back.
+  func endCopied(_ assembler: TransactionAssembler) async throws {
+    let ended = catalog.tables.filter { table in
+      guard table.state == .copying, let copy = table.copy else { return false }
+      return copy.pending.isEmpty && !copy.finished.isEmpty && !hasRelayed(table.id)
+    }
+    guard !ended.isEmpty else { return }
+    for var table in ended {
+      let rows = table.copy?.rows ?? 0
+      endCopying(&table)
+      state.catalog.update(table)
+      report("table \(table.name) is copied: \(rows) rows")
+    }
+    try await saveCatalog()
+    try assembler.readCatalog()
   }
 
   /// All rows of the table are copied: it follows the stream.

@@ -281,7 +281,8 @@ public actor Replicator {
     guard let assembler else { return }
     try await publish(assembler)
     while !isStopping, !isInterrupted {
-      if let target, assembler.isBetweenTransactions, assembler.position >= target,
+      if let target, assembler.isBetweenTransactions,
+        assembler.checkpoint.position >= target,
         !copying.isNeeded(catalog)
       {
         break
@@ -331,10 +332,10 @@ public actor Replicator {
       for table in known where !table.isStopped {
         state.stop(
           table.id, "skipped by an operator; copy it anew to follow it again",
-          at: assembler.position, shownAt: assembler.position)
+          at: assembler.checkpoint.position, shownAt: assembler.checkpoint.position)
       }
       copying.forget(known.map(\.id))
-      report("table \(name) is skipped from \(assembler.position) on")
+      report("table \(name) is skipped from \(assembler.checkpoint.position) on")
     }
     if !skips.isEmpty {
       skips = []
@@ -342,6 +343,7 @@ public actor Replicator {
       try assembler.readCatalog()
     }
     try await applyRelayed(assembler)
+    try await endCopied(assembler)
     try await openWanted(assembler)
   }
 
@@ -359,13 +361,13 @@ public actor Replicator {
     if assembler.hasPendingChanges || hasReachedTables(assembler) {
       return configuration.flushInterval
     }
-    return assembler.position == checkpoint?.position ? nil : .seconds(1)
+    return assembler.checkpoint.position == checkpoint?.position ? nil : .seconds(1)
   }
 
   /// Whether tables can be seen as soon as the checkpoint is where the stream is.
   private func hasReachedTables(_ assembler: TransactionAssembler) -> Bool {
     copying.hasHidden
-      && catalog.visible(at: assembler.position).contains { shown[$0.id] != $0.name }
+      && catalog.visible(at: assembler.checkpoint.position).contains { shown[$0.id] != $0.name }
   }
 
   /// While rows are being stored, later ones gather into a larger batch.

@@ -51,7 +51,8 @@ extension Column {
     switch self.default {
     case .null: .value(nil)
     case .literal(let text): .value(text)
-    case .none where isAutoIncrement: .unknown
+    // Without a detail the declaration was never read.
+    case .none where isAutoIncrement || isNullable || detail == nil: .unknown
     // INSERT IGNORE, or one that is not strict.
     case .none: type.implicitValue.map(DefaultValue.value) ?? .unknown
     case .expression: .unknown

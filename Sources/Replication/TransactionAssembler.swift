@@ -154,7 +154,12 @@ final class TransactionAssembler {
     relaying = []
     try decoder.decode(event, at: start.offset) { event, bytes in
       switch event.body {
-      case .heartbeat: isHeartbeat = true
+      case .heartbeat(let reached):
+        isHeartbeat = true
+        // It tells how far the server is with leaving out what is stored.
+        if checkpoint.isByGTID == true, isBetweenTransactions, let reached, reached > position {
+          position = reached
+        }
       case .rotate(let target): rotation = target
       case .formatDescription: isFormatDescription = true
       case .tableMap(let map):
@@ -222,8 +227,10 @@ final class TransactionAssembler {
     case .xaPrepare(let prepare):
       return try finishPreparing(prepare, header: event.header, from: start, to: end)
     case .gtid(let gtid):
+      try refuseBeforeCheckpoint(start)
       begin(.announced, at: start, gtid: gtid.gtid.map(SourceGTID.mysql))
     case .mariadbGTID(let gtid):
+      try refuseBeforeCheckpoint(start)
       begin(
         gtid.flags.contains(.standalone) ? .announced : .begun, at: start,
         gtid: .mariadb(gtid.gtid))
@@ -246,6 +253,15 @@ final class TransactionAssembler {
       break
     }
     return nil
+  }
+
+  /// A stream by GTID has nothing new before what is stored, unless the server's binlog was begun anew.
+  private func refuseBeforeCheckpoint(_ start: BinlogPosition) throws {
+    guard checkpoint.isByGTID == true, start < checkpoint.position else { return }
+    throw ReplicationError(
+      .otherSource,
+      "the source has new transactions at \(start), though the copy has its binlog up to "
+        + "\(checkpoint.position): it was reset; make a new copy in an empty data folder")
   }
 
   /// Leaves out a transaction whose end was never written: the file ends, because the server

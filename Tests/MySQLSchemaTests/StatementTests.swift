@@ -118,7 +118,10 @@ private func parse(_ statement: String) -> DDLStatement {
     ("/* c */ ALTER ONLINE TABLE IF EXISTS o.`t 1` COMMENT 'open", "t 1"),
     ("CREATE OR REPLACE TABLE IF NOT EXISTS t (a int))", "t"), ("CREATE WIDGET w", nil),
     ("CREATE TABLE", nil), ("RENAME TABLE a", nil), ("FROBNICATE TABLE t", nil),
-    ("CREATE TEMPORARY TABLE t (a FROB)", nil),
+    ("CREATE TEMPORARY TABLE t (a FROB)", nil), ("ALTER TABLE t ADD x FROB 'y", "t"),
+    ("ALTER TABLE t RENAME TO u, COMMENT 'open", nil),
+    ("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u, COMMENT 'open", nil),
+    ("ALTER TABLE t CONVERT TABLE u TO PARTITION p COMMENT 'open", nil),
   ])
   func tellsTheTableOfWhatItDoesNotKnow(_ statement: String, table: String?) {
     guard case .unrecognized(_, let found) = parse(statement) else {

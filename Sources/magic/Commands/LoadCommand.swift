@@ -86,6 +86,11 @@ struct LoadCommand: AsyncParsableCommand {
   private func load(
     _ replicator: Replicator, _ range: LoadRange, _ keys: BinlogKeys?, _ logger: Logger
   ) async throws {
+    if await replicator.storedCheckpoint?.isByGTID == true {
+      throw Failure(
+        "this copy follows its server by GTID, so that files have transactions which it has already: let "
+          + "magic replicate go on with it, or load the files into an empty data folder")
+    }
     let first = BinlogPosition(file: BinlogFileName.logical(files[0]), offset: 4)
     try await replicator.begin(at: range.start ?? first)
     let stopping = Stopping { await replicator.stop() }
