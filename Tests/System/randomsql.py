@@ -40,7 +40,8 @@ SESSION_SETTINGS = [
     ("foreign_key_checks", ["0", "1"]), ("unique_checks", ["0", "1"]),
     ("auto_increment_increment", ["1", "3"]), ("sql_quote_show_create", ["0", "1"]),
     ("explicit_defaults_for_timestamp", ["ON", "OFF"]),
-    ("default_storage_engine", ["InnoDB", "InnoDB", "Aria"]),
+    # One of the engines that the source is to have.
+    ("default_storage_engine", None),
     ("alter_algorithm", ["DEFAULT", "COPY", "INPLACE", "NOCOPY"]),
     ("tx_isolation", ["'REPEATABLE-READ'", "'READ-COMMITTED'", "'SERIALIZABLE'"]),
     ("character_set_connection", ["utf8mb4", "latin1", "cp1251"]),
@@ -889,6 +890,7 @@ class RandomSource:
                 session.close()
             return
         name, values = choose.choice(SESSION_SETTINGS)
+        values = values or self.engines
         statement = f"SET SESSION {name} = {choose.choice(values)}"
         if self.run(session, statement, "setting"):
             session.settings = [text for text in session.settings if f" {name} " not in text] + [statement]
