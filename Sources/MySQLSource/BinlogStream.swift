@@ -20,7 +20,7 @@ public struct BinlogStreamOptions: Hashable, Sendable {
 
   public init(
     serverID: UInt32 = .random(in: 0xE000_0000...0xEFFF_FFFF), heartbeatMilliseconds: Int = 1000,
-    silenceLimitSeconds: Int = 30, maximumQueuedBytes: Int = 64 << 20,
+    silenceLimitSeconds: Int = 30, maximumQueuedBytes: Int = 32 << 20,
     uuid: String = UUID().uuidString.lowercased(), isGTIDStrict: Bool = true
   ) {
     self.serverID = serverID

@@ -320,7 +320,7 @@ public actor Replicator {
   /// Publishes what takes much memory. Within a transaction that sets rows aside, which are written once
   /// more later: only those do it that are large themselves.
   func publishIfLarge(_ assembler: TransactionAssembler) async throws {
-    let limit = configuration.batchBytes * (assembler.isBetweenTransactions ? 1 : 2)
+    let limit = configuration.batchBytes + (assembler.isBetweenTransactions ? 0 : 2 << 20)
     if assembler.pendingBytes >= limit { try await publish(assembler) }
   }
 
