@@ -3,7 +3,6 @@ files of the binlog go; tables with every kind of key, and of extreme sizes."""
 
 import random
 import signal
-import threading
 import time
 import unittest
 
@@ -12,7 +11,7 @@ import pymysql
 from compare import assert_equal_databases, mysql_name, source_tables, stopped_tables
 from harness import MariaDB, Magic, wait_until
 from writer import (
-    SEED, SOAK, assert_equal, progress, reading, rows_sent, settle, table_states, wait_for_progress,
+    SEED, SOAK, Background, assert_equal, progress, reading, rows_sent, settle, table_states, wait_for_progress,
     writer_command)
 
 ROWS = 2_000_000 if SOAK else 150_000
@@ -21,13 +20,13 @@ BIG = ("CREATE TABLE big (id BIGINT PRIMARY KEY, k INT, v VARCHAR(100), w DOUBLE
        f"INSERT INTO big SELECT seq * 3, seq % 1000, SHA2(seq, 256), seq / 7 FROM seq_1_to_{ROWS}")
 
 
-class Changes(threading.Thread):
+class Changes(Background):
     """Changes rows of d.big all the time: also the keys, and rows at both ends of it."""
 
     def __init__(self, source, pause=0.002):
-        super().__init__(daemon=True)
+        super().__init__()
         self.source, self.pause = source, pause
-        self.choose, self.stopping, self.failure = random.Random(SEED), threading.Event(), None
+        self.choose, self.failure = random.Random(SEED), None
 
     def run(self):
         try:
@@ -47,13 +46,8 @@ class Changes(threading.Thread):
         except pymysql.err.Error as error:
             self.failure = error
 
-    def __enter__(self):
-        self.start()
-        return self
-
     def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
+        super().__exit__()
         if self.failure:
             raise self.failure
 

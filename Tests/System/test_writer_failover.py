@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pymysql
 
 from harness import PASSWORD, USER, MariaDB, Magic, wait_until
-from writer import SEED, SOAK, assert_equal, reading
+from writer import SEED, SOAK, Background, assert_equal, reading
 
 ROUNDS = 8 if SOAK else 3
 ACCOUNTS = 50
@@ -43,14 +43,14 @@ class Server(MariaDB):
         wait_until(has_it, 60, f"{gtid} at the other server")
 
 
-class Bank(threading.Thread):
+class Bank(Background):
     """Transfers between accounts, each in one transaction that counts and logs itself. It writes to the
     server that is the first one at present."""
 
     def __init__(self, server):
-        super().__init__(daemon=True)
+        super().__init__()
         self.server, self.choose = server, random.Random(SEED)
-        self.lock, self.stopping, self.failure = threading.Lock(), threading.Event(), None
+        self.lock, self.failure = threading.Lock(), None
 
     def run(self):
         while not self.stopping.wait(0.002):
@@ -71,24 +71,16 @@ class Bank(threading.Thread):
             cursor.execute("INSERT INTO keyless SELECT n FROM counter")
             connection.commit()
 
-    def __enter__(self):
-        self.start()
-        return self
 
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
-
-
-class Watcher(threading.Thread):
+class Watcher(Background):
     """Notes every state of the copy that the bank never had, and every step backwards."""
 
     STATE = ("SELECT (SELECT n FROM bank.counter), (SELECT count() FROM bank.log), (SELECT sum(balance) FROM bank.accounts), "
              "(SELECT max(id) FROM bank.log)")
 
     def __init__(self, magic):
-        super().__init__(daemon=True)
-        self.magic, self.stopping, self.newest, self.reads, self.faults = magic, threading.Event(), 0, 0, []
+        super().__init__()
+        self.magic, self.newest, self.reads, self.faults = magic, 0, 0, []
 
     def run(self):
         while not self.stopping.wait(0.05):
@@ -105,14 +97,6 @@ class Watcher(threading.Thread):
             if count < self.newest:
                 self.faults.append(f"from {self.newest} back to {count}")
             self.newest = max(self.newest, count)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
 
 
 class FailoverTests(unittest.TestCase):

@@ -1,12 +1,11 @@
 """Transactions far larger than memory should be: they arrive whole, or not at all, within a bound."""
 
 import signal
-import threading
 import time
 import unittest
 
 from harness import MariaDB, Magic, wait_until
-from writer import SOAK, assert_equal, memory_peak, reading
+from writer import SOAK, Background, assert_equal, memory_peak, reading
 
 ROWS = 6_000_000 if SOAK else 2_000_000
 LIMIT = 1 << 30
@@ -16,13 +15,13 @@ COUNTS = "SELECT " + ", ".join(f"(SELECT count() FROM d.{table})" for table in T
 SUMS = "SELECT " + ", ".join(f"(SELECT sum(n) FROM d.{table})" for table in TABLES)
 
 
-class Reader(threading.Thread):
+class Reader(Background):
     """Reads all tables in one statement, again and again, and keeps each state that it sees."""
 
     def __init__(self, magic, statement):
-        super().__init__(daemon=True)
+        super().__init__()
         self.magic, self.statement = magic, statement
-        self.stopping, self.states, self.reads = threading.Event(), [], 0
+        self.states, self.reads = [], 0
 
     def run(self):
         while not self.stopping.wait(0.05):
@@ -32,14 +31,6 @@ class Reader(threading.Thread):
                 state = tuple(int(field) for field in found[0])
                 if not self.states or self.states[-1] != state:
                     self.states.append(state)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.join()
 
 
 class LargeTransactionTests(unittest.TestCase):

@@ -93,6 +93,22 @@ class Proxy:
         self.stop()
 
 
+class Background(threading.Thread):
+    """What runs beside a test, until its block ends or `stopping` is set."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.stopping = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.join()
+
+
 def table_states(magic):
     """The state of each table. One that is being copied anew counts as being copied, though what it was
     before stays readable."""
