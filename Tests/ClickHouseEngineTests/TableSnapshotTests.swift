@@ -1,3 +1,4 @@
+import Arrow
 import Foundation
 import MagicCore
 import Synchronization
@@ -331,7 +332,62 @@ extension EngineTests {
   }
 }
 
+/// Does something else before it runs each statement, which is nothing.
+private struct InterruptedConnection: EngineConnection {
+  var first: @Sendable () async throws -> Void = {}
+
+  func execute(_ sql: String) async throws -> Int? {
+    try await first()
+    return nil
+  }
+
+  func query(_ sql: String) async throws -> any RecordBatchReader {
+    throw EngineError(message: "no results here")
+  }
+
+  func ingest(_ batch: RecordBatch, into table: TableReference) async throws {}
+  func close() async {}
+}
+
 @Suite struct PastTablesTests {
+  /// A user's view over two tables whose text was made when only one of them had a past view, while
+  /// that of the other was being made.
+  @Test func usersViewsAreMadeAnewWhenTheirTablesHaveChanged() async throws {
+    let registry = ReaderRegistry(published: CommitPoint(commit: 3))
+    let past = PastTables()
+    let user = TableReference(database: "d", table: "joined")
+    @Sendable func add(
+      _ name: String, of owner: String, on connection: InterruptedConnection
+    ) async throws {
+      try await past.add(
+        TableReference(database: "d", table: name), of: StorageOwner(owner), for: 0..<4,
+        holding: [], select: "SELECT 1", registry: registry, on: connection)
+    }
+    @Sendable func addUsers() async throws {
+      try await past.add(
+        user, of: nil, definition: "SELECT 2", for: 3..<4, holding: [], select: "SELECT 3",
+        madeAt: past.views(at: 3).revision, registry: registry, on: InterruptedConnection())
+    }
+    try await add("one", of: "u1", on: InterruptedConnection())
+    let isFirst = Mutex(true)
+    try await add(
+      "two", of: "u2",
+      on: InterruptedConnection {
+        guard
+          isFirst.withLock({ isFirst in
+            defer { isFirst = false }
+            return isFirst
+          })
+        else { return }
+        try await addUsers()
+        #expect(past.views(at: 3).views[user] != nil)
+      })
+    #expect(past.views(at: 3).views.keys.map(\.table).sorted() == ["one", "two"])
+    try await addUsers()
+    #expect(past.views(at: 3).views[user]?.definition == "SELECT 2")
+    #expect(past.views(at: 2).views[user] == nil)
+  }
+
   @Test func snapshotsOfTablesHoldTheseOnly() {
     let registry = ReaderRegistry(published: CommitPoint(commit: 3))
     let (one, two) = (StorageOwner("u1")!, StorageOwner("u2")!)

@@ -176,7 +176,7 @@ extension StatementPath {
     of name: TableReference, at pin: CommitPin, on connection: any EngineConnection
   ) async throws -> KeyRanges? {
     // What was altered or dropped since is not divided.
-    if tables.storage.past.views(at: pin.point.commit)[name] != nil { return nil }
+    if tables.storage.past.views(at: pin.point.commit).views[name] != nil { return nil }
     if let table = tables.table(name) {
       return KeyRanges(
         sources: await table.storage(at: pin.point.commit).map(\.reference),

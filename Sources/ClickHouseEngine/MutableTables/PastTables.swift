@@ -28,6 +28,9 @@ final class PastTables: Sendable {
     var storage: Set<StorageName>
     /// The statements that entered before may not know of it.
     var mark: UInt64 = 0
+    /// Of a table, the revision that began with it; of a view of a user, the one whose past views its
+    /// text was made with.
+    var revision: UInt64 = 0
 
     /// Where the engine has it.
     var place: TableReference {
@@ -51,14 +54,14 @@ final class PastTables: Sendable {
   /// Changes whenever a view is added.
   var revision: UInt64 { state.withLock { $0.revision } }
 
-  /// What names mean at a commit point that now mean something else.
-  func views(at commit: UInt64) -> [TableReference: View] {
+  /// What names mean at a commit point that now mean something else, and the revision that knows it.
+  func views(at commit: UInt64) -> (views: [TableReference: View], revision: UInt64) {
     state.withLock { state in
       let valid = state.views.filter { $0.range.contains(commit) }
-      let newest = valid.filter { $0.owner != nil }.map(\.number).max() ?? 0
+      let newest = valid.filter { $0.owner != nil }.map(\.revision).max() ?? 0
       var views: [TableReference: View] = [:]
-      // A user's view may read a table by its own name that has changed since.
-      for view in valid where view.owner != nil || view.number > newest {
+      // A user's view may read a table by its own name that has changed since its text was made.
+      for view in valid where view.owner != nil || view.revision >= newest {
         // Of several, the one that was made first still had the name then. Of a user's view the newest
         // has its present definition.
         if let other = views[view.name], view.definition == nil || other.definition == nil,
@@ -68,7 +71,7 @@ final class PastTables: Sendable {
         }
         views[view.name] = view
       }
-      return views
+      return (views, state.revision)
     }
   }
 
@@ -99,11 +102,12 @@ final class PastTables: Sendable {
   ///   - tables: what it reads by its text, of a view of a user.
   ///   - storage: what it reads in the end.
   ///   - select: its text.
+  ///   - revision: of a view of a user, the one of the past views that its text has.
   @discardableResult func add(
     _ name: TableReference, of owner: StorageOwner?, comment: String = "",
     definition: String? = nil, reaching tables: Set<TableReference>? = nil,
     for range: Range<UInt64>, holding storage: Set<StorageName>, select: String,
-    registry: ReaderRegistry,
+    madeAt revision: UInt64? = nil, registry: ReaderRegistry,
     on connection: any EngineConnection
   ) async throws -> View {
     let number = state.withLock { state in
@@ -124,8 +128,9 @@ final class PastTables: Sendable {
     return state.withLock { state in
       // Whoever enters from now on waits for this lock, and sees the view.
       view.mark = registry.mark
-      state.views.append(view)
       state.revision += 1
+      view.revision = revision ?? state.revision
+      state.views.append(view)
       return view
     }
   }

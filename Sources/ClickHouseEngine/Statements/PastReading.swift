@@ -26,12 +26,13 @@ struct PastReading {
     try await replacing(text, database, parameters, depth: 0)?.text
   }
 
-  private typealias Replaced = (text: String, views: [PastTables.View])
+  /// A text with other names, the past views that it reads, and the revision that knew of them.
+  private typealias Replaced = (text: String, views: [PastTables.View], revision: UInt64)
 
   private func replacing(
     _ text: SQLText, _ database: String, _ parameters: [String: String], depth: Int
   ) async throws -> Replaced? {
-    let known = past.views(at: pin.point.commit)
+    let (known, revision) = past.views(at: pin.point.commit)
     if known.isEmpty, pin.tables == nil { return nil }
     guard depth < 20 else { throw EngineError(message: "views are nested more than 20 deep") }
     let tree = try await self.tree(of: text, parameters)
@@ -58,7 +59,7 @@ struct PastReading {
           + "in which it cannot be read as it was; write database.table after FROM, JOIN or IN, and "
           + "use its name for nothing else")
     }
-    return (replaced, Array(views.values))
+    return (replaced, Array(views.values), revision)
   }
 
   /// Functions in the place of tables that read no tables by their names.
@@ -122,7 +123,7 @@ struct PastReading {
         name, of: nil, definition: select, reaching: Set(replaced.views.flatMap(\.tables)),
         for: commit..<commit + 1,
         holding: Set(replaced.views.flatMap(\.storage)), select: replaced.text,
-        registry: tables.storage.registry, on: connection)
+        madeAt: replaced.revision, registry: tables.storage.registry, on: connection)
     }
   }
 
