@@ -461,6 +461,39 @@ import Testing
     }
   }
 
+  /// So that nothing is lost when a client misses the headers of the call that begins its session.
+  @Test func aSessionHasItsNameBeforeItBegins() async throws {
+    try await FlightClient.with(service) { client in
+      func set(_ headers: Metadata) async throws -> Metadata {
+        var set = ProtoSetSessionOptionsRequest()
+        set.sessionOptions["schema"] = .with { $0.stringValue = "shop" }
+        return try await client.act("SetSessionOptions", set, headers).headers
+      }
+      func schema(_ headers: Metadata) async throws -> String? {
+        let options: ProtoGetSessionOptionsResult = try decodeProto(
+          try await client.act("GetSessionOptions", ProtoGetSessionOptionsRequest(), headers)
+            .messages[0].body)
+        return options.sessionOptions["schema"]?.stringValue
+      }
+      func inform(_ headers: Metadata) async throws -> Metadata {
+        let answer: FlightClient.Answer<ProtoFlightInfo> = try await client.call(
+          "GetFlightInfo", try client.descriptor(query("SELECT 1")), headers)
+        return answer.headers
+      }
+      let cookie = try #require(
+        try await inform([:]).text("set-cookie")?.split(separator: ";").first)
+      let headers: Metadata = ["cookie": "\(cookie)"]
+      #expect(try await schema(headers) == "default")
+      #expect(try await set(headers).text("set-cookie") == nil)
+      #expect(try await schema(headers) == "shop")
+      #expect(try await inform(headers).text("set-cookie") == nil)
+      // Names of other forms are not taken.
+      #expect(
+        try await set(["cookie": "arrow_flight_session_id=mine"]).text("set-cookie")?
+          .hasPrefix("arrow_flight_session_id=mine") == false)
+    }
+  }
+
   @Test func transactionsAreEndedByAction() async throws {
     try await FlightClient.with(service) { client in
       let begun: ProtoActionBeginTransactionResult = try await client.act(

@@ -82,7 +82,7 @@ extension FlightService {
     case .setSessionOptions:
       return [try .plain(try await setOptions(try decodeProto(action.body), &call))]
     case .getSessionOptions: return [try .plain(options(of: call))]
-    case .closeSession: return [try .plain(closeSession(of: &call))]
+    case .closeSession: return [try .plain(try await closeSession(of: &call))]
     }
   }
 

@@ -40,7 +40,12 @@ public struct FlightService: RegistrableRPCService {
   /// Makes the methods of `arrow.flight.protocol.FlightService` known to a server.
   public func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
     register("Handshake", in: &router, ProtoDeserializer(), ProtoSerializer(), handshake)
-    answer("GetFlightInfo", in: &router) { [try await flightInfo(for: $0, &$1)] }
+    answer("GetFlightInfo", in: &router) {
+      // A session that is named only when it begins may stay nameless: Go's client loses, now and
+      // then, the headers of answers that are streams.
+      $1.nameSession()
+      return [try await flightInfo(for: $0, &$1)]
+    }
     answer("PollFlightInfo", in: &router) { [try await pollInfo(for: $0, &$1)] }
     answer("GetSchema", in: &router) { [try await schemaResult(for: $0, $1)] }
     answer("ListFlights", in: &router) { (_: ProtoCriteria, call) in try await listFlights(call) }
@@ -101,11 +106,9 @@ public struct FlightService: RegistrableRPCService {
     let (caller, service) = try await services(
       Credentials(proof: proof, address: context.remotePeer))
     var call = Call(caller: caller, service: service)
-    if let name = metadata.cookie(Session.cookie),
-      let session = sessions.use(name, owner: caller.user)
-    {
-      call.session = session
+    if let name = metadata.cookie(Session.cookie), Session.isName(name) {
       call.sessionName = name
+      if let session = sessions.use(name, owner: caller.user) { call.session = session }
     }
     if let database = metadata.text("database"), !database.isEmpty {
       call.session.database = database

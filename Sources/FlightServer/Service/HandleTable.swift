@@ -4,13 +4,17 @@ import Synchronization
 /// Things that clients reach by a name that cannot be guessed, until nobody used them for a while.
 /// One that has an owner is, for everybody else, not there.
 final class HandleTable<Value: Sendable>: Sendable {
+  private struct Key: Hashable {
+    var name: String
+    var owner: String?
+  }
+
   private struct Entry {
     var value: Value
-    var owner: String?
     var lastUse = ContinuousClock.Instant.now
   }
 
-  private let entries = Mutex<[String: Entry]>([:])
+  private let entries = Mutex<[Key: Entry]>([:])
   private let lifetime: Duration
   private let countLimit: Int
 
@@ -25,11 +29,17 @@ final class HandleTable<Value: Sendable>: Sendable {
   /// Keeps a value under a new name.
   func add(_ value: Value, owner: String? = nil) -> String {
     let name = randomName()
-    entries.withLock { entries in
-      if entries.count >= countLimit { makeRoom(for: owner, in: &entries) }
-      entries[name] = Entry(value: value, owner: owner)
-    }
+    set(value, as: name, owner: owner)
     return name
+  }
+
+  /// Keeps a value under a name of its owner, instead of what may have that name.
+  func set(_ value: Value, as name: String, owner: String? = nil) {
+    entries.withLock { entries in
+      let key = Key(name: name, owner: owner)
+      if entries[key] == nil, entries.count >= countLimit { makeRoom(for: owner, in: &entries) }
+      entries[key] = Entry(value: value)
+    }
   }
 
   /// The value of a name; nil when there is none, or no longer.
@@ -40,36 +50,35 @@ final class HandleTable<Value: Sendable>: Sendable {
     _ name: String, owner: String? = nil, _ body: (inout Value) -> Result
   ) -> Result? {
     entries.withLock { entries in
-      guard var entry = entries[name], entry.owner == owner else { return nil }
+      let key = Key(name: name, owner: owner)
+      guard var entry = entries[key] else { return nil }
       let now = ContinuousClock.Instant.now
       guard now - entry.lastUse < lifetime else {
-        entries[name] = nil
+        entries[key] = nil
         return nil
       }
       entry.lastUse = now
       let result = body(&entry.value)
-      entries[name] = entry
+      entries[key] = entry
       return result
     }
   }
 
   /// Forgets a name.
   func remove(_ name: String, owner: String? = nil) {
-    entries.withLock { entries in
-      if entries[name]?.owner == owner { entries[name] = nil }
-    }
+    entries.withLock { $0[Key(name: name, owner: owner)] = nil }
   }
 
-  private func makeRoom(for owner: String?, in entries: inout [String: Entry]) {
+  private func makeRoom(for owner: String?, in entries: inout [Key: Entry]) {
     let now = ContinuousClock.Instant.now
     entries = entries.filter { now - $0.value.lastUse < lifetime }
     guard entries.count >= countLimit else { return }
     // Who has most of them makes room for his own.
-    let own = entries.filter { $0.value.owner == owner }
+    let own = entries.filter { $0.key.owner == owner }
     let candidates = own.count > entries.count / 2 ? own : entries
     // A tenth goes at once, so that a full table is not searched for every new entry.
     let oldest = candidates.sorted { $0.value.lastUse < $1.value.lastUse }
       .prefix(max(1, entries.count / 10))
-    for (name, _) in oldest { entries[name] = nil }
+    for (key, _) in oldest { entries[key] = nil }
   }
 }

@@ -100,8 +100,11 @@ extension FlightService {
   }
 
   /// Ends the caller's session.
-  func closeSession(of call: inout Call) -> ProtoCloseSessionResult {
-    if let name = call.sessionName { sessions.remove(name, owner: call.caller.user) }
+  func closeSession(of call: inout Call) async throws -> ProtoCloseSessionResult {
+    if let name = call.sessionName {
+      sessions.remove(name, owner: call.caller.user)
+      try await call.service.end(session: name)
+    }
     call.responseMetadata.addString(
       "\(Session.cookie)=; Max-Age=0", forKey: "set-cookie")
     var result = ProtoCloseSessionResult()

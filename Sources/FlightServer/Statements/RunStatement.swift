@@ -31,19 +31,9 @@ extension FlightService {
     return result.changedRows
   }
 
-  /// Changes the caller's session, which begins if there is none: the answer's headers name it.
+  /// Changes the caller's session, which begins if there is none.
   func changeSession(of call: inout Call, _ change: (inout Session) -> Void) {
     change(&call.session)
-    let session = call.session
-    let owner = call.caller.user
-    if let name = call.sessionName,
-      sessions.update(name, owner: owner, { $0 = session }) != nil
-    {
-      return
-    }
-    let name = sessions.add(session, owner: owner)
-    call.sessionName = name
-    call.responseMetadata.addString(
-      "\(Session.cookie)=\(name); HttpOnly; SameSite=Strict", forKey: "set-cookie")
+    sessions.set(call.session, as: call.nameSession(), owner: call.caller.user)
   }
 }
