@@ -47,7 +47,6 @@ final class TransactionAssembler {
   private(set) var transactionTouchesCopy = false
   /// The statement is a phase of an ALTER TABLE that has not taken effect.
   private var isStartOfAlter = false
-  private var isApplyingRelayed = false
 
   /// By number, and for each name those that the stream's changes are for.
   private(set) var assemblies: [UInt64: TableAssembly] = [:]
@@ -354,7 +353,7 @@ extension TransactionAssembler {
     for assembly in tables where assembly.table.accepts(changeAt: start) {
       if isSkipped, !Self.isWithoutTransactions(assembly.table.schema) { continue }
       transactionTouchesCopy = true
-      if try hasToWait(rows, assembly) { continue }
+      if try hasToWait(rows, assembly, at: start) { continue }
       do {
         changeCount = try take(rows, bytes, into: assembly, from: firstVersion)
       } catch {
@@ -387,8 +386,11 @@ extension TransactionAssembler {
   /// Whether the changes are kept until all rows of their table are copied.
   ///
   /// - Throws: ``Rewind`` when the table has to be copied in another way.
-  private func hasToWait(_ rows: RowsEvent, _ assembly: TableAssembly) throws -> Bool {
-    guard assembly.table.state == .copying, !isApplyingRelayed else { return false }
+  private func hasToWait(
+    _ rows: RowsEvent, _ assembly: TableAssembly, at start: BinlogPosition
+  ) throws -> Bool {
+    // Until the stream has come to where the last rows were read, some are of later than this change.
+    guard !assembly.table.isVisible(at: start) else { return false }
     let isWhole =
       rows.kind != .update
       || (rows.columnsPresent.isFull && rows.columnsPresentAfter.isFull && !rows.hasValueOptions)
@@ -427,8 +429,6 @@ extension TransactionAssembler {
   func consumeRelayed(
     _ event: RawSpan, of id: UInt64, with decoder: inout BinlogDecoder
   ) throws {
-    isApplyingRelayed = true
-    defer { isApplyingRelayed = false }
     try decoder.decode(event, at: 0) { event, bytes in
       guard case .rows(let rows) = event.body, let assembly = assemblies[id],
         assembly.table.name

@@ -98,6 +98,13 @@ struct EventWriter {
     update(rows.map { ([$0.before.0, $0.before.1], [$0.after.0, $0.after.1]) }, id: id)
   }
 
+  /// A change of a key that logs nothing but the key.
+  mutating func minimalUpdate(_ before: Int32, _ after: Int32) {
+    var body = little(1, 6) + little(1, 2) + little(2, 2) + [2, 0b01, 0b01]
+    for number in [before, after] { body += [0] + little(UInt64(UInt32(bitPattern: number)), 4) }
+    append(31, body)
+  }
+
   private mutating func rowsEvent(
     _ type: UInt8, id: UInt64, _ bitmapCount: Int, _ images: [[Int32]]
   ) {

@@ -378,6 +378,32 @@ import Testing
     #expect(copying.state.dropping.map(\.id) == [1])
   }
 
+  /// All ranges of the table are copied, the last one of them as of a later position than the change.
+  @Test func aChangeThatLacksValuesNeedsTheRowsOfItsTime() throws {
+    var writer = EventWriter()
+    writer.transaction(inserting: [(1, 1)])
+    writer.query("BEGIN")
+    writer.tableMap("t")
+    writer.minimalUpdate(7, 2)
+    writer.xid()
+    func catalog(visibleFrom offset: UInt32) -> Catalog {
+      var catalog = self.catalog()
+      var table = catalog.tables[0]
+      table.visibleFrom = position(offset)
+      catalog.update(table)
+      return catalog
+    }
+    let first = try assembler(catalog(visibleFrom: writer.offset))
+    #expect(throws: Rewind.self) { try consume(writer, first) }
+    #expect(first.state.dropping.map(\.id) == [1])
+    let wanted = try #require(first.state.catalog[name])
+    #expect(wanted.state == .copying && !wanted.hasStorage && wanted.isReadAtOnce == true)
+    // From that position on they are those of their time.
+    let second = try assembler(catalog(visibleFrom: 5))
+    try consume(writer, second)
+    #expect(rows(try second.takePublication()).contains("incomplete"))
+  }
+
   @Test func aPreparedTransactionIsKeptUntilItsEnd() throws {
     var writer = EventWriter()
     writer.query("XA START X'7831',X'',1")

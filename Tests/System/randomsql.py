@@ -113,7 +113,8 @@ class Session:
 
 class RandomSource:
     """Changes `server` at random: `step()` runs one statement or a few. `log` has the last statements,
-    `accepted` and `refused` count them by kind."""
+    `accepted` and `refused` count them by kind; `unlogged` are statements that were refused and yet had
+    an effect."""
 
     def __init__(self, server, choose, engines=("InnoDB",), remembered=4000):
         self.server, self.choose, self.engines = server, choose, engines
@@ -121,6 +122,7 @@ class RandomSource:
         self.accepted, self.refused = collections.Counter(), collections.Counter()
         self.errors = collections.Counter()
         self.prepared, self.numbers = [], 0
+        self.unlogged = []
         self.known = {}
         self.sessions = [Session("A", "utf8mb4"), Session("B", "utf8mb4"), Session("C", "latin1"),
                          Session("D", "cp1251")]
@@ -610,9 +612,9 @@ class RandomSource:
 
     # Changes of definitions.
 
-    def definition(self, session, statement, kind):
-        """Runs a statement that changes definitions. The transactions of other sessions would only
-        make it wait, so they mostly end before."""
+    def definition(self, session, statement, kind, names=None):
+        """Runs a statement that changes definitions, of the table `names` only if it is given. The
+        transactions of other sessions would only make it wait, so they mostly end before."""
         if self.choose.random() < 0.97:
             for other in self.sessions:
                 if other is not session and other.is_in_transaction:
@@ -622,9 +624,23 @@ class RandomSource:
             statement = form.replace("{0}", statement) if "*/" not in statement else statement
         elif self.choose.random() < 0.05:
             statement += self.choice_of(" ", " -- the end", "\n", " /* end */", ";")
+        before = self.layout(names)
         accepted = self.run(session, statement, kind)
         self.forget()
+        if not accepted and names and session.connection and self.layout(names) != before:
+            # MariaDB has done what it refuses, and logs nothing of it: instant changes of a table whose
+            # rows then turn out to have no default, replaced tables whose new rows are duplicates.
+            self.log.append(f"the source has {names} in another form now, and did not say so: {self.layout(names)}")
+            self.unlogged.append((names, statement))
+            self.run(session, f"DROP TABLE IF EXISTS {mysql_name(*names)}", "drop")
+            self.forget()
         return accepted
+
+    def layout(self, names):
+        """The columns of a table; None when there is no such table."""
+        if names is None or names not in self.tables():
+            return None
+        return [(column.name, column.declared) for column in self.table(names).columns]
 
     def create(self, session):
         choose = self.choose
@@ -633,7 +649,8 @@ class RandomSource:
         written = self.name(session, *names)
         if choose.random() < 0.1 and self.tables():
             like = self.name(session, *self.any_table())
-            self.definition(session, f"{verb} {written} {choose.choice(['LIKE {0}', '(LIKE {0})'])}".format(like), "create like")
+            self.definition(session, f"{verb} {written} {choose.choice(['LIKE {0}', '(LIKE {0})'])}".format(like), "create like",
+                            names)
             return
         if choose.random() < 0.12 and self.tables():
             source = self.any_table()
@@ -641,7 +658,7 @@ class RandomSource:
             what = choose.choice(["*", "*", "'x' AS a, 1.5 AS b, NOW(3) AS c, NULL AS d", "COUNT(*) AS n, MAX(1) AS m"])
             self.definition(
                 session, f"{verb} {written}{head} {choose.choice(['', 'AS ', 'IGNORE ', 'REPLACE '])}SELECT {what} "
-                f"FROM {self.name(session, *source)}", "create select")
+                f"FROM {self.name(session, *source)}", "create select", names)
             return
         columns = choose.sample(COLUMNS, choose.choice([1, 2, 3, 4, 5, 8, 12]))
         parts = [self.column(session, name) for name in columns]
@@ -674,7 +691,7 @@ class RandomSource:
                 f"PARTITION BY RANGE({column}) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (50), "
                 "PARTITION p2 VALUES LESS THAN MAXVALUE)"]))
         body = choose.choice([", ", ",\n  "]).join(parts)
-        self.definition(session, f"{verb} {written} ({body}) {' '.join(filter(None, options))}", "create")
+        self.definition(session, f"{verb} {written} ({body}) {' '.join(filter(None, options))}", "create", names)
 
     def clause(self, session, table, unchanged):
         """One change of ALTER TABLE; what it changes leaves `unchanged`, so that others leave it alone."""
@@ -760,7 +777,7 @@ class RandomSource:
         kind = "alter: " + (clauses[0][0] if len(clauses) == 1 else "several")
         self.definition(
             session, f"{head}{self.spaces()}{self.name(session, *names)}{wait}{self.spaces()}"
-            + choose.choice([", ", ",", ",\n"]).join(text for _, text in clauses), kind)
+            + choose.choice([", ", ",", ",\n"]).join(text for _, text in clauses), kind, names)
 
     def index(self, session):
         names = self.any_table()

@@ -249,6 +249,7 @@ class RandomTest(unittest.TestCase):
                       if kind.startswith(("alter", "create", "rename", "drop", "index", "truncate")))
         print(f"           seed {SEED}: {accepted.total()} statements, {changes} of definitions, "
               f"{len(self.interruptions)} interruptions, {comparisons} comparisons, {self.stopped} tables stopped, "
+              f"{len(self.statements.unlogged)} statements done but refused, "
               f"{time.monotonic() - started:.0f} s", flush=True)
         self.assertGreater(changes, 50)
         self.assertGreater(len(self.interruptions), 5)
