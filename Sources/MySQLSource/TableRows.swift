@@ -148,8 +148,10 @@ extension SourceConnection {
     do {
       if let batch = try reading.nextBatch() { return (batch, reading.takeCounters()) }
       self.reading = nil
-      // Either ends the lock on the table's declaration, so that the source can change it.
-      try execute(reading.isTransaction ? "COMMIT" : "ROLLBACK TO SAVEPOINT \(Snapshot.savepoint)")
+      // Either ends the lock on the table's declaration, so that the source can change it. COMMIT would log
+      // a transaction with nothing but the savepoint, which servers that replicate the source do not log.
+      let end = reading.isTransaction ? "ROLLBACK" : "ROLLBACK TO SAVEPOINT \(Snapshot.savepoint)"
+      try execute(end)
       try execute(Self.readableResults)
       return nil
     } catch {

@@ -251,7 +251,7 @@ struct ScriptedStreamTests {
       "SET SESSION character_set_results = NULL",
       "SELECT /*!40001 SQL_NO_CACHE */ `id`, `a` FROM `d`.`t` FORCE INDEX (`PRIMARY`) "
         + "WHERE (`id` > 6) AND (`id` <= 9)",
-      "COMMIT", "SET SESSION character_set_results = utf8mb4",
+      "ROLLBACK", "SET SESSION character_set_results = utf8mb4",
     ]
     #expect(
       Array(server.statements.dropFirst(4)) == before + (gtid.isEmpty ? locking : []) + after)

@@ -50,6 +50,8 @@ struct TableReaderTests {
         "SELECT v FROM d.`t_\(keyCase.name)` ORDER BY \(order)"
       ).map { $0[0] }
       #expect(expected.count == keyCase.values.reduce(1) { $0 * $1.count })
+      let logged = try await server.rows("SELECT @@gtid_binlog_pos")
+      #expect(logged != [[""]])
       for rowCount in [1, 2, expected.count] {
         let ranges = try await ranges(source, schema, rowCount: rowCount)
         #expect(ranges.count == expected.count / rowCount + 1, "\(keyCase.name)")
@@ -69,6 +71,8 @@ struct TableReaderTests {
         }
         #expect(found == expected, "\(keyCase.name), \(rowCount) rows")
       }
+      // Reading leaves nothing in the source's binlog.
+      #expect(try await server.rows("SELECT @@gtid_binlog_pos") == logged)
     }
     await reader.close()
     await source.close()
