@@ -42,6 +42,9 @@ public struct MissingRowError: Error, Sendable, CustomStringConvertible {
 public protocol ChangeSink: Sendable {
   /// The checkpoint of the last publication; nil before the first.
   func checkpoint() async throws -> [UInt8]?
+  /// Why a table cannot be stored, or not be seen under its name, such as that something else has it; nil
+  /// when nothing is in its way.
+  func obstacle(to table: TableDefinition) async throws -> String?
   /// Makes empty storage for a table, not yet visible. Storage that its id had before is replaced.
   func create(_ table: TableDefinition) async throws
   /// Makes storage for a table, not yet visible, that holds the published rows of another one in another
@@ -89,7 +92,7 @@ public protocol ChangeSink: Sendable {
   ) async throws
   /// The ids of all tables that have storage, in ascending order.
   func storedTableIDs() async throws -> [UInt64]
-  /// Makes or removes a database. One that holds anything else stays.
+  /// Makes or removes a database. One that holds anything else stays; one that cannot be is left out.
   func createDatabase(_ name: String) async throws
   func dropDatabase(_ name: String) async throws
 }

@@ -128,6 +128,11 @@ extension Replicator {
               + "log: compare it now and then with magic verify")
         }
         var table = state.catalog.add(schema, state: .copying, copyPosition: snapshot.position)
+        if let reason = try await sink.obstacle(to: table.definition) {
+          state.catalog.remove(id: table.id)
+          refuse(schema, reason, snapshot)
+          continue
+        }
         // Workers take it up once it says how far the copying is.
         try await sink.create(table.definition)
         table.copy = TableCopy(

@@ -50,7 +50,7 @@ extension Replicator {
     copying.hasHidden = true
     copying.forget(change.dropped.map(\.id))
     try await saveCatalog()
-    for step in change.steps { try await perform(step) }
+    for step in change.steps { try await perform(step, at: interruption.end) }
     assembler.checkpoint.counters.schemaChanges += 1
     assembler.finish(interruption)
     try assembler.readCatalog()
@@ -69,11 +69,13 @@ extension Replicator {
     return change
   }
 
-  private func perform(_ step: SchemaChange.Step) async throws {
+  private func perform(_ step: SchemaChange.Step, at position: BinlogPosition) async throws {
     switch step {
-    case .create(let table): try await sink.create(table.definition)
+    case .create(let table):
+      if try await !stopIfHindered(table, at: position) { try await sink.create(table.definition) }
     case .createDatabase(let name): try await sink.createDatabase(name)
     case .convert(let table, let old, let columns):
+      if try await stopIfHindered(table, at: position) { return }
       try await sink.create(
         table.definition, from: old.definition,
         columns: columns.map { source in

@@ -398,6 +398,11 @@ public actor Replicator {
   private func apply(_ publication: Publication) async throws {
     defer { isApplying = false }
     for table in publication.created {
+      if let known = catalog[id: table.id], let checkpoint,
+        try await stopIfHindered(known, at: checkpoint.position)
+      {
+        throw Rewind(skipped: assembler?.skipped ?? [])
+      }
       try await sink.create(table)
       copying.hasHidden = true
     }
@@ -464,9 +469,28 @@ public actor Replicator {
     }
   }
 
+  /// Stops a table that the sink cannot have; nothing of it is kept.
+  ///
+  /// - Returns: whether it cannot.
+  func stopIfHindered(_ table: ReplicatedTable, at position: BinlogPosition) async throws -> Bool {
+    guard let reason = try await sink.obstacle(to: table.definition) else { return false }
+    let nowhere = BinlogPosition(file: "", offset: 0)
+    state.stop(table.id, reason, at: position, shownAt: nowhere)
+    return true
+  }
+
   /// Lets tables be seen that have reached a state of the source, in place of older ones.
   private func show(dropping dropped: [TableDefinition]) async throws {
     guard let checkpoint, copying.hasHidden || !dropped.isEmpty || shown.isEmpty else { return }
+    var isHindered = false
+    for table in catalog.visible(at: checkpoint.position) where shown[table.id] != table.name {
+      if try await stopIfHindered(table, at: checkpoint.position) { isHindered = true }
+    }
+    if isHindered {
+      try await saveCatalog()
+      try assembler?.readCatalog()
+      reportStopped()
+    }
     let visible = catalog.visible(at: checkpoint.position)
     let changed = visible.filter { shown[$0.id] != $0.name }
     // A table is replaced by a newer one of its name, and a stopped one by one that follows.

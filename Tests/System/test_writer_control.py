@@ -252,6 +252,52 @@ class StoppingTests(ControlTestCase):
         self.assert_all_equal()
         self.end()
 
+    def test_names_that_are_taken(self):
+        """Tables of one's own keep their names, and names that the engine keeps for itself are no names for
+        copies; such tables stop, and no others."""
+        self.source = source = self.enterContext(MariaDB())
+        self.magic = magic = self.enterContext(Magic())
+        source.create_database(
+            "d", "CREATE TABLE own (id INT PRIMARY KEY)", "INSERT INTO own VALUES (1)",
+            "CREATE TABLE t (id INT PRIMARY KEY, n INT)", "INSERT INTO t VALUES (1, 1)")
+        source.execute("CREATE DATABASE `system`", "CREATE TABLE `system`.t (id INT PRIMARY KEY)")
+        magic.data.mkdir()
+        for statement in ("CREATE DATABASE d", "CREATE TABLE d.own (s String) ENGINE = MutableMergeTree ORDER BY s",
+                          "INSERT INTO d.own VALUES ('mine')", "CREATE VIEW d.seen AS SELECT 7 AS n"):
+            magic.sql(statement)
+        magic.start_replicate(source.url())
+        settle(magic, source, "d")
+        source.execute(
+            "CREATE TABLE d.seen (id INT PRIMARY KEY)", "INSERT INTO d.seen VALUES (1)", "CREATE TABLE d.u (id INT PRIMARY KEY)",
+            "INSERT INTO d.u VALUES (1)", "CREATE DATABASE information_schema2", "CREATE TABLE `system`.u (id INT PRIMARY KEY)",
+            "UPDATE d.t SET n = 2")
+        settle(magic, source, "d")
+        source.execute("RENAME TABLE d.u TO d.seen2, d.seen TO d.u, d.seen2 TO d.seen")
+        source.execute("INSERT INTO d.seen VALUES (2)", "INSERT INTO d.u VALUES (2)", "UPDATE d.t SET n = 3")
+        settle(magic, source, "d")
+        taken = "exists and is not a replicated table"
+        for names, reason in {("d", "own"): taken, ("d", "seen"): taken, ("system", "t"): "keeps that name for itself",
+                              ("system", "u"): "keeps that name for itself"}.items():
+            self.assertIn(reason, stopped_tables(magic)[names])
+        self.assertEqual(magic.http("SELECT s FROM d.own"), [[b"mine"]])
+        self.assertEqual(magic.http("SELECT n FROM d.seen"), [[b"7"]])
+        self.assertEqual(magic.http("SELECT n FROM d.t"), [[b"3"]])
+        # When the name is free again.
+        magic.sql("RENAME TABLE d.own TO d.mine")
+        magic.sql("DROP VIEW d.seen")
+        for name in ("own", "seen", "u"):
+            writer_command(magic, "recopy", f"d.{name}")
+        settle(magic, source, "d")
+        self.assertEqual(stopped_tables(magic).keys(), {("system", "t"), ("system", "u")})
+        self.assertEqual(magic.http("SELECT id FROM d.own"), [[b"1"]])
+        self.assertEqual(magic.http("SELECT id FROM d.seen ORDER BY id"), [[b"1"], [b"2"]])
+        self.assertEqual(magic.http("SELECT id FROM d.u ORDER BY id"), [[b"1"], [b"2"]])
+        self.assertEqual(magic.http("SELECT s FROM d.mine"), [[b"mine"]])
+        self.end()
+        self.start()
+        settle(magic, source, "d")
+        self.end()
+
     def test_statements_in_place_of_rows(self):
         source, magic = self.begin()
         source.execute("SET SESSION binlog_format = STATEMENT", "UPDATE d.t SET n = 4 WHERE id < 10")

@@ -84,14 +84,30 @@ extension MutableTables {
     EngineError(message: "\(name) exists and is not a replicated table; rename or drop it")
   }
 
+  public func obstacle(to table: TableDefinition) async throws -> String? {
+    do {
+      try Self.check(table)
+    } catch let error as EngineError {
+      return error.message
+    }
+    return try await storage.withConnection { connection in
+      try await isTaken(table.name, on: connection) ? Self.taken(table.name).message : nil
+    }
+  }
+
+  private func isTaken(
+    _ name: TableReference, on connection: any EngineConnection
+  ) async throws -> Bool {
+    guard table(name)?.owner.kind != .replicated else { return false }
+    return try await connection.count(
+      "system.tables WHERE database = \(quotedString(name.database)) "
+        + "AND name = \(quotedString(name.table))") > 0
+  }
+
   /// Sees to it that a table can be shown under a name.
   private func prepare(_ name: TableReference, on connection: any EngineConnection) async throws {
     try await Self.createDatabase(name.database, on: connection)
-    guard table(name)?.owner.kind != .replicated else { return }
-    let isTaken = try await connection.count(
-      "system.tables WHERE database = \(quotedString(name.database)) "
-        + "AND name = \(quotedString(name.table))")
-    if isTaken > 0 { throw Self.taken(name) }
+    if try await isTaken(name, on: connection) { throw Self.taken(name) }
   }
 
   /// The caller holds all latches.
@@ -141,7 +157,7 @@ extension MutableTables {
   // MARK: Databases
 
   public func createDatabase(_ name: String) async throws {
-    try Self.check(database: name)
+    guard (try? Self.check(database: name)) != nil else { return }
     try await storage.withConnection { try await Self.createDatabase(name, on: $0) }
   }
 

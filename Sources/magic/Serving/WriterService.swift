@@ -114,6 +114,10 @@ struct ReservedSink: ChangeSink {
 
   func checkpoint() async throws -> [UInt8]? { try await sink.checkpoint() }
 
+  func obstacle(to table: TableDefinition) async throws -> String? {
+    try await sink.obstacle(to: table)
+  }
+
   func create(_ table: TableDefinition) async throws {
     try disk.check()
     try await sink.create(table)

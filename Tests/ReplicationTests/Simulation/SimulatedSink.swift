@@ -87,6 +87,8 @@ final class SimulatedSink: ChangeSink {
 
   func storedTableIDs() async throws -> [UInt64] { try perform { $0.storage.keys.sorted() } }
 
+  func obstacle(to table: TableDefinition) async throws -> String? { nil }
+
   func create(_ table: TableDefinition) async throws {
     try perform { state in
       if state.names.values.contains(table.id) { state.violations.append("created while seen") }
