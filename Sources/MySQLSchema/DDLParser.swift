@@ -154,10 +154,16 @@ struct DDLParser {
 
   /// Moves to the `,`, the `)` or the end of the text that ends an element of a list.
   mutating func skipToEndOfElement() throws(SQLSyntaxError) {
-    while token.keyword != ",", token.keyword != ")", token.kind != .end {
-      guard token.kind != .unterminated else { throw error("expected )") }
-      if token.keyword == "(" { try skipParenthesized() } else { advance() }
-    }
+    while !isEndOfElement { try skipPartOfElement() }
+  }
+
+  var isEndOfElement: Bool {
+    token.keyword == "," || token.keyword == ")" || token.kind == .end
+  }
+
+  mutating func skipPartOfElement() throws(SQLSyntaxError) {
+    guard token.kind != .unterminated else { throw error("expected )") }
+    if token.keyword == "(" { try skipParenthesized() } else { advance() }
   }
 
   // MARK: Statements
@@ -329,15 +335,16 @@ struct DDLParser {
   {
     let ifNotExists = try acceptIfExists()
     let index = try name()
+    var key = KeyDefinition(name: index, isUnique: isUnique, parts: [], ifNotExists: ifNotExists)
     while token.keyword != "ON" {
       guard token.kind != .end, token.kind != .unterminated else { throw error("expected ON") }
-      advance()
+      if try !acceptIndexType(of: &key) { advance() }
     }
     advance()
     let table = try tableName()
     try skipWait()
-    let key = KeyDefinition(
-      name: index, isUnique: isUnique, parts: try keyParts(), ifNotExists: ifNotExists)
+    key.parts = try keyParts()
+    try indexOptions(of: &key)
     let replaced = orReplace ? [TableChange.dropKey(index, ifExists: true)] : []
     return AlterTable(name: table, changes: replaced + [.addKey(key)])
   }

@@ -70,10 +70,23 @@ extension DDLParser {
     key.ifNotExists = try acceptIfExists()
     let isTypeOnly = ["USING", "TYPE"].contains(token.keyword) && peek().kind == .word
     if token.keyword != "(", !isTypeOnly { key.name = try name() }
-    while accept(anyOf: ["USING", "TYPE"]) { _ = try name() }
+    while try acceptIndexType(of: &key) {}
     key.parts = try keyParts()
+    try indexOptions(of: &key)
     definition.keys.append(key)
-    try skipToEndOfElement()
+  }
+
+  mutating func acceptIndexType(of key: inout KeyDefinition) throws(SQLSyntaxError) -> Bool {
+    guard accept(anyOf: ["USING", "TYPE"]) else { return false }
+    key.type = try name().uppercased()
+    return true
+  }
+
+  /// What follows the columns of an index.
+  mutating func indexOptions(of key: inout KeyDefinition) throws(SQLSyntaxError) {
+    while !isEndOfElement {
+      if try !acceptIndexType(of: &key) { try skipPartOfElement() }
+    }
   }
 
   private mutating func foreignKey(named symbol: String?, into definition: inout TableDefinition)

@@ -36,11 +36,14 @@ public struct TableKey: Hashable, Sendable, Codable {
   public var name: String
   public var isUnique: Bool
   public var parts: [Part]
+  /// What USING says, in capital letters; nil when nothing was said, or it was never read.
+  public var type: String?
 
-  public init(name: String, isUnique: Bool, parts: [Part]) {
+  public init(name: String, isUnique: Bool, parts: [Part], type: String? = nil) {
     self.name = name
     self.isUnique = isUnique
     self.parts = parts
+    self.type = type
   }
 
   public var isPrimary: Bool { name == Self.primaryName }
@@ -59,6 +62,8 @@ struct KeyDefinition: Hashable, Sendable {
   var name: String?
   var isUnique = false
   var parts: [TableDefinition.KeyPart]
+  /// What USING says, in capital letters.
+  var type: String?
   var ifNotExists = false
   /// Made for a foreign key, unless another index begins with its columns.
   var isImplied = false
@@ -121,31 +126,38 @@ extension TableSchema {
     columns(of: key).contains { $0?.type == .float || $0?.type == .double }
   }
 
-  /// How many columns MariaDB adds at the end of the table's row images that no statement sees: the hashes
-  /// of the values of unique keys that are too long for an index. Nil when the keys are not known.
+  /// How many columns MariaDB may add at the end of the table's row images that no statement sees: the
+  /// hashes of the values of unique keys that are too long for an index, or were declared USING HASH, which
+  /// the next ALTER TABLE forgets. Nil when the keys are not known.
   public var hashColumnCount: Int? {
     keys.map { keys in keys.count { $0.isUnique && isHashed($0) } }
   }
 
   private func isHashed(_ key: TableKey) -> Bool {
-    guard !key.parts.contains(where: \.hasPrefix) else { return false }
+    guard !key.isPrimary else { return false }
+    let hasHashes = ["memory", "heap"].contains(storageEngine?.lowercased())
+    if key.type == "HASH", !hasHashes { return true }
     var byteCount = 0
-    for column in columns(of: key) {
+    for (column, part) in zip(columns(of: key), key.parts) {
       guard let column else { continue }
       switch column.type {
       case .string(let charset):
         guard let detail = column.detail else { continue }
-        guard let capacity = detail.characterCapacity else { return true }
+        guard let capacity = part.prefixLength ?? detail.characterCapacity else { return true }
         byteCount +=
           min(capacity, Self.indexByteLimit + 1)
           * (charset.map { Charset.characterWidths($0).upperBound } ?? 4)
       case .bytes:
         guard let detail = column.detail else { continue }
-        guard let capacity = detail.byteCapacity, !TypeDetail.longCapacities.contains(capacity)
+        guard
+          let capacity = part.prefixLength
+            ?? detail.byteCapacity.flatMap({ TypeDetail.longCapacities.contains($0) ? nil : $0 })
         else { return true }
         byteCount += min(capacity, Self.indexByteLimit + 1)
-      case .json, .geometry, .vector: return true
-      case .binary(let length): byteCount += length
+      case .json, .geometry, .vector:
+        guard let capacity = part.prefixLength else { return true }
+        byteCount += capacity
+      case .binary(let length): byteCount += part.prefixLength ?? length
       case .integer, .float, .double, .decimal, .bit, .date, .datetime, .timestamp, .time, .year,
         .enumeration, .set, .inet4, .inet6, .uuid:
         byteCount += 8
@@ -176,7 +188,8 @@ extension TableSchema {
     for definition in definitions {
       let parts = try definition.parts.map { (part) throws(SQLSyntaxError) in try keyPart(part) }
       let key = TableKey(
-        name: definition.name ?? "", isUnique: definition.isUnique, parts: parts)
+        name: definition.name ?? "", isUnique: definition.isUnique, parts: parts,
+        type: definition.type)
       let wanted = definition.name ?? parts.first?.column ?? ""
       if definition.ifNotExists, keys.contains(where: { sameName($0.name, wanted) }) { continue }
       added.append((definition, key))

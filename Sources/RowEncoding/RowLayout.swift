@@ -62,7 +62,7 @@ struct RowLayout {
     if let names = tableMap.columnNames {
       return indices.allSatisfy { names[$0].hasPrefix(TableMap.hashColumnPrefix) }
     }
-    return schema.hashColumnCount == indices.count
+    return schema.hashColumnCount.map { indices.count <= $0 } ?? false
   }
 
   /// Whether rows that follow `other` lie in the same way; quick while the decoder hands out the

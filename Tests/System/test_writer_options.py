@@ -21,6 +21,9 @@ TABLES = [
     "CREATE TABLE implicit (id INT AUTO_INCREMENT PRIMARY KEY, a INT, n INT NOT NULL, f FLOAT NOT NULL, d DECIMAL(5,2) NOT NULL, "
     "s VARCHAR(5) NOT NULL, e ENUM('x','y') NOT NULL, l SET('x','y') NOT NULL, t TIME(2) NOT NULL, z DATE NOT NULL, "
     "b BINARY(3) NOT NULL, v BIT(9) NOT NULL, u UUID NOT NULL, y YEAR NOT NULL)",
+    # Each of its unique keys has a hidden column in the row images, though only that of w needs it.
+    "CREATE TABLE hashed (id INT AUTO_INCREMENT PRIMARY KEY, a INT, t TEXT, p POLYGON, UNIQUE u (a) USING HASH, "
+    "UNIQUE v USING HASH (t(4)), UNIQUE w (p))",
 ]
 SAMPLE = ("INSERT INTO keyed SELECT seq, seq * 1000003, CONCAT('é', seq), seq / 7, '2024-02-29 12:00:00.125', "
           "1 + seq % 2, seq % 4, REPEAT('b', seq % 300), JSON_OBJECT('k', seq), REPEAT('lang ', seq % 200) "
@@ -47,7 +50,9 @@ class Workload:
                 f"INSERT INTO composite SELECT CONCAT('k', seq % 9), seq, seq / 3, NOW(6), x'00ff00' "
                 f"FROM seq_{base}_to_{base + 200}",
                 # The other columns get what their types have without a default.
-                "INSERT IGNORE INTO implicit (a) VALUES (1), (2)", "UPDATE implicit SET n = n + 1 WHERE a = 1")
+                "INSERT IGNORE INTO implicit (a) VALUES (1), (2)", "UPDATE implicit SET n = n + 1 WHERE a = 1",
+                f"INSERT INTO hashed (a, t) VALUES ({base}, LPAD({self.round}, 4, 'x')), (NULL, NULL)",
+                f"UPDATE hashed SET a = a + 1, t = CONCAT(t, 'y') WHERE a < {base}")
             for _ in range(40):
                 key = choose.randint(1, 400)
                 run(choose.choice([

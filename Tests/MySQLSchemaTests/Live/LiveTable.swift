@@ -81,7 +81,7 @@ struct LiveTable {
     #expect(shown.defaultCharset == schema.defaultCharset, "\(statement)")
   }
 
-  private func uniqueKeys(_ schema: TableSchema) -> [String] {
+  func uniqueKeys(_ schema: TableSchema) -> [String] {
     (schema.keys ?? []).filter(\.isUnique).map { key in
       let parts = key.parts.map { "\($0.column ?? "?") \($0.prefixLength ?? 0)" }
       return key.name + " " + parts.joined(separator: ",")
