@@ -37,7 +37,8 @@ SESSION_SETTINGS = [
     ("gtid_domain_id", ["0", "0", "1", "7"]),
     ("time_zone", ["'+00:00'", "'+05:30'", "'-11:00'"]),
     ("timestamp", ["DEFAULT", "DEFAULT", "1000000000", "1600000000.123456"]),
-    ("foreign_key_checks", ["0", "1"]), ("unique_checks", ["0", "1"]),
+    # Without unique_checks, too, MariaDB logs rows of INSERT IGNORE into an empty table that it does not keep.
+    ("foreign_key_checks", ["0", "1"]),
     ("auto_increment_increment", ["1", "3"]), ("sql_quote_show_create", ["0", "1"]),
     ("explicit_defaults_for_timestamp", ["ON", "OFF"]),
     # One of the engines that the source is to have.
