@@ -656,9 +656,11 @@ class RandomSource:
         if choose.random() < 0.12 and self.tables():
             source = self.any_table()
             head = choose.choice(["", "", " (id INT AUTO_INCREMENT PRIMARY KEY)", " (extra VARCHAR(10) DEFAULT 'x')"])
+            # With a key and IGNORE, MariaDB keeps other rows than it logs.
+            verbs = ["", "AS ", "REPLACE "] if "PRIMARY" in head else ["", "AS ", "IGNORE ", "REPLACE "]
             what = choose.choice(["*", "*", "'x' AS a, 1.5 AS b, NOW(3) AS c, NULL AS d", "COUNT(*) AS n, MAX(1) AS m"])
             self.definition(
-                session, f"{verb} {written}{head} {choose.choice(['', 'AS ', 'IGNORE ', 'REPLACE '])}SELECT {what} "
+                session, f"{verb} {written}{head} {choose.choice(verbs)}SELECT {what} "
                 f"FROM {self.name(session, *source)}", "create select", names)
             return
         columns = choose.sample(COLUMNS, choose.choice([1, 2, 3, 4, 5, 8, 12]))
