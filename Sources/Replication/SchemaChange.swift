@@ -95,7 +95,7 @@ struct SchemaChange {
   private mutating func addCreated(_ schema: TableSchema) {
     if let reason = schema.reasonNotToReplicate(encodingOptions) {
       catalog.add(schema, state: .stopped(reason: reason, at: end))
-    } else if schema.columns.contains(where: { $0.type == .string(charset: nil) }), canCopy {
+    } else if schema.needsDatabaseCharset, canCopy {
       // Only the source knows the charset that its database gives to columns.
       catalog.addWanted(schema.name)
     } else {
@@ -219,6 +219,9 @@ struct SchemaChange {
     if let reason = plan.schema.reasonNotToReplicate(encodingOptions) {
       return stop(table, as: name, reason)
     }
+    if plan.schema.needsDatabaseCharset, !table.schema.needsDatabaseCharset, canCopy {
+      return copyAnew(table, as: alter.newName ?? table.name, "only the source knows its charset")
+    }
     switch plan.rows {
     case .unchanged where isWhole(table) || table.name == name:
       var changed = table
@@ -305,5 +308,25 @@ extension CreateTable {
   /// The table whose columns it gets.
   fileprivate var likeName: TableName? {
     if case .like(let name) = source { name } else { nil }
+  }
+}
+
+extension TableSchema {
+  /// Whether it was declared without the charset of columns, which is that of their database.
+  fileprivate var needsDatabaseCharset: Bool {
+    hasUnknownMembers || columns.contains { $0.type == .string(charset: nil) }
+  }
+
+  /// Whether members of an ENUM or SET may have become question marks, because the charset of the database
+  /// lacks their characters.
+  fileprivate var hasUnknownMembers: Bool {
+    defaultCharset == nil
+      && columns.contains { column in
+        switch column.type {
+        case .enumeration(let members), .set(let members):
+          !members.allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } }
+        default: false
+        }
+      }
   }
 }

@@ -36,8 +36,8 @@ extension ColumnType {
     case .year: .uint16
     case .string, .json: .utf8
     case .binary, .bytes, .geometry: .binary
-    case .enumeration(let members): EnumerationMembers(members).arrowType
-    case .set(let members): .list(Self.item(.dictionary(members.count)))
+    case .enumeration(let members): MemberTexts.numbered(members).arrowType
+    case .set(let members): .list(Self.item(MemberTexts(members).arrowType))
     case .inet4: .uint32
     case .uuid, .inet6: .fixedSizeBinary(16)
     case .vector: .list(Self.item(.float32))

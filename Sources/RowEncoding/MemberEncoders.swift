@@ -3,36 +3,41 @@ import Binlog
 import MySQLSchema
 import WireFormat
 
-/// The texts of an ENUM: the empty one, which is the server's value 0 for what is no member, then
-/// the members.
-struct EnumerationMembers {
-  let texts: [[UInt8]]
-  /// The number of the member that is itself empty, which shares the first text; nil without one.
-  private let emptyMember: Int?
+/// The different texts of the members of an ENUM or SET. Several members may have the same one, such as
+/// those of characters that the column's charset lacks.
+struct MemberTexts {
+  private(set) var texts: [[UInt8]] = []
+  /// For each member the position of its text.
+  private(set) var positions: [Int] = []
 
   init(_ members: [String]) {
-    emptyMember = members.firstIndex(of: "").map { $0 + 1 }
-    texts = [[]] + members.filter { !$0.isEmpty }.map { Array($0.utf8) }
+    var known: [String: Int] = [:]
+    for member in members {
+      if let position = known[member] {
+        positions.append(position)
+      } else {
+        known[member] = texts.count
+        positions.append(texts.count)
+        texts.append(Array(member.utf8))
+      }
+    }
   }
+
+  /// The texts of an ENUM by the numbers that the server stores: 0 is the empty one, of what is no member.
+  static func numbered(_ members: [String]) -> MemberTexts { MemberTexts([""] + members) }
 
   var arrowType: DataType { .dictionary(texts.count) }
-
-  /// The position in ``texts`` of the value that the server stores as `number`.
-  func index(of number: Int) -> Int {
-    guard let emptyMember, number >= emptyMember else { return number }
-    return number == emptyMember ? 0 : number - 1
-  }
 }
 
 /// ENUM, by its text.
 final class EnumerationEncoder: ColumnEncoder {
   private let values: DictionaryBuilder
-  private let members: EnumerationMembers
+  private let members: MemberTexts
   private let memberCount: Int
   private let byteCount: Int
 
   init(_ column: Column, _ field: Field, _ context: ColumnContext, members: [String]) {
-    self.members = EnumerationMembers(members)
+    self.members = .numbered(members)
     values = DictionaryBuilder(values: self.members.texts, valueType: .utf8)
     memberCount = members.count
     byteCount = memberCount > 255 ? 2 : 1
@@ -58,7 +63,7 @@ final class EnumerationEncoder: ColumnEncoder {
     guard number <= memberCount else {
       throw DecodeError(.malformed, "number of an ENUM member", at: offset)
     }
-    values.append(index: members.index(of: number))
+    values.append(index: members.positions[number])
   }
 }
 
@@ -66,11 +71,14 @@ final class EnumerationEncoder: ColumnEncoder {
 final class SetEncoder: ColumnEncoder {
   private let values: ListBuilder
   private let items: DictionaryBuilder
+  private let positions: [Int]
   private let memberCount: Int
   private let byteCount: Int
 
   init(_ column: Column, _ field: Field, _ context: ColumnContext, members: [String]) {
-    items = DictionaryBuilder(values: members.map { Array($0.utf8) }, valueType: .utf8)
+    let texts = MemberTexts(members)
+    positions = texts.positions
+    items = DictionaryBuilder(values: texts.texts, valueType: .utf8)
     values = ListBuilder(item: ColumnType.item(items.type), child: items)
     memberCount = members.count
     // The server stores 1, 2, 3, 4 or 8 bytes.
@@ -95,7 +103,7 @@ final class SetEncoder: ColumnEncoder {
     }
     var rest = mask
     while rest != 0 {
-      items.append(index: rest.trailingZeroBitCount)
+      items.append(index: positions[rest.trailingZeroBitCount])
       rest &= rest &- 1
     }
     values.endList()

@@ -131,6 +131,15 @@ import Testing
         .liveAndWanted: "t#1 live, t#2 wanted", .liveAndCopiedLater: "t#1 live, t#2 copying",
       ]
     ),
+    // Their charset is that of the database, which may lack the letter.
+    ("CREATE TABLE t (id INT PRIMARY KEY, e ENUM('x'))", [.unknown: "t#1 live, create 1"]),
+    ("CREATE TABLE t (id INT PRIMARY KEY, e ENUM('é'))", [.unknown: "t#1 wanted"]),
+    (
+      "CREATE TABLE t (id INT PRIMARY KEY, e ENUM('é')) CHARSET latin1",
+      [.unknown: "t#1 live, create 1"]
+    ),
+    ("ALTER TABLE t ADD e SET('é')", [.live: "t#1 stopped, t#2 wanted"]),
+    ("ALTER TABLE t ADD e VARCHAR(9)", [.live: "t#1 stopped, t#2 wanted"]),
     (
       "CREATE TABLE t AS SELECT 1", [.unknown: "t#1 wanted", .copiedLater: "t#1 copying"]
     ),

@@ -331,6 +331,15 @@ private let members: [TypeCase] = [
     .enumeration(["a", "", "b"]), .enumeration(byteCount: 1),
     .dictionary(index: .int16, values: .utf8),
     [("01", "1", "a"), ("02", "2", ""), ("03", "3", "b"), ("00", "0", "")]),
+  // The texts of members that the column's charset lacks.
+  TypeCase(
+    .enumeration(["?", "a", "?"]), .enumeration(byteCount: 1),
+    .dictionary(index: .int16, values: .utf8),
+    [("01", "1", "?"), ("02", "2", "a"), ("03", "3", "?"), ("00", "0", "")]),
+  TypeCase(
+    .set(["?", "a", "?"]), .set(byteCount: 1),
+    .list(ColumnType.item(.dictionary(index: .int16, values: .utf8))),
+    [("05", "5", "[?, ?]"), ("06", "6", "[a, ?]")]),
   TypeCase(
     .enumeration((1...300).map { "m\($0)" }), .enumeration(byteCount: 2),
     .dictionary(index: .int16, values: .utf8), [("2c01", "300", "m300"), ("0000", "0", "")]),

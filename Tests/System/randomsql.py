@@ -911,6 +911,9 @@ class RandomSource:
             return
         name, values = choose.choice(SESSION_SETTINGS)
         values = values or self.engines
+        if name == "sql_quote_show_create" and session.charset != "utf8mb4":
+            # Names without quotes would be logged in another charset than those with them.
+            return
         statement = f"SET SESSION {name} = {choose.choice(values)}"
         if self.run(session, statement, "setting"):
             session.settings = [text for text in session.settings if f" {name} " not in text] + [statement]
