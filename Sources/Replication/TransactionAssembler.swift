@@ -33,6 +33,8 @@ final class TransactionAssembler {
   private var decoder: BinlogDecoder
   /// The event that tells how the file's other events are read.
   private var formatDescription: [UInt8] = []
+  /// That of the stream, while the events of a prepared transaction are taken in.
+  private var streamFormatDescription: [UInt8]?
   var checkpoint: Checkpoint
   /// Where the transaction that is being read starts.
   private(set) var transactionStart: BinlogPosition
@@ -172,12 +174,8 @@ final class TransactionAssembler {
       }
       interruption = try apply(event, bytes, from: start, to: end)
     }
-    if isFormatDescription {
-      formatDescription = event.withUnsafeBytes { Array($0) }
-      for changes in relayed.values { changes.add(formatDescription) }
-    }
-    if let mapped { relayedMaps[mapped] = event.withUnsafeBytes { Array($0) } }
-    if !relaying.isEmpty { relay(event.withUnsafeBytes { Array($0) }) }
+    if isFormatDescription { use(formatDescription: event.withUnsafeBytes { Array($0) }) }
+    keepForRelay(event, mapped)
     // What is spooled is decoded again later.
     if let prepared, !isPrepared { prepared.add(event.withUnsafeBytes { Array($0) }) }
     if let interruption { return interruption }
@@ -408,6 +406,19 @@ extension TransactionAssembler {
     return Rewind(skipped: skipped)
   }
 
+  /// The events that follow are read as this one tells.
+  private func use(formatDescription event: [UInt8]) {
+    guard event != formatDescription else { return }
+    formatDescription = event
+    for changes in relayed.values { changes.add(event) }
+  }
+
+  /// Keeps an event whose changes have to wait, and one that tells what table they are of.
+  private func keepForRelay(_ event: RawSpan, _ mapped: TableName?) {
+    if let mapped { relayedMaps[mapped] = event.withUnsafeBytes { Array($0) } }
+    if !relaying.isEmpty { relay(event.withUnsafeBytes { Array($0) }) }
+  }
+
   private func relay(_ event: [UInt8]) {
     for id in relaying {
       guard let assembly = assemblies[id] else { continue }
@@ -607,6 +618,8 @@ extension TransactionAssembler {
     if let name = checkpoint.prepared?.removeValue(forKey: "\(identifier)") {
       endedFiles.append(name)
     }
+    if let streamFormatDescription { use(formatDescription: streamFormatDescription) }
+    streamFormatDescription = nil
   }
 
   private func finishPreparing(
@@ -629,9 +642,24 @@ extension TransactionAssembler {
   func consumePrepared(
     _ event: RawSpan, with decoder: inout BinlogDecoder, at start: BinlogPosition
   ) throws {
+    relaying = []
+    var isFormatDescription = false
+    var mapped: TableName?
     try decoder.decode(event, at: 0) { event, bytes in
-      if case .rows(let rows) = event.body { try append(rows, bytes, from: start) }
+      switch event.body {
+      case .formatDescription: isFormatDescription = true
+      case .tableMap(let map):
+        let name = TableName(database: map.database, table: map.table)
+        if isCopied(name) { mapped = name }
+      case .rows(let rows): try append(rows, bytes, from: start)
+      default: break
+      }
     }
+    if isFormatDescription {
+      streamFormatDescription = formatDescription
+      use(formatDescription: event.withUnsafeBytes { Array($0) })
+    }
+    keepForRelay(event, mapped)
   }
 }
 

@@ -433,6 +433,28 @@ import Testing
       try assembler.consumePrepared(event.span.bytes, with: &decoder, at: position(5000))
     }
     #expect(changes(try assembler.takePublication()) == ["1 1 0"])
+    // Where changes wait for the end of a copy, these do, too.
+    var keyless = schema()
+    keyless.primaryKey = []
+    var copying = ReplicatedTable(
+      id: 1, schema: keyless, state: .copying, copyPosition: position(4))
+    copying.isReadAtOnce = true
+    var copied = catalog()
+    copied.update(copying)
+    let waiting = try self.assembler(copied)
+    decoder = BinlogDecoder(file: "bin.000001")
+    for event in kept {
+      try waiting.consumePrepared(event.span.bytes, with: &decoder, at: position(5000))
+    }
+    let publication = try waiting.takePublication()
+    #expect(publication.rows.isEmpty)
+    let relayed = try #require(publication.relayed.first)
+    decoder = BinlogDecoder(file: "bin.000001")
+    waiting.beginRelayed()
+    for event in relayed.events {
+      try waiting.consumeRelayed(event.span.bytes, of: 1, with: &decoder)
+    }
+    #expect(changes(try waiting.takePublication()) == ["1 1 0"])
     // In one phase.
     var next = EventWriter()
     next.query("XA START X'7831',X'',1")
