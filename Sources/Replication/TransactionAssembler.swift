@@ -96,7 +96,8 @@ final class TransactionAssembler {
     var current: [UInt64: TableAssembly] = [:]
     for table in state.catalog.tables where table.hasStorage {
       if let known = assemblies[table.id], known.table.schema.columns == table.schema.columns,
-        known.table.schema.primaryKey == table.schema.primaryKey
+        known.table.schema.primaryKey == table.schema.primaryKey,
+        known.table.schema.hashColumnCount == table.schema.hashColumnCount
       {
         known.table = table
         current[table.id] = known

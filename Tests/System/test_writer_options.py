@@ -52,7 +52,8 @@ class Workload:
                 # The other columns get what their types have without a default.
                 "INSERT IGNORE INTO implicit (a) VALUES (1), (2)", "UPDATE implicit SET n = n + 1 WHERE a = 1",
                 f"INSERT INTO hashed (a, t) VALUES ({base}, LPAD({self.round}, 4, 'x')), (NULL, NULL)",
-                f"UPDATE hashed SET a = a + 1, t = CONCAT(t, 'y') WHERE a < {base}")
+                f"UPDATE hashed SET a = a + 1, t = CONCAT(t, 'y') WHERE a < {base}",
+                "CREATE UNIQUE INDEX IF NOT EXISTS later ON hashed (t, p, a)")
             for _ in range(40):
                 key = choose.randint(1, 400)
                 run(choose.choice([
