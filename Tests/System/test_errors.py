@@ -149,8 +149,11 @@ class FolderErrorTests(ErrorTestCase):
         try:
             for _ in range(4):
                 magic.start_replicate(source.url(), *INCLUDE)
-                time.sleep(choose.uniform(0.3, 3))
-                self.assertEqual(magic.end(signal.SIGTERM, seconds=20), 0, magic.output())
+                pause = choose.uniform(0.3, 3)
+                time.sleep(pause)
+                status = magic.end(signal.SIGTERM, seconds=20)
+                # A process that has hardly begun knows of no signals yet.
+                self.assertIn(status, (0, -signal.SIGTERM) if pause < 1 else (0,), magic.output())
         finally:
             stopping.set()
             writer.join()
