@@ -1,4 +1,4 @@
-.PHONY: help build demo test soak bench fuzz fmt check clean
+.PHONY: help build spark demo test soak bench fuzz fmt check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -7,6 +7,10 @@ build: ## the command line and the ADBC driver, for development: .build/debug/ma
 	scripts/setup
 	swift build --product magic
 	swift build --product adbc_driver_magic
+
+spark: ## the Spark connector: .build-spark/spark-magic.jar
+	scripts/setup
+	scripts/build-spark
 
 demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
 	scripts/demo

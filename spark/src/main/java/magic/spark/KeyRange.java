@@ -1,0 +1,72 @@
+package magic.spark;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A part of a table, between two keys.
+ *
+ * @param key the key's expressions
+ * @param lower the first key that it has, as literals; empty for no bound
+ * @param upper the first key that it does not have any more
+ * @param rowCount about how many rows it has
+ */
+record KeyRange(List<String> key, List<String> lower, List<String> upper, long rowCount) {
+  /** A range in the form in which the server gives it. */
+  static KeyRange of(JsonNode json) {
+    return new KeyRange(texts(json.path("key")), texts(json.path("lower")),
+        texts(json.path("upper")), json.path("rowCount").asLong());
+  }
+
+  /** The range from the beginning of one to the end of another. */
+  KeyRange to(KeyRange last) {
+    return new KeyRange(key, lower, last.upper, rowCount + last.rowCount);
+  }
+
+  /** Joins neighbours until each range has at least about so many rows. */
+  static List<KeyRange> joined(List<KeyRange> ranges, long rows) {
+    List<KeyRange> result = new ArrayList<>();
+    for (KeyRange range : ranges) {
+      int last = result.size() - 1;
+      if (last >= 0 && result.get(last).rowCount < rows) {
+        result.set(last, result.get(last).to(range));
+      } else {
+        result.add(range);
+      }
+    }
+    return result;
+  }
+
+  /** The conditions of its bounds in SQL. */
+  List<String> conditions() {
+    List<String> conditions = new ArrayList<>();
+    if (!lower.isEmpty()) {
+      conditions.add(condition(lower, " > ", " >= "));
+    }
+    if (!upper.isEmpty()) {
+      conditions.add(condition(upper, " < ", " < "));
+    }
+    return conditions;
+  }
+
+  /** Compares one expression after another: the index does not help to compare tuples. */
+  private String condition(List<String> bound, String sign, String lastSign) {
+    String result = null;
+    for (int index = bound.size() - 1; index >= 0; index--) {
+      String expression = key.get(index);
+      String value = bound.get(index);
+      result = result == null
+          ? "(" + expression + lastSign + value + ")"
+          : "(" + expression + sign + value + " OR (" + expression + " = " + value + " AND "
+              + result + "))";
+    }
+    return result;
+  }
+
+  private static List<String> texts(JsonNode array) {
+    List<String> texts = new ArrayList<>();
+    array.forEach(each -> texts.add(each.asText()));
+    return texts;
+  }
+}

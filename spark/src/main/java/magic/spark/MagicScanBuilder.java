@@ -1,0 +1,68 @@
+package magic.spark;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.apache.spark.sql.connector.read.Scan;
+import org.apache.spark.sql.connector.read.SupportsPushDownRequiredColumns;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/** Reads the columns that are needed, and leaves all the rest to Spark. */
+class MagicScanBuilder implements SupportsPushDownRequiredColumns {
+  final MagicTable table;
+  final ConnectionOptions options;
+  private final QuerySnapshots snapshots;
+  private final Map<String, TableColumn> columns = new HashMap<>();
+  private StructType schema;
+
+  /**
+   * @param visible the columns of {@code SELECT *}
+   * @param all those that can be asked for
+   */
+  MagicScanBuilder(
+      MagicTable table,
+      List<TableColumn> visible,
+      List<TableColumn> all,
+      ConnectionOptions options,
+      QuerySnapshots snapshots) {
+    this.table = table;
+    this.options = options;
+    this.snapshots = snapshots;
+    all.forEach(each -> columns.putIfAbsent(each.name(), each));
+    this.schema = new StructType(
+        visible.stream().map(TableColumn::field).toArray(StructField[]::new));
+  }
+
+  @Override
+  public void pruneColumns(StructType required) {
+    schema = new StructType(Arrays.stream(required.fields())
+        .map(field -> columns.get(field.name()).field())
+        .toArray(StructField[]::new));
+  }
+
+  @Override
+  public Scan build() {
+    List<String> outputs = Arrays.stream(schema.fields())
+        .map(field -> columns.get(field.name()).read()).toList();
+    return scan(schema, new ScanStatement(table.database(), table.table(), outputs, List.of(),
+        List.of(), List.of(), OptionalInt.empty(), 0), true);
+  }
+
+  /** A scan of the query's snapshot. */
+  final Scan scan(StructType read, ScanStatement statement, boolean isDivided) {
+    return new MagicScan(table, read, statement, isDivided, options, snapshots, table.snapshot());
+  }
+
+  /** The columns that are needed. */
+  final StructType schema() {
+    return schema;
+  }
+
+  /** What the server computes for a column. */
+  final TableColumn column(String name) {
+    return columns.get(name);
+  }
+}

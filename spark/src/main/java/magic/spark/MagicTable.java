@@ -1,0 +1,127 @@
+package magic.spark;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.apache.spark.sql.connector.catalog.Column;
+import org.apache.spark.sql.connector.catalog.MetadataColumn;
+import org.apache.spark.sql.connector.catalog.SupportsMetadataColumns;
+import org.apache.spark.sql.connector.catalog.SupportsRead;
+import org.apache.spark.sql.connector.catalog.TableCapability;
+import org.apache.spark.sql.connector.read.ScanBuilder;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.util.CaseInsensitiveStringMap;
+
+/** A table or view of a Magic server. */
+final class MagicTable implements SupportsRead, SupportsMetadataColumns {
+  /** What can be asked of each row beside its columns: which state it was read from. */
+  private static final List<TableColumn> METADATA =
+      List.of(
+          new TableColumn("_commit_point", "magicCommitPoint()", ColumnType.of("UInt64"),
+              "the number of the commit point that is read"),
+          new TableColumn("_gtid", "magicGTID()", ColumnType.of("String"),
+              "the transactions of the source that it has"));
+
+  private final String catalog;
+  private final String database;
+  private final String table;
+  private final List<TableColumn> columns;
+  private final Map<String, String> properties;
+  private final ConnectionOptions options;
+  private final QuerySnapshots snapshots;
+  private final Optional<PinnedSnapshot> snapshot;
+
+  MagicTable(
+      String catalog,
+      String database,
+      String table,
+      List<TableColumn> columns,
+      Map<String, String> properties,
+      ConnectionOptions options,
+      QuerySnapshots snapshots,
+      Optional<PinnedSnapshot> snapshot) {
+    this.catalog = catalog;
+    this.database = database;
+    this.table = table;
+    this.columns = columns;
+    this.properties = properties;
+    this.options = options;
+    this.snapshots = snapshots;
+    this.snapshot = snapshot;
+  }
+
+  @Override
+  public String name() {
+    return catalog + "." + database + "." + table;
+  }
+
+  /** The name of the database. */
+  String database() {
+    return database;
+  }
+
+  /** The table's name in it. */
+  String table() {
+    return table;
+  }
+
+  @Override
+  public Column[] columns() {
+    return columns.stream()
+        .map(each -> Column.create(each.name(), each.type().type(), each.type().nullable(),
+            each.comment().isEmpty() ? null : each.comment(), null))
+        .toArray(Column[]::new);
+  }
+
+  @Override
+  public MetadataColumn[] metadataColumns() {
+    return METADATA.stream().map(Metadata::new).toArray(MetadataColumn[]::new);
+  }
+
+  @Override
+  public Map<String, String> properties() {
+    return properties;
+  }
+
+  @Override
+  public Set<TableCapability> capabilities() {
+    return Set.of(TableCapability.BATCH_READ);
+  }
+
+  @Override
+  public ScanBuilder newScanBuilder(CaseInsensitiveStringMap ignored) {
+    List<TableColumn> all = Stream.concat(columns.stream(), METADATA.stream()).toList();
+    return options.pushDown()
+        ? new PushingScanBuilder(this, columns, all, options, snapshots)
+        : new MagicScanBuilder(this, columns, all, options, snapshots);
+  }
+
+  /** The state that it is read at. */
+  PinnedSnapshot snapshot() {
+    return snapshot.orElseGet(snapshots::ofQuery);
+  }
+
+  private record Metadata(TableColumn column) implements MetadataColumn {
+    @Override
+    public String name() {
+      return column.name();
+    }
+
+    @Override
+    public DataType dataType() {
+      return column.type().type();
+    }
+
+    @Override
+    public boolean isNullable() {
+      return false;
+    }
+
+    @Override
+    public String comment() {
+      return column.comment();
+    }
+  }
+}

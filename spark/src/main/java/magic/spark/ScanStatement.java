@@ -1,0 +1,52 @@
+package magic.spark;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * What a scan reads of a table.
+ *
+ * @param database the table's database
+ * @param table its name there
+ * @param outputs an expression for each column of the result
+ * @param conditions that hold for all rows that are read
+ * @param grouping the expressions that rows are grouped by
+ * @param order the parts of ORDER BY
+ * @param limit how many rows there are at most
+ * @param offset how many are left out before these
+ */
+record ScanStatement(
+    String database,
+    String table,
+    List<String> outputs,
+    List<String> conditions,
+    List<String> grouping,
+    List<String> order,
+    OptionalInt limit,
+    int offset) {
+
+  /** The statement for the rows in a range. Expressions have no aliases, which could hide columns. */
+  String sql(KeyRange range) {
+    StringBuilder sql = new StringBuilder("SELECT ")
+        .append(outputs.isEmpty() ? "1" : String.join(", ", outputs))
+        .append(" FROM ")
+        .append(TableColumn.quoted(database)).append('.').append(TableColumn.quoted(table));
+    List<String> all = new ArrayList<>(conditions);
+    all.addAll(range.conditions());
+    append(sql, " WHERE ", all, " AND ");
+    append(sql, " GROUP BY ", grouping, ", ");
+    append(sql, " ORDER BY ", order, ", ");
+    limit.ifPresent(most -> sql.append(" LIMIT ").append(most));
+    if (offset > 0) {
+      sql.append(" OFFSET ").append(offset);
+    }
+    return sql.toString();
+  }
+
+  private static void append(StringBuilder sql, String word, List<String> parts, String between) {
+    if (!parts.isEmpty()) {
+      sql.append(word).append(String.join(between, parts));
+    }
+  }
+}

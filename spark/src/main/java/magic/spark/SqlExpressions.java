@@ -1,0 +1,454 @@
+package magic.spark;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.apache.spark.sql.connector.expressions.Cast;
+import org.apache.spark.sql.connector.expressions.Expression;
+import org.apache.spark.sql.connector.expressions.Extract;
+import org.apache.spark.sql.connector.expressions.GeneralScalarExpression;
+import org.apache.spark.sql.connector.expressions.Literal;
+import org.apache.spark.sql.connector.expressions.NamedReference;
+import org.apache.spark.sql.connector.expressions.NullOrdering;
+import org.apache.spark.sql.connector.expressions.SortDirection;
+import org.apache.spark.sql.connector.expressions.SortOrder;
+import org.apache.spark.sql.connector.expressions.aggregate.AggregateFunc;
+import org.apache.spark.sql.connector.expressions.aggregate.Avg;
+import org.apache.spark.sql.connector.expressions.aggregate.Count;
+import org.apache.spark.sql.connector.expressions.aggregate.CountStar;
+import org.apache.spark.sql.connector.expressions.aggregate.Max;
+import org.apache.spark.sql.connector.expressions.aggregate.Min;
+import org.apache.spark.sql.connector.expressions.aggregate.Sum;
+import org.apache.spark.sql.connector.expressions.filter.Predicate;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.Decimal;
+import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.unsafe.types.UTF8String;
+
+/**
+ * Writes Spark's expressions in the server's SQL, where that gives the same value for every row,
+ * nulls, NaN and negative zero included. All others stay with Spark.
+ */
+final class SqlExpressions {
+  private static final int MOST_DIGITS = 38;
+  private static final int NARROW_DIGITS = 18;
+  /** By how many digits Spark makes a decimal's sum wider. */
+  private static final int SUM_DIGITS = 10;
+  /** The days of 0001-01-01 and 9999-12-31, and their first and last microsecond. */
+  private static final int FIRST_DAY = -719_162;
+  private static final int LAST_DAY = 2_932_896;
+  private static final long MICROS_PER_DAY = 86_400_000_000L;
+
+  private static final Set<String> COMPARISONS = Set.of("=", "<>", "<", "<=", ">", ">=");
+  private static final Map<DataType, Integer> INTEGER_DIGITS =
+      Map.of(DataTypes.ByteType, 3, DataTypes.ShortType, 5, DataTypes.IntegerType, 10,
+          DataTypes.LongType, 19);
+  private static final Map<String, String> DATE_PARTS =
+      Map.of("YEAR", "toYear", "QUARTER", "toQuarter", "MONTH", "toMonth", "DAY", "toDayOfMonth",
+          "DAY_OF_YEAR", "toDayOfYear");
+
+  private final Map<String, TableColumn> columns = new HashMap<>();
+  private final boolean ansi;
+
+  /**
+   * @param columns those that expressions can name
+   * @param ansi whether Spark's sums end with an error when they overflow
+   */
+  SqlExpressions(List<TableColumn> columns, boolean ansi) {
+    columns.forEach(each -> this.columns.put(each.name(), each));
+    this.ansi = ansi;
+  }
+
+  /** A condition. */
+  Optional<String> condition(Predicate predicate) {
+    try {
+      return Optional.of(predicate(predicate));
+    } catch (Untranslatable reason) {
+      return Optional.empty();
+    }
+  }
+
+  /** What rows are grouped by: the values that are equal for Spark are equal for the server. */
+  Optional<SqlValue> grouping(Expression expression) {
+    try {
+      return Optional.of(ordered(value(expression)));
+    } catch (Untranslatable reason) {
+      return Optional.empty();
+    }
+  }
+
+  /** An aggregate. */
+  Optional<SqlValue> aggregate(AggregateFunc function) {
+    try {
+      return Optional.of(aggregated(function));
+    } catch (Untranslatable reason) {
+      return Optional.empty();
+    }
+  }
+
+  /** A part of ORDER BY. */
+  Optional<String> order(SortOrder order) {
+    try {
+      SqlValue value = order.expression() instanceof AggregateFunc function
+          ? aggregated(function) : value(order.expression());
+      return Optional.of(ordered(value).text()
+          + (order.direction() == SortDirection.ASCENDING ? " ASC" : " DESC")
+          + (order.nullOrdering() == NullOrdering.NULLS_FIRST ? " NULLS FIRST" : " NULLS LAST"));
+    } catch (Untranslatable reason) {
+      return Optional.empty();
+    }
+  }
+
+  /** Whether Spark computes the average of this column from its exact sum. */
+  boolean isDecimal(Expression expression) {
+    try {
+      return value(expression).type() instanceof DecimalType;
+    } catch (Untranslatable reason) {
+      return false;
+    }
+  }
+
+  /** Whether this is a 64-bit integer. */
+  boolean isLong(Expression expression) {
+    try {
+      return value(expression).type().equals(DataTypes.LongType);
+    } catch (Untranslatable reason) {
+      return false;
+    }
+  }
+
+  private String predicate(Predicate predicate) throws Untranslatable {
+    Expression[] children = predicate.children();
+    String name = predicate.name();
+    if (COMPARISONS.contains(name)) {
+      return comparison(name, value(children[0]), children[1]);
+    }
+    return switch (name) {
+      case "ALWAYS_TRUE" -> "true";
+      case "ALWAYS_FALSE" -> "false";
+      case "AND" -> "(" + truth(children[0]) + " AND " + truth(children[1]) + ")";
+      case "OR" -> "(" + truth(children[0]) + " OR " + truth(children[1]) + ")";
+      case "NOT" -> "(NOT " + truth(children[0]) + ")";
+      case "IS_NULL" -> "(" + known(children[0]) + " IS NULL)";
+      case "IS_NOT_NULL" -> "(" + known(children[0]) + " IS NOT NULL)";
+      case "<=>" -> {
+        SqlValue left = ordered(value(children[0]));
+        yield "(" + left.text() + " IS NOT DISTINCT FROM " + same(left, value(children[1])) + ")";
+      }
+      case "IN" -> membership(children);
+      case "STARTS_WITH" -> "startsWith(" + texts(children) + ")";
+      case "ENDS_WITH" -> "endsWith(" + texts(children) + ")";
+      case "CONTAINS" -> "(position(" + texts(children) + ") > 0)";
+      case "CASE_WHEN" -> cases(children, DataTypes.BooleanType).text();
+      case "BOOLEAN_EXPRESSION" -> truth(children[0]);
+      default -> throw new Untranslatable();
+    };
+  }
+
+  /** An expression whose value is true, false or null. */
+  private String truth(Expression expression) throws Untranslatable {
+    if (expression instanceof Predicate predicate) {
+      return predicate(predicate);
+    }
+    SqlValue value = value(expression);
+    require(value.type().equals(DataTypes.BooleanType));
+    return value.text();
+  }
+
+  /** Something whose being null is the question. Arrays and alike never are. */
+  private String known(Expression expression) throws Untranslatable {
+    if (expression instanceof NamedReference reference) {
+      return column(reference).expression();
+    }
+    return value(expression).text();
+  }
+
+  private String comparison(String sign, SqlValue left, Expression other) throws Untranslatable {
+    SqlValue right = value(other);
+    if (isFloating(left.type())) {
+      // NaN is a value for Spark, equal to itself and greater than all others. No literal is NaN.
+      require(other instanceof Literal<?> && left.type().equals(right.type()));
+      String comparison = left.text() + " " + sign + " " + right.text();
+      return sign.startsWith(">")
+          ? "(isNaN(" + left.text() + ") OR " + comparison + ")" : "(" + comparison + ")";
+    }
+    return "(" + ordered(left).text() + " " + sign + " " + same(left, right) + ")";
+  }
+
+  private String membership(Expression[] children) throws Untranslatable {
+    SqlValue value = ordered(value(children[0]));
+    require(children.length > 1);
+    List<String> members = new ArrayList<>();
+    for (int index = 1; index < children.length; index++) {
+      require(children[index] instanceof Literal<?>);
+      members.add(same(value, value(children[index])));
+    }
+    return "(" + value.text() + " IN (" + String.join(", ", members) + "))";
+  }
+
+  private String texts(Expression[] children) throws Untranslatable {
+    SqlValue text = value(children[0]);
+    require(text.type().equals(DataTypes.StringType));
+    return text.text() + ", " + same(text, value(children[1]));
+  }
+
+  /** The text of a value that has the type of another one. */
+  private static String same(SqlValue one, SqlValue other) throws Untranslatable {
+    require(one.type().equals(other.type()));
+    return other.text();
+  }
+
+  /** A value of a type that the server compares, sorts and groups as Spark does. */
+  private static SqlValue ordered(SqlValue value) throws Untranslatable {
+    require(!isFloating(value.type()) && ColumnType.target(value.type()) != null);
+    return value;
+  }
+
+  private SqlValue value(Expression expression) throws Untranslatable {
+    if (expression instanceof NamedReference reference) {
+      TableColumn column = column(reference);
+      require(ColumnType.target(column.type().type()) != null);
+      return new SqlValue(column.type().comparable(column.expression()), column.type().type());
+    }
+    if (expression instanceof Literal<?> literal) {
+      return literal(literal.value(), literal.dataType());
+    }
+    if (expression instanceof Cast cast) {
+      return converted(value(cast.expression()), cast.dataType());
+    }
+    if (expression instanceof Extract extract) {
+      SqlValue date = value(extract.source());
+      String function = DATE_PARTS.get(extract.field());
+      require(function != null && date.type().equals(DataTypes.DateType));
+      return new SqlValue("toInt32(" + function + "(" + date.text() + "))", DataTypes.IntegerType);
+    }
+    if (expression instanceof Predicate predicate) {
+      return new SqlValue(predicate(predicate), DataTypes.BooleanType);
+    }
+    if (expression instanceof GeneralScalarExpression general) {
+      Expression[] children = general.children();
+      return switch (general.name()) {
+        case "+", "-", "*" -> {
+          require(children.length == 2);
+          yield arithmetic(general.name(), value(children[0]), value(children[1]));
+        }
+        case "CASE_WHEN" -> cases(children, null);
+        case "COALESCE" -> {
+          List<String> values = new ArrayList<>();
+          DataType type = value(children[0]).type();
+          for (Expression child : children) {
+            values.add(nullable(child, type));
+          }
+          yield new SqlValue("coalesce(" + String.join(", ", values) + ")", type);
+        }
+        default -> throw new Untranslatable();
+      };
+    }
+    throw new Untranslatable();
+  }
+
+  private TableColumn column(NamedReference reference) throws Untranslatable {
+    require(reference.fieldNames().length == 1);
+    TableColumn column = columns.get(reference.fieldNames()[0]);
+    require(column != null);
+    return column;
+  }
+
+  /** Conditions and values in turn, and a value for when none holds, if there is one. */
+  private SqlValue cases(Expression[] children, DataType wanted) throws Untranslatable {
+    DataType type = wanted == null ? value(children[1]).type() : wanted;
+    List<String> parts = new ArrayList<>();
+    for (int index = 0; index + 1 < children.length; index += 2) {
+      parts.add(truth(children[index]));
+      parts.add(nullable(children[index + 1], type));
+    }
+    parts.add(children.length % 2 == 1 ? nullable(children[children.length - 1], type) : "NULL");
+    return new SqlValue("multiIf(" + String.join(", ", parts) + ")", type);
+  }
+
+  private String nullable(Expression expression, DataType type) throws Untranslatable {
+    SqlValue value = ordered(value(expression));
+    require(value.type().equals(type));
+    return ColumnType.cast(value.text(), "Nullable(" + ColumnType.target(type) + ")");
+  }
+
+  /** Decimals whose result has room for all of its digits. */
+  private static SqlValue arithmetic(String sign, SqlValue left, SqlValue right)
+      throws Untranslatable {
+    require(left.type() instanceof DecimalType && right.type() instanceof DecimalType);
+    DecimalType one = (DecimalType) left.type();
+    DecimalType other = (DecimalType) right.type();
+    int scale = sign.equals("*")
+        ? one.scale() + other.scale() : Math.max(one.scale(), other.scale());
+    int digits = sign.equals("*")
+        ? one.precision() + other.precision() + 1
+        : Math.max(one.precision() - one.scale(), other.precision() - other.scale()) + scale + 1;
+    require(digits <= MOST_DIGITS);
+    String text = "(" + decimal(left, digits, one.scale()) + " " + sign + " "
+        + decimal(right, digits, other.scale()) + ")";
+    return new SqlValue(text, DataTypes.createDecimalType(digits, scale));
+  }
+
+  private static String decimal(SqlValue value, int digits, int scale) {
+    String function = digits <= NARROW_DIGITS ? "toDecimal64" : "toDecimal128";
+    return function + "(" + value.text() + ", " + scale + ")";
+  }
+
+  /** Conversions that lose nothing. */
+  private static SqlValue converted(SqlValue value, DataType to) throws Untranslatable {
+    DataType from = value.type();
+    Integer digits = INTEGER_DIGITS.get(from);
+    if (from.equals(to)) {
+      return value;
+    }
+    if (to instanceof DecimalType wide) {
+      int places = wide.precision() - wide.scale();
+      if (from instanceof DecimalType narrow) {
+        require(wide.scale() >= narrow.scale() && places >= narrow.precision() - narrow.scale());
+      } else {
+        require(digits != null && places >= digits);
+      }
+      return new SqlValue("toDecimal128(" + value.text() + ", " + wide.scale() + ")", to);
+    }
+    if (digits != null && INTEGER_DIGITS.containsKey(to)) {
+      require(INTEGER_DIGITS.get(to) > digits);
+      return new SqlValue(value.text(), to);
+    }
+    require(to.equals(DataTypes.DoubleType) && (digits != null || isFloating(from)));
+    return new SqlValue("toFloat64(" + value.text() + ")", to);
+  }
+
+  private SqlValue aggregated(AggregateFunc function) throws Untranslatable {
+    if (function instanceof CountStar) {
+      return new SqlValue("toInt64(count())", DataTypes.LongType);
+    }
+    if (function instanceof Count count) {
+      String text = count.isDistinct()
+          ? "uniqExact(" + ordered(value(count.column())).text() + ")"
+          : "count(" + known(count.column()) + ")";
+      return new SqlValue("toInt64(" + text + ")", DataTypes.LongType);
+    }
+    if (function instanceof Min min) {
+      return extreme("minOrNull", min.column());
+    }
+    if (function instanceof Max max) {
+      return extreme("maxOrNull", max.column());
+    }
+    if (function instanceof Sum sum) {
+      require(!sum.isDistinct());
+      return sum(value(sum.column()));
+    }
+    if (function instanceof Avg average) {
+      SqlValue value = value(average.column());
+      require(!average.isDistinct());
+      require(INTEGER_DIGITS.containsKey(value.type()) || isFloating(value.type()));
+      return new SqlValue("avgOrNull(toFloat64(" + value.text() + "))", DataTypes.DoubleType);
+    }
+    throw new Untranslatable();
+  }
+
+  private SqlValue extreme(String function, Expression column) throws Untranslatable {
+    SqlValue value = ordered(value(column));
+    return new SqlValue(function + "(" + value.text() + ")", value.type());
+  }
+
+  /** Sums that overflow where Spark's do, with an error as there. */
+  private SqlValue sum(SqlValue value) throws Untranslatable {
+    if (value.type() instanceof DecimalType decimal) {
+      int digits = Math.min(decimal.precision() + SUM_DIGITS, MOST_DIGITS);
+      DecimalType type = DataTypes.createDecimalType(digits, decimal.scale());
+      boolean hasRoom = digits == decimal.precision() + SUM_DIGITS;
+      require(hasRoom || ansi);
+      String function = hasRoom ? "toDecimal128" : "toDecimal256";
+      return new SqlValue(ColumnType.cast("sumOrNull(" + function + "(" + value.text() + ", "
+          + decimal.scale() + "))", "Nullable(" + ColumnType.target(type) + ")"), type);
+    }
+    if (isFloating(value.type())) {
+      return new SqlValue("sumOrNull(toFloat64(" + value.text() + "))", DataTypes.DoubleType);
+    }
+    require(INTEGER_DIGITS.containsKey(value.type()));
+    if (value.type().equals(DataTypes.LongType) && ansi) {
+      return new SqlValue(
+          "accurateCast(sumOrNull(toInt128(" + value.text() + ")), 'Nullable(Int64)')",
+          DataTypes.LongType);
+    }
+    return new SqlValue("sumOrNull(toInt64(" + value.text() + "))", DataTypes.LongType);
+  }
+
+  private static SqlValue literal(Object value, DataType type) throws Untranslatable {
+    require(value != null);
+    return new SqlValue(literalText(value, type), type);
+  }
+
+  private static String literalText(Object value, DataType type) throws Untranslatable {
+    if (type instanceof DecimalType decimal && value instanceof Decimal number) {
+      return ColumnType.cast("'" + number.toJavaBigDecimal().toPlainString() + "'",
+          "Decimal(" + decimal.precision() + ", " + decimal.scale() + ")");
+    }
+    if (INTEGER_DIGITS.containsKey(type)) {
+      return "to" + ColumnType.target(type) + "(" + (value.equals(Long.MIN_VALUE)
+          ? "'" + value + "'" : value) + ")";
+    }
+    return switch (type.typeName()) {
+      case "boolean" -> value.toString();
+      case "float" -> "toFloat32(" + floating(((Float) value).doubleValue()) + ")";
+      case "double" -> "toFloat64(" + floating((Double) value) + ")";
+      case "date" -> {
+        int day = (Integer) value;
+        require(day >= FIRST_DAY && day <= LAST_DAY);
+        yield "CAST(toInt32(" + day + ") AS Date32)";
+      }
+      case "timestamp" -> {
+        long micros = (Long) value;
+        require(micros >= FIRST_DAY * MICROS_PER_DAY && micros < (LAST_DAY + 1) * MICROS_PER_DAY);
+        yield "fromUnixTimestamp64Micro(" + micros + ", 'UTC')";
+      }
+      case "string" -> {
+        require(type.equals(DataTypes.StringType));
+        yield text((UTF8String) value);
+      }
+      default -> throw new Untranslatable();
+    };
+  }
+
+  private static String floating(double value) throws Untranslatable {
+    require(!Double.isNaN(value));
+    return Double.isInfinite(value) ? (value > 0 ? "inf" : "-inf") : Double.toString(value);
+  }
+
+  /** A text in quotes, whatever its bytes are. */
+  private static String text(UTF8String value) {
+    StringBuilder text = new StringBuilder("'");
+    for (byte each : value.getBytes()) {
+      if (each == '\'' || each == '\\') {
+        text.append('\\').append((char) each);
+      } else if (each >= ' ' && each < 0x7f) {
+        text.append((char) each);
+      } else {
+        text.append(String.format("\\x%02X", each));
+      }
+    }
+    return text.append('\'').toString();
+  }
+
+  private static boolean isFloating(DataType type) {
+    return type.equals(DataTypes.FloatType) || type.equals(DataTypes.DoubleType);
+  }
+
+  private static void require(boolean condition) throws Untranslatable {
+    if (!condition) {
+      throw new Untranslatable();
+    }
+  }
+
+  /** Not an error: the expression stays with Spark. */
+  private static final class Untranslatable extends Exception {
+    Untranslatable() {
+      super(null, null, false, false);
+    }
+  }
+}

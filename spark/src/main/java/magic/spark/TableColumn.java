@@ -1,0 +1,34 @@
+package magic.spark;
+
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+
+/**
+ * A column that can be read.
+ *
+ * @param name its name in Spark
+ * @param expression what it is in the server's SQL
+ * @param type of its values
+ * @param comment what the table's declaration says of it
+ */
+record TableColumn(String name, String expression, ColumnType type, String comment) {
+  /** A column of a table. */
+  static TableColumn of(String name, String type, String comment) {
+    return new TableColumn(name, quoted(name), ColumnType.of(type), comment);
+  }
+
+  /** A name in the server's SQL. */
+  static String quoted(String name) {
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`";
+  }
+
+  /** What Spark reads of it. */
+  String read() {
+    return type.read(expression);
+  }
+
+  /** The column in a schema of Spark's. */
+  StructField field() {
+    return DataTypes.createStructField(name, type.type(), type.nullable());
+  }
+}
