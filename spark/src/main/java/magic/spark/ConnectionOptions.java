@@ -63,7 +63,7 @@ record ConnectionOptions(
         text(options, "token", "MAGIC_TOKEN", null),
         options.get("certificate"),
         duration(options, "connectTimeout", "10s"),
-        duration(options, "readTimeout", "5m"),
+        duration(options, "readTimeout", "10m"),
         (int) number(prefix, options, "retries", 3, 0),
         (int) number(prefix, options, "splits", 0, 0),
         number(prefix, options, "splitRows", 100_000, 1),

@@ -172,7 +172,7 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
 
   private List<String> databases() {
     List<String> names = new ArrayList<>();
-    for (JsonNode each : client.call("databases", MagicClient.object()).path("databases")) {
+    for (JsonNode each : client.call("databases", MagicClient.object()).json().path("databases")) {
       if (!each.asText().startsWith(STORAGE)) {
         names.add(each.asText());
       }
@@ -190,7 +190,8 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
   private List<String> tableNames(String database) {
     List<String> names = new ArrayList<>();
     ObjectNode request = MagicClient.object().put("database", pattern(database));
-    client.call("tables", request).path("tables").forEach(each -> names.add(each.path("table").asText()));
+    client.call("tables", request).json().path("tables")
+        .forEach(each -> names.add(each.path("table").asText()));
     return names;
   }
 
@@ -215,7 +216,7 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
   private JsonNode describe(String database, String table) {
     ObjectNode request = MagicClient.object()
         .put("database", pattern(database)).put("table", pattern(table));
-    return client.call("tables", request).path("tables").get(0);
+    return client.call("tables", request).json().path("tables").get(0);
   }
 
   private List<TableColumn> columns(

@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,7 +56,7 @@ final class MagicClient {
     this.http = builder.build();
   }
 
-  /** The server that answered last. */
+  /** The server that answered when one was looked for last. */
   String url() {
     return url;
   }
@@ -74,8 +76,8 @@ final class MagicClient {
     MagicException failure = null;
     for (String each : options.urls()) {
       try {
+        call(each, "databases", object());
         url = each;
-        call("databases", object());
         return;
       } catch (MagicException error) {
         if (!error.kind().equals(MagicException.UNREACHABLE)) {
@@ -87,12 +89,30 @@ final class MagicClient {
     throw failure;
   }
 
-  /** The answer of a route below {@code /magic/v1/}. */
-  JsonNode call(String route, ObjectNode request) {
-    return call(url, route, request);
+  /**
+   * An answer, and who gave it.
+   *
+   * @param url the server
+   * @param json what it said
+   */
+  record Answer(String url, JsonNode json) {}
+
+  /** The answer of a route below {@code /magic/v1/}, of another server when the last one is gone. */
+  Answer call(String route, ObjectNode request) {
+    String at = url;
+    try {
+      return new Answer(at, call(at, route, request));
+    } catch (MagicException error) {
+      if (!error.kind().equals(MagicException.UNREACHABLE) || options.urls().size() == 1) {
+        throw error;
+      }
+    }
+    connect();
+    at = url;
+    return new Answer(at, call(at, route, request));
   }
 
-  /** The same, of the server at an address. */
+  /** The answer of the server at an address. */
   JsonNode call(String at, String route, ObjectNode request) {
     String shown = route + " " + request;
     try (InputStream body = send(at, route, request, shown).body()) {
@@ -162,6 +182,12 @@ final class MagicClient {
       try (InputStream body = response.body()) {
         throw refusal(response, new String(body.readAllBytes(), StandardCharsets.UTF_8), at, shown);
       }
+    } catch (HttpConnectTimeoutException error) {
+      throw unreachable(at, shown, error);
+    } catch (HttpTimeoutException error) {
+      throw new MagicException(at, shown, "timedOut", 0,
+          "it has not answered for " + options.readTimeout().toSeconds() + " s (option readTimeout).",
+          error);
     } catch (IOException error) {
       throw unreachable(at, shown, error);
     } catch (InterruptedException interruption) {

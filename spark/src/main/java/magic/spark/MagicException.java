@@ -35,7 +35,8 @@ public final class MagicException extends RuntimeException {
   private static String text(String url, String request, String kind, String message) {
     String shown = request.length() <= SHOWN ? request : request.substring(0, SHOWN) + " …";
     String advice = advice(kind, message);
-    return "The Magic server " + url + ": " + message + (advice.isEmpty() ? "" : " " + advice)
+    String end = message.matches("(?s).*[.!?)]") ? "" : ".";
+    return "The Magic server " + url + ": " + message + end + (advice.isEmpty() ? "" : " " + advice)
         + "\nThe request was: " + shown;
   }
 
@@ -49,7 +50,7 @@ public final class MagicException extends RuntimeException {
           "Set the catalog's options user and password, or token.";
       case "forbidden" -> "Ask who administers the server for the right.";
       case "exhausted", "unavailable" -> "Try again later.";
-      case "timedOut" -> "Make the query smaller, or raise the server's limit.";
+      case "timedOut" -> "Make the query smaller, or raise the limit.";
       case "notFound" -> message.contains("snapshot")
           ? "Make the DataFrame anew, or raise the catalog's option snapshotLifetime." : "";
       default -> "";

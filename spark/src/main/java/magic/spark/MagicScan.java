@@ -67,19 +67,13 @@ final class MagicScan implements SupportsReportStatistics, Batch {
     return new Estimate(total, schema, statement);
   }
 
-  /** How many rows pass a filter is not known before it is run. */
-  @Override
-  public boolean reflectsFullyPushedDownFilters() {
-    return statement.conditions().isEmpty();
-  }
-
   @Override
   public InputPartition[] planInputPartitions() {
     snapshots.begin(snapshot);
     List<KeyRange> parts = isDivided
         ? KeyRange.joined(ranges(), options.splitRows()) : List.of(everything());
     return parts.stream()
-        .map(range -> new MagicPartition(snapshot.url(), snapshot.id(), statement.sql(range)))
+        .map(range -> new MagicPartition(snapshot, statement.sql(range)))
         .toArray(InputPartition[]::new);
   }
 
@@ -118,7 +112,10 @@ final class MagicScan implements SupportsReportStatistics, Batch {
     return new KeyRange(List.of(), List.of(), List.of(), 0);
   }
 
-  /** What the optimizer is told: nothing of views, whose rows nobody has counted. */
+  /**
+   * What the optimizer is told: the most that there can be, since nobody knows how many rows pass a
+   * filter before it is run, and nothing of views, whose rows nobody has counted.
+   */
   private record Estimate(long total, StructType schema, ScanStatement statement)
       implements Statistics {
     private static final int ROW_OVERHEAD = 8;

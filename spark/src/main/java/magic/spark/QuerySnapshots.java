@@ -1,6 +1,7 @@
 package magic.spark;
 
 import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -50,8 +51,9 @@ final class QuerySnapshots extends SparkListener {
             thread.setDaemon(true);
             return thread;
           });
-  /** The snapshot of each query that is known by the progress of its planning. */
-  private final Map<QueryPlanningTracker, PinnedSnapshot> planned = new WeakHashMap<>();
+  /** The snapshot of each query, which is known by what tracks its planning. Its plan holds it. */
+  private final Map<QueryPlanningTracker, WeakReference<PinnedSnapshot>> planned =
+      new WeakHashMap<>();
   private final Map<Long, Set<PinnedSnapshot>> running = new HashMap<>();
   /** Those of queries that have run, the earliest first. They are known by their names only. */
   private final Map<String, String> ended = new LinkedHashMap<>();
@@ -74,18 +76,18 @@ final class QuerySnapshots extends SparkListener {
   /** The snapshot of the query that this thread plans; a new one outside of planning. */
   synchronized PinnedSnapshot ofQuery() {
     var tracker = QueryPlanningTracker.get();
-    PinnedSnapshot known = tracker.isDefined() ? planned.get(tracker.get()) : null;
+    PinnedSnapshot known = tracker.isDefined() ? known(tracker.get()) : null;
     if (known != null) {
       return known;
     }
-    String url = client.url();
-    String id = client.call(url, "snapshots/open", MagicClient.object()
-        .put("lifetime", options.snapshotLifetime().toMillis() / 1000.0)).path("id").asText();
-    PinnedSnapshot snapshot = new PinnedSnapshot(url, id);
-    open.put(id, url);
+    MagicClient.Answer answer = client.call("snapshots/open", MagicClient.object()
+        .put("lifetime", options.snapshotLifetime().toMillis() / 1000.0));
+    String id = answer.json().path("id").asText();
+    PinnedSnapshot snapshot = new PinnedSnapshot(answer.url(), id);
+    open.put(id, answer.url());
     CLEANER.register(snapshot, () -> worker.execute(() -> release(id)));
     if (tracker.isDefined()) {
-      planned.put(tracker.get(), snapshot);
+      planned.put(tracker.get(), new WeakReference<>(snapshot));
     }
     return snapshot;
   }
@@ -128,7 +130,8 @@ final class QuerySnapshots extends SparkListener {
   }
 
   private synchronized PinnedSnapshot known(QueryPlanningTracker tracker) {
-    return planned.get(tracker);
+    WeakReference<PinnedSnapshot> snapshot = planned.get(tracker);
+    return snapshot == null ? null : snapshot.get();
   }
 
   private synchronized void end(long execution) {

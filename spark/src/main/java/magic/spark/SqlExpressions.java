@@ -75,6 +75,7 @@ final class SqlExpressions {
   /** What rows are grouped by: the values that are equal for Spark are equal for the server. */
   Optional<SqlValue> grouping(Expression expression) {
     try {
+      require(expression.references().length > 0);
       return Optional.of(ordered(value(expression)));
     } catch (Untranslatable reason) {
       return Optional.empty();
@@ -364,8 +365,8 @@ final class SqlExpressions {
       boolean hasRoom = digits == decimal.precision() + SUM_DIGITS;
       require(hasRoom || ansi);
       String function = hasRoom ? "toDecimal128" : "toDecimal256";
-      return new SqlValue(ColumnType.cast("sumOrNull(" + function + "(" + value.text() + ", "
-          + decimal.scale() + "))", "Nullable(" + ColumnType.target(type) + ")"), type);
+      return new SqlValue(
+          "sumOrNull(" + function + "(" + value.text() + ", " + decimal.scale() + "))", type);
     }
     if (isFloating(value.type())) {
       return new SqlValue("sumOrNull(toFloat64(" + value.text() + "))", DataTypes.DoubleType);
