@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -16,11 +17,13 @@ from decimal import Decimal
 import samples
 from harness import ROOT, free_port, wait_until
 from serving import SEED, SOAK, Service, new_database, shared
+from test_serving import Certificates
 
 sys.path.insert(0, str(ROOT / ".deps/pyspark"))
 logging.getLogger("SQLQueryContextLogger").disabled = True
 
 from py4j.protocol import Py4JJavaError  # noqa: E402
+from pyspark import InheritableThread  # noqa: E402
 from pyspark.errors import PySparkException  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
@@ -496,7 +499,7 @@ class PushDownTests(SparkTests):
     def test_aggregates_that_stay(self):
         for query in ["SELECT min(n_f64), max(f32) FROM {}", "SELECT f64, count(*) FROM {} GROUP BY f64",
                       "SELECT max(upper(s)) FROM {}", "SELECT sum(DISTINCT i8) FROM {}",
-                      "SELECT avg(i64), avg(d9) FROM {}", "SELECT max_by(i8, id) FROM {}"]:
+                      "SELECT avg(u32), avg(d9) FROM {}", "SELECT max_by(i8, id) FROM {}"]:
             with self.subTest(query):
                 frame = self.equal(query.format(self.table))
                 self.assertIn("Aggregate", plan(frame))
@@ -566,7 +569,7 @@ class ScanTests(SparkTests):
         self.addCleanup(spark.conf.unset, "spark.sql.cbo.enabled")
         frame = spark.table(f"magic.{self.database}.wide")
         statistics = frame._jdf.queryExecution().optimizedPlan().stats()
-        self.assertEqual(int(statistics.rowCount().get().toString()), 200000)
+        self.assertEqual(int(statistics.rowCount().get()), 200000)
         self.assertGreater(int(statistics.sizeInBytes().toString()), 200000 * 12)
 
     def test_one_snapshot_for_a_query(self):
@@ -691,6 +694,33 @@ class ErrorTests(SparkTests):
         self.fails("far away", "The request was: SELECT", f"`{database}`.`v`", run=frame.collect)
         # What belongs to a task is freed with it.
         self.assertEqual(spark._jvm.org.apache.spark.sql.util.ArrowUtils.rootAllocator().getAllocatedMemory(), 0)
+
+    def test_tls(self):
+        certificates = Certificates()
+        self.addCleanup(shutil.rmtree, certificates.folder)
+        certificates.issue(1)
+        service = Service("--tls-certificate", certificates.certificate, "--tls-key", certificates.key)
+        self.addCleanup(service.stop)
+        service.start()
+        url = f"https://localhost:{service.http_port}"
+        self.fails(url, "cannot be reached", run=lambda: self.connect(url, retries=0))
+        self.assertTrue(self.connect(url, certificate=certificates.authority))
+        self.fails("option certificate", run=lambda: self.connect(url, certificate="/nonexistent.pem"))
+
+    def test_a_read_that_is_ended_early(self):
+        database = new_database(
+            shared(), "CREATE VIEW {}.v AS SELECT number, sleepEachRow(0.00001) AS z FROM numbers(100000000)")
+        frame = spark.sql(f"SELECT upper(CAST(number AS STRING)) AS v FROM magic.{database}.v WHERE upper('a') = 'A'")
+        context = spark.sparkContext
+        context.setJobGroup("ended", "", interruptOnCancel=False)
+        self.addCleanup(context.setLocalProperty, "spark.jobGroup.id", None)
+        thread = InheritableThread(target=lambda: self.assertRaises(Exception, frame.count))
+        thread.start()
+        wait_until(lambda: shared().running(f"`{database}`.`v`"), 20, "the start of the statement")
+        context.cancelJobGroup("ended")
+        shared().wait_gone(f"`{database}`.`v`", 5)
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
 
     def test_users(self):
         service = Service("--http", "127.0.0.1:0", environment={"MAGIC_USER": "ana", "MAGIC_PASSWORD": "s3cret"})

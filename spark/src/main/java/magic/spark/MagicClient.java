@@ -20,8 +20,12 @@ import java.security.KeyStore;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.util.Base64;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 import org.apache.arrow.memory.BufferAllocator;
@@ -173,9 +177,10 @@ final class MagicClient {
   }
 
   private HttpResponse<InputStream> sendOnce(HttpRequest request, String at, String shown) {
+    CompletableFuture<HttpResponse<InputStream>> answer =
+        http.sendAsync(request, ignored -> new ResponseStream(options.readTimeout()));
     try {
-      HttpResponse<InputStream> response =
-          http.send(request, ignored -> new ResponseStream(options.readTimeout()));
+      HttpResponse<InputStream> response = wait(answer);
       if (response.statusCode() == 200) {
         return response;
       }
@@ -186,13 +191,30 @@ final class MagicClient {
       throw unreachable(at, shown, error);
     } catch (HttpTimeoutException error) {
       throw new MagicException(at, shown, "timedOut", 0,
-          "it has not answered for " + options.readTimeout().toSeconds() + " s (option readTimeout).",
+          "it has not answered for " + options.readTimeout().toSeconds() + " s (option readTimeout)",
           error);
     } catch (IOException error) {
       throw unreachable(at, shown, error);
     } catch (InterruptedException interruption) {
+      answer.cancel(true);
       Thread.currentThread().interrupt();
       throw new MagicException(at, shown, "cancelled", 0, "interrupted", interruption);
+    }
+  }
+
+  private static <T> T wait(CompletableFuture<T> answer) throws IOException, InterruptedException {
+    while (true) {
+      Interruption.check();
+      try {
+        return answer.get(Interruption.PERIOD_MILLIS, TimeUnit.MILLISECONDS);
+      } catch (TimeoutException later) {
+        continue;
+      } catch (ExecutionException failure) {
+        if (failure.getCause() instanceof IOException error) {
+          throw error;
+        }
+        throw new IOException(failure.getCause());
+      }
     }
   }
 

@@ -98,9 +98,13 @@ final class ResponseStream extends InputStream implements BodySubscriber<InputSt
   }
 
   private void take() throws IOException {
-    Part part;
+    Part part = null;
     try {
-      part = parts.poll(timeout.toMillis(), TimeUnit.MILLISECONDS);
+      long end = System.nanoTime() + timeout.toNanos();
+      while (part == null && System.nanoTime() < end) {
+        Interruption.check();
+        part = parts.poll(Interruption.PERIOD_MILLIS, TimeUnit.MILLISECONDS);
+      }
     } catch (InterruptedException interruption) {
       close();
       Thread.currentThread().interrupt();
