@@ -15,7 +15,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import samples
-from harness import ROOT, free_port, wait_until
+from harness import ROOT, free_port, temporary_folder, wait_until
 from serving import SEED, SOAK, Service, new_database, shared
 from test_serving import Certificates
 
@@ -282,6 +282,10 @@ class TypeTests(SparkTests):
              str(-(1 << 255)), "b", "abc", {"k": Decimal((1 << 64) - 1)}, (255, None),
              (65535, date(9999, 12, 31)), [1, None], True))
 
+    def test_fields_of_structs(self):
+        table = f"{{}}.{self.database}.more"
+        self.equal(f"SELECT p.a, q.`2`, m['k'], n[0] FROM {table} WHERE p.`b c` IS NULL")
+
     def test_first_and_last_moments(self):
         table = f"{{}}.{self.database}.moments"
         self.equal(f"SELECT id, unix_micros(t0), unix_micros(t3), unix_micros(t6), d FROM {table}")
@@ -378,6 +382,8 @@ class PushDownTests(SparkTests):
                 "n_s LIKE '%a%'", "n_s > 'a'", "n_s >= 'ž'", "n_day < DATE '1970-01-01'", "n_t6 > TIMESTAMP "
                 "'2024-02-29 12:00:00.25'", "n_b", "NOT n_b", "n_b OR n_i8 > 0", "n_b AND n_u8 > 127",
                 "year(n_day) = 2024", "month(n_day) + 0 = 2", "CASE WHEN n_b THEN n_i32 > 0 ELSE n_u8 > 5 END",
+                "n_uuid = '00112233-4455-6677-8899-aabbccddeeff'",
+                "uuid IN ('00112233-4455-6677-8899-AABBCCDDEEFF', '00000000-0000-0000-0000-000000000000')",
                 "coalesce(n_i32, 5) = 5", "n_d9 * 2 > n_d9 + 1", "n_i32 < n_i64", "n_uuid < '1'"]:
             with self.subTest(predicate):
                 self.assertEqual(
@@ -394,6 +400,16 @@ class PushDownTests(SparkTests):
                 frame = spark.sql(f"SELECT id FROM {self.table.format('magic')} WHERE {predicate}")
                 self.assertNotIn("Filter", plan(frame))
                 self.assertIn("WHERE", statement(frame))
+
+    def test_a_key_that_is_a_text_for_spark(self):
+        frame = self.equal(f"SELECT id FROM {self.table} WHERE uuid = '00112233-4455-6677-8899-aabbccddeeff'",
+                           "(`uuid` = toUUID('00112233-4455-6677-8899-aabbccddeeff'))")
+        self.assertNotIn("Filter", plan(frame))
+
+    def test_many_members(self):
+        members = ", ".join(f"'member number {number} of a list that is long'" for number in range(20000))
+        frame = self.equal(f"SELECT id FROM {self.table} WHERE s IN ('a', {members})")
+        self.assertIn("Filter", plan(frame))
 
     def test_predicates_that_stay(self):
         for predicate in ["n_f32 > n_f64", "n_i32 / 2 > 1", "n_i32 + 1 > 0", "upper(n_s) = 'A'",
@@ -570,7 +586,7 @@ class ScanTests(SparkTests):
         frame = spark.table(f"magic.{self.database}.wide")
         statistics = frame._jdf.queryExecution().optimizedPlan().stats()
         self.assertEqual(int(statistics.rowCount().get()), 200000)
-        self.assertGreater(int(statistics.sizeInBytes().toString()), 200000 * 12)
+        self.assertGreater(int(statistics.sizeInBytes()), 200000 * 12)
 
     def test_one_snapshot_for_a_query(self):
         table = f"magic.{self.database}.accounts"
@@ -598,6 +614,21 @@ class ScanTests(SparkTests):
             connection.run(f"DROP TABLE {table}")
             self.assertEqual(rows(frame), [(1, "old")])
         self.fails("TABLE_OR_VIEW_NOT_FOUND", run=lambda: spark.table(f"magic.{table}"))
+
+    def test_writing_files(self):
+        folder = temporary_folder("spark")
+        self.addCleanup(shutil.rmtree, folder)
+        spark.table(f"divided.{self.database}.wide").write.parquet(str(folder / "wide"))
+        copy = spark.read.parquet(str(folder / "wide"))
+        self.assertEqual(
+            copy.selectExpr("count(*)", "sum(v)", "sum(a)").collect(),
+            spark.table(f"magic.{self.database}.wide").selectExpr("count(*)", "sum(v)", "sum(a)").collect())
+
+    def test_keeping_rows(self):
+        frame = spark.table(f"magic.{self.database}.accounts").where("id < 10").cache()
+        self.assertEqual(frame.count(), 10)
+        self.assertEqual(frame.selectExpr("sum(id)").collect()[0][0], 45)
+        frame.unpersist()
 
     def test_version_as_of(self):
         table = f"{self.database}.versions"

@@ -16,8 +16,10 @@ import org.apache.spark.sql.types.StructField;
  * @param target the server's type whose Arrow form Spark takes for {@code type}
  * @param isTarget whether values come in that form by themselves
  * @param compares whether the server compares values as Spark does what it gets
+ * @param isUuid whether it is a UUID, which Spark gets as a text
  */
-record ColumnType(DataType type, boolean nullable, String target, boolean isTarget, boolean compares) {
+record ColumnType(
+    DataType type, boolean nullable, String target, boolean isTarget, boolean compares, boolean isUuid) {
   private static final int MOST_DIGITS = 38;
   private static final int SPARK_FRACTION = 6;
 
@@ -31,13 +33,13 @@ record ColumnType(DataType type, boolean nullable, String target, boolean isTarg
       case "Nullable" -> {
         ColumnType inner = of(arguments.get(0));
         yield new ColumnType(inner.type, true, "Nullable(" + inner.target + ")", inner.isTarget,
-            inner.compares);
+            inner.compares, inner.isUuid);
       }
       case "LowCardinality" -> {
         ColumnType inner = of(arguments.get(0));
         boolean isText = inner.type.equals(DataTypes.StringType);
         yield new ColumnType(inner.type, inner.nullable, inner.target, inner.isTarget && isText,
-            inner.compares);
+            inner.compares, inner.isUuid);
       }
       case "SimpleAggregateFunction" -> of(arguments.get(1));
       case "Array" -> {
@@ -57,6 +59,7 @@ record ColumnType(DataType type, boolean nullable, String target, boolean isTarg
       case "DateTime64" ->
           Integer.parseInt(arguments.get(0)) <= SPARK_FRACTION ? moment(arguments) : text();
       case "DateTime" -> moment(List.of("0"));
+      case "UUID" -> new ColumnType(DataTypes.StringType, false, "String", false, false, true);
       default -> simple(head);
     };
   }
@@ -112,17 +115,17 @@ record ColumnType(DataType type, boolean nullable, String target, boolean isTarg
       case "BFloat16" -> number(DataTypes.FloatType, false);
       case "Date32" -> number(DataTypes.DateType, true);
       case "Date" -> number(DataTypes.DateType, false);
-      case "String" -> new ColumnType(DataTypes.StringType, false, "String", true, true);
+      case "String" -> new ColumnType(DataTypes.StringType, false, "String", true, true, false);
       default -> text();
     };
   }
 
   private static ColumnType number(DataType type, boolean isTarget) {
-    return new ColumnType(type, false, target(type), isTarget, true);
+    return new ColumnType(type, false, target(type), isTarget, true, false);
   }
 
   private static ColumnType text() {
-    return new ColumnType(DataTypes.StringType, false, "String", false, false);
+    return new ColumnType(DataTypes.StringType, false, "String", false, false, false);
   }
 
   private static ColumnType decimal(List<String> arguments) {
@@ -154,7 +157,7 @@ record ColumnType(DataType type, boolean nullable, String target, boolean isTarg
   }
 
   private static ColumnType composed(DataType type, String target, boolean isTarget) {
-    return new ColumnType(type, false, target, isTarget, false);
+    return new ColumnType(type, false, target, isTarget, false, false);
   }
 
   /** Where the name of a tuple's element ends; -1 when it has none. */

@@ -29,6 +29,9 @@ final class PushingScanBuilder extends MagicScanBuilder
         SupportsPushDownTopN,
         SupportsPushDownLimit,
         SupportsPushDownOffset {
+  /** How long a statement gets by conditions; the server takes up to a megabyte of most users. */
+  private static final int LONGEST_CONDITIONS = 500_000;
+
   private final SqlExpressions expressions;
   private final List<Predicate> predicates = new ArrayList<>();
   private final List<String> conditions = new ArrayList<>();
@@ -53,9 +56,11 @@ final class PushingScanBuilder extends MagicScanBuilder
   @Override
   public Predicate[] pushPredicates(Predicate[] offered) {
     List<Predicate> left = new ArrayList<>();
+    int length = 0;
     for (Predicate predicate : offered) {
       Optional<String> condition = expressions.condition(predicate);
-      if (condition.isPresent()) {
+      if (condition.isPresent() && length + condition.get().length() <= LONGEST_CONDITIONS) {
+        length += condition.get().length();
         predicates.add(predicate);
         conditions.add(condition.get());
       } else {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.connector.expressions.Cast;
 import org.apache.spark.sql.connector.expressions.Expression;
 import org.apache.spark.sql.connector.expressions.Extract;
@@ -43,6 +44,10 @@ final class SqlExpressions {
   private static final int LAST_DAY = 2_932_896;
   private static final long MICROS_PER_DAY = 86_400_000_000L;
 
+  /** As the server prints them; other texts are equal to none. */
+  private static final Pattern UUID =
+      Pattern.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+
   private static final Set<String> COMPARISONS = Set.of("=", "<>", "<", "<=", ">", ">=");
   private static final Map<DataType, Integer> INTEGER_DIGITS =
       Map.of(DataTypes.ByteType, 3, DataTypes.ShortType, 5, DataTypes.IntegerType, 10,
@@ -55,11 +60,11 @@ final class SqlExpressions {
   private final boolean ansi;
 
   /**
-   * @param columns those that expressions can name
+   * @param columns those that expressions can name; of two with one name the first
    * @param ansi whether Spark's sums end with an error when they overflow
    */
   SqlExpressions(List<TableColumn> columns, boolean ansi) {
-    columns.forEach(each -> this.columns.put(each.name(), each));
+    columns.forEach(each -> this.columns.putIfAbsent(each.name(), each));
     this.ansi = ansi;
   }
 
@@ -125,6 +130,12 @@ final class SqlExpressions {
   private String predicate(Predicate predicate) throws Untranslatable {
     Expression[] children = predicate.children();
     String name = predicate.name();
+    if (name.equals("=")) {
+      Optional<String> uuid = uuid(children[0], children[1]);
+      if (uuid.isPresent()) {
+        return "(" + column((NamedReference) children[0]).expression() + " = " + uuid.get() + ")";
+      }
+    }
     if (COMPARISONS.contains(name)) {
       return comparison(name, value(children[0]), children[1]);
     }
@@ -178,6 +189,14 @@ final class SqlExpressions {
           ? "(isNaN(" + left.text() + ") OR " + comparison + ")" : "(" + comparison + ")";
     }
     return "(" + ordered(left).text() + " " + sign + " " + same(left, right) + ")";
+  }
+
+  /** A UUID, whose text Spark compares, as such, so that the server's index can find it. */
+  private Optional<String> uuid(Expression left, Expression right) throws Untranslatable {
+    boolean isUuid = left instanceof NamedReference reference && column(reference).type().isUuid()
+        && right instanceof Literal<?> literal && literal.value() instanceof UTF8String text
+        && UUID.matcher(text.toString()).matches();
+    return isUuid ? Optional.of("toUUID(" + value(right).text() + ")") : Optional.empty();
   }
 
   private String membership(Expression[] children) throws Untranslatable {
