@@ -37,7 +37,7 @@ def setUpModule():
     subprocess.run([ROOT / "scripts/build-spark"], check=True)
     builder = SparkSession.builder.master("local[2]").appName("magic")
     settings = {
-        "spark.jars": JAR, "spark.ui.enabled": "false", "spark.log.level": "OFF",
+        "spark.jars": JAR, "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "OFF",
         "spark.sql.shuffle.partitions": 2, "spark.sql.session.timeZone": "UTC",
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.warehouse.dir": "/nonexistent",
@@ -587,6 +587,20 @@ class ScanTests(SparkTests):
         statistics = frame._jdf.queryExecution().optimizedPlan().stats()
         self.assertEqual(int(statistics.rowCount().get()), 200000)
         self.assertGreater(int(statistics.sizeInBytes()), 200000 * 12)
+
+    def test_what_a_join_finds_out(self):
+        query = ("SELECT a.id, w.v FROM {}.accounts a JOIN {}.wide w ON a.id = w.v "
+                 "WHERE upper(CAST(a.amount AS STRING)) = '100' AND a.id BETWEEN 5 AND 8")
+        frame = spark.sql(query.replace("{}", f"divided.{self.database}"))
+        self.assertEqual(rows(frame), [(number, number) for number in range(5, 9)])
+        self.assertEqual(rows(spark.sql(query.replace("{}", f"plain.{self.database}"))), rows(frame))
+        final = frame._jdf.queryExecution().executedPlan().executedPlan()
+        self.assertIn("dynamicpruning", final.toString())
+        leaves = final.plan().collectLeaves()
+        read = {leaf.nodeName(): leaf.metrics().apply("numOutputRows").value()
+                for leaf in (leaves.apply(index) for index in range(leaves.size()))
+                if leaf.nodeName().startswith("BatchScan")}
+        self.assertEqual(read[f"BatchScan divided.{self.database}.wide"], 4)
 
     def test_one_snapshot_for_a_query(self):
         table = f"magic.{self.database}.accounts"

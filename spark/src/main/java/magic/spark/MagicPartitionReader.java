@@ -3,10 +3,12 @@ package magic.spark;
 import java.io.IOException;
 import java.util.List;
 import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.vector.DecimalVector;
 import org.apache.arrow.vector.FieldVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.spark.sql.connector.read.PartitionReader;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.Decimal;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.ArrowUtils;
 import org.apache.spark.sql.vectorized.ArrowColumnVector;
@@ -88,7 +90,9 @@ final class MagicPartitionReader implements PartitionReader<ColumnarBatch> {
             + wanted.catalogString() + ". The table has changed: make the DataFrame anew."
             + "\nThe statement was: " + partition.statement());
       }
-      columns[index] = new ArrowColumnVector(vector);
+      columns[index] = vector instanceof DecimalVector decimals
+          && decimals.getPrecision() <= Decimal.MAX_LONG_DIGITS()
+          ? new NarrowDecimalVector(decimals) : new ArrowColumnVector(vector);
     }
     return new ColumnarBatch(columns, root.getRowCount());
   }

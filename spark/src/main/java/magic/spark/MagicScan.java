@@ -2,18 +2,26 @@ package magic.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.connector.expressions.Expressions;
+import org.apache.spark.sql.connector.expressions.NamedReference;
+import org.apache.spark.sql.connector.expressions.filter.Predicate;
 import org.apache.spark.sql.connector.read.Batch;
 import org.apache.spark.sql.connector.read.InputPartition;
 import org.apache.spark.sql.connector.read.PartitionReaderFactory;
 import org.apache.spark.sql.connector.read.Statistics;
 import org.apache.spark.sql.connector.read.SupportsReportStatistics;
+import org.apache.spark.sql.connector.read.SupportsRuntimeV2Filtering;
 import org.apache.spark.sql.types.StructType;
 
 /** A scan of one state of a table, by ranges of its key. */
-final class MagicScan implements SupportsReportStatistics, Batch {
+final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filtering, Batch {
+  private static final int LONGEST_CONDITION = 200_000;
+
   private final MagicTable table;
   private final StructType schema;
   private final ScanStatement statement;
@@ -21,8 +29,15 @@ final class MagicScan implements SupportsReportStatistics, Batch {
   private final ConnectionOptions options;
   private final QuerySnapshots snapshots;
   private final PinnedSnapshot snapshot;
+  private final Optional<SqlExpressions> runtime;
+  private final List<Predicate> found = new ArrayList<>();
+  private final List<String> foundConditions = new ArrayList<>();
   private List<KeyRange> ranges;
 
+  /**
+   * @param isDivided whether ranges of the table can be read apart from each other
+   * @param runtime writes conditions that are found while the query runs; empty for none
+   */
   MagicScan(
       MagicTable table,
       StructType schema,
@@ -30,7 +45,8 @@ final class MagicScan implements SupportsReportStatistics, Batch {
       boolean isDivided,
       ConnectionOptions options,
       QuerySnapshots snapshots,
-      PinnedSnapshot snapshot) {
+      PinnedSnapshot snapshot,
+      Optional<SqlExpressions> runtime) {
     this.table = table;
     this.schema = schema;
     this.statement = statement;
@@ -38,6 +54,7 @@ final class MagicScan implements SupportsReportStatistics, Batch {
     this.options = options;
     this.snapshots = snapshots;
     this.snapshot = snapshot;
+    this.runtime = runtime;
   }
 
   @Override
@@ -67,13 +84,39 @@ final class MagicScan implements SupportsReportStatistics, Batch {
     return new Estimate(total, schema, statement);
   }
 
+  /** The columns of which Spark may find out, from the other side of a join, what is wanted. */
+  @Override
+  public NamedReference[] filterAttributes() {
+    return runtime.isEmpty() ? new NamedReference[0]
+        : Arrays.stream(schema.fieldNames()).map(Expressions::column).toArray(NamedReference[]::new);
+  }
+
+  /** Rows that fail one of these are of no use for the join, which looks at those that come. */
+  @Override
+  public void filter(Predicate[] predicates) {
+    for (Predicate predicate : predicates) {
+      runtime.flatMap(each -> each.condition(predicate))
+          .filter(condition -> condition.length() <= LONGEST_CONDITION)
+          .ifPresent(condition -> {
+            found.add(predicate);
+            foundConditions.add(condition);
+          });
+    }
+  }
+
+  @Override
+  public Predicate[] pushedPredicates() {
+    return found.toArray(Predicate[]::new);
+  }
+
   @Override
   public InputPartition[] planInputPartitions() {
     snapshots.begin(snapshot);
+    ScanStatement filtered = statement.where(foundConditions);
     List<KeyRange> parts = isDivided
         ? KeyRange.joined(ranges(), options.splitRows()) : List.of(everything());
     return parts.stream()
-        .map(range -> new MagicPartition(snapshot, statement.sql(range)))
+        .map(range -> new MagicPartition(snapshot, filtered.sql(range)))
         .toArray(InputPartition[]::new);
   }
 

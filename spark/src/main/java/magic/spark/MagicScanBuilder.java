@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.apache.spark.sql.connector.read.Scan;
 import org.apache.spark.sql.connector.read.SupportsPushDownRequiredColumns;
@@ -48,12 +49,14 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
     List<String> outputs = Arrays.stream(schema.fields())
         .map(field -> columns.get(field.name()).read()).toList();
     return scan(schema, new ScanStatement(table.database(), table.table(), outputs, List.of(),
-        List.of(), List.of(), OptionalInt.empty(), 0), true);
+        List.of(), List.of(), OptionalInt.empty(), 0), true, Optional.empty());
   }
 
   /** A scan of the query's snapshot. */
-  final Scan scan(StructType read, ScanStatement statement, boolean isDivided) {
-    return new MagicScan(table, read, statement, isDivided, options, snapshots, table.snapshot());
+  final Scan scan(StructType read, ScanStatement statement, boolean isDivided,
+      Optional<SqlExpressions> runtime) {
+    return new MagicScan(
+        table, read, statement, isDivided, options, snapshots, table.snapshot(), runtime);
   }
 
   /** The columns that are needed. */

@@ -166,7 +166,8 @@ final class PushingScanBuilder extends MagicScanBuilder
     ScanStatement statement = new ScanStatement(table.database(), table.table(), read, conditions,
         grouping, order, limit, offset);
     boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0;
-    return scan(isAggregated ? aggregated : schema(), statement, isDivided);
+    return scan(isAggregated ? aggregated : schema(), statement, isDivided,
+        isDivided ? Optional.of(expressions) : Optional.empty());
   }
 
   private static String nullable(SqlValue value) {

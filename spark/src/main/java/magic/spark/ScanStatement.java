@@ -26,15 +26,20 @@ record ScanStatement(
     OptionalInt limit,
     int offset) {
 
+  /** The same with more conditions. */
+  ScanStatement where(List<String> more) {
+    List<String> all = new ArrayList<>(conditions);
+    all.addAll(more);
+    return new ScanStatement(database, table, outputs, all, grouping, order, limit, offset);
+  }
+
   /** The statement for the rows in a range. Expressions have no aliases, which could hide columns. */
   String sql(KeyRange range) {
     StringBuilder sql = new StringBuilder("SELECT ")
         .append(outputs.isEmpty() ? "1" : String.join(", ", outputs))
         .append(" FROM ")
         .append(TableColumn.quoted(database)).append('.').append(TableColumn.quoted(table));
-    List<String> all = new ArrayList<>(conditions);
-    all.addAll(range.conditions());
-    append(sql, " WHERE ", all, " AND ");
+    append(sql, " WHERE ", where(range.conditions()).conditions, " AND ");
     append(sql, " GROUP BY ", grouping, ", ");
     append(sql, " ORDER BY ", order, ", ");
     limit.ifPresent(most -> sql.append(" LIMIT ").append(most));
