@@ -88,7 +88,9 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   @Override
   public NamedReference[] filterAttributes() {
     return runtime.isEmpty() ? new NamedReference[0]
-        : Arrays.stream(schema.fieldNames()).map(Expressions::column).toArray(NamedReference[]::new);
+        : Arrays.stream(schema.fieldNames())
+            .map(name -> Expressions.column("`" + name.replace("`", "``") + "`"))
+            .toArray(NamedReference[]::new);
   }
 
   /** Rows that fail one of these are of no use for the join, which looks at those that come. */
