@@ -495,6 +495,9 @@ class PushDownTests(SparkTests):
                 ("SELECT n_s FROM {} GROUP BY n_s HAVING count(*) > 20", "GROUP BY"),
                 ("SELECT DISTINCT n_t0, b FROM {}", "GROUP BY"),
                 ("SELECT sum(d9 * (1 - d9)), sum(d9 + n_d9) FROM {} WHERE i8 > 0", " * "),
+                ("SELECT sum(d15 * (1 - d15) * (1 + n_d15)) FROM (SELECT CAST(d9 AS DECIMAL(15,2)) AS d15, "
+                 "CAST(n_d9 AS DECIMAL(15,2)) AS n_d15 FROM {})", "throwIf"),
+                ("SELECT sum(CASE WHEN n_b THEN d9 * 2 ELSE 0 END), count(DISTINCT n_s) FROM {}", "multiIf"),
                 ("SELECT lc, sum(n_i32) + count(*) * 2 FROM {} WHERE n_b GROUP BY lc", "WHERE"),
                 ("SELECT count(*), sum(i64), min(s), avg(d9) FROM {} WHERE id < 0", "sumOrNull")]:
             with self.subTest(query):
@@ -523,11 +526,16 @@ class PushDownTests(SparkTests):
 
     def test_sums_that_overflow(self):
         table = f"magic.{self.database}.big"
-        for expression in ["sum(v)", "sum(d)"]:
+        for expression in ["sum(v)", "sum(d)", "max(d * d)", "min(d + d)", "max(d + 0.01)", "min(0 - d - 0.01)"]:
             with self.subTest(expression):
                 frame = spark.sql(f"SELECT {expression} FROM {table}")
-                self.assertIn("sumOrNull", statement(frame))
+                self.assertIn("OrNull", statement(frame))
                 self.assertRaises((PySparkException, Py4JJavaError), frame.collect)
+                plain = spark.sql(f"SELECT {expression} FROM {table.replace('magic', 'plain')}")
+                self.assertRaises((PySparkException, Py4JJavaError), plain.collect)
+        self.equal(f"SELECT max(d - 0.01), min(0 - d) FROM {{}}.{self.database}.big", "throwIf")
+        self.assertIn("Aggregate", plan(spark.sql(f"SELECT max(CASE WHEN v = 0 THEN d + 0.01 END) FROM {table}")))
+        self.equal(f"SELECT count(*) FROM {{}}.{self.database}.big WHERE v = 0 AND d + 0.01 > 0")
         spark.conf.set("spark.sql.ansi.enabled", "false")
         self.addCleanup(spark.conf.unset, "spark.sql.ansi.enabled")
         self.equal(f"SELECT sum(v) FROM {{}}.{self.database}.big", "sumOrNull")

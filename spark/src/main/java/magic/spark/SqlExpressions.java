@@ -37,6 +37,10 @@ import org.apache.spark.unsafe.types.UTF8String;
 final class SqlExpressions {
   private static final int MOST_DIGITS = 38;
   private static final int NARROW_DIGITS = 18;
+  /** How many decimals Spark keeps of a result that has more than 38 digits. */
+  private static final int KEPT_SCALE = 6;
+  /** An expression is written twice to be checked. */
+  private static final int LONGEST_CHECKED = 4000;
   /** By how many digits Spark makes a decimal's sum wider. */
   private static final int SUM_DIGITS = 10;
   /** The days of 0001-01-01 and 9999-12-31, and their first and last microsecond. */
@@ -58,6 +62,8 @@ final class SqlExpressions {
 
   private final Map<String, TableColumn> columns = new HashMap<>();
   private final boolean ansi;
+  /** Whether an expression is evaluated only for rows for which Spark would evaluate it. */
+  private boolean mayFail;
 
   /**
    * @param columns those that expressions can name; of two with one name the first
@@ -258,6 +264,7 @@ final class SqlExpressions {
         }
         case "CASE_WHEN" -> cases(children, null);
         case "COALESCE" -> {
+          require(!mayFail || cannotFail(children));
           List<String> values = new ArrayList<>();
           DataType type = value(children[0]).type();
           for (Expression child : children) {
@@ -280,6 +287,7 @@ final class SqlExpressions {
 
   /** Conditions and values in turn, and a value for when none holds, if there is one. */
   private SqlValue cases(Expression[] children, DataType wanted) throws Untranslatable {
+    require(!mayFail || cannotFail(children));
     DataType type = wanted == null ? value(children[1]).type() : wanted;
     List<String> parts = new ArrayList<>();
     for (int index = 0; index + 1 < children.length; index += 2) {
@@ -290,15 +298,29 @@ final class SqlExpressions {
     return new SqlValue("multiIf(" + String.join(", ", parts) + ")", type);
   }
 
+  /** Whether these can be written without anything that fails, since not all are evaluated. */
+  private boolean cannotFail(Expression[] expressions) {
+    mayFail = false;
+    try {
+      for (Expression expression : expressions) {
+        value(expression);
+      }
+      return true;
+    } catch (Untranslatable reason) {
+      return false;
+    } finally {
+      mayFail = true;
+    }
+  }
+
   private String nullable(Expression expression, DataType type) throws Untranslatable {
     SqlValue value = ordered(value(expression));
     require(value.type().equals(type));
     return ColumnType.cast(value.text(), "Nullable(" + ColumnType.target(type) + ")");
   }
 
-  /** Decimals whose result has room for all of its digits. */
-  private static SqlValue arithmetic(String sign, SqlValue left, SqlValue right)
-      throws Untranslatable {
+  /** Decimals whose result has room for all of its digits, or for all decimals at least. */
+  private SqlValue arithmetic(String sign, SqlValue left, SqlValue right) throws Untranslatable {
     require(left.type() instanceof DecimalType && right.type() instanceof DecimalType);
     DecimalType one = (DecimalType) left.type();
     DecimalType other = (DecimalType) right.type();
@@ -307,10 +329,27 @@ final class SqlExpressions {
     int digits = sign.equals("*")
         ? one.precision() + other.precision() + 1
         : Math.max(one.precision() - one.scale(), other.precision() - other.scale()) + scale + 1;
-    require(digits <= MOST_DIGITS);
+    if (digits > MOST_DIGITS) {
+      return checked(sign, left, one.scale(), right, other.scale(), scale);
+    }
     String text = "(" + decimal(left, digits, one.scale()) + " " + sign + " "
         + decimal(right, digits, other.scale()) + ")";
     return new SqlValue(text, DataTypes.createDecimalType(digits, scale));
+  }
+
+  /** A result with as many decimals as Spark gives it, and an error where it has too many digits. */
+  private SqlValue checked(
+      String sign, SqlValue left, int leftScale, SqlValue right, int rightScale, int scale)
+      throws Untranslatable {
+    require(mayFail && scale <= KEPT_SCALE);
+    String result = "(toDecimal256(" + left.text() + ", " + leftScale + ") " + sign
+        + " toDecimal256(" + right.text() + ", " + rightScale + "))";
+    require(result.length() <= LONGEST_CHECKED);
+    String limit = ColumnType.cast(
+        "'1" + "0".repeat(MOST_DIGITS - scale) + "'", "Decimal(76, " + scale + ")");
+    String text = "(" + result + " + toDecimal256(throwIf(coalesce(abs(" + result + ") >= " + limit
+        + ", false), 'A decimal has more than 38 digits'), 0))";
+    return new SqlValue(text, DataTypes.createDecimalType(MOST_DIGITS, scale));
   }
 
   private static String decimal(SqlValue value, int digits, int scale) {
@@ -342,7 +381,17 @@ final class SqlExpressions {
     return new SqlValue("toFloat64(" + value.text() + ")", to);
   }
 
+  /** Aggregates are of rows that have passed all conditions, so what fails for one fails in Spark. */
   private SqlValue aggregated(AggregateFunc function) throws Untranslatable {
+    mayFail = true;
+    try {
+      return aggregatedRows(function);
+    } finally {
+      mayFail = false;
+    }
+  }
+
+  private SqlValue aggregatedRows(AggregateFunc function) throws Untranslatable {
     if (function instanceof CountStar) {
       return new SqlValue("toInt64(count())", DataTypes.LongType);
     }
