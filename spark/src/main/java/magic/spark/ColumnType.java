@@ -74,6 +74,11 @@ record ColumnType(
     return compares ? expression : read(expression);
   }
 
+  /** Whether the server has an integer of 64 bits without sign, and Spark a decimal. */
+  boolean isUnsignedLong() {
+    return type instanceof DecimalType && !isTarget;
+  }
+
   /** A conversion in the server's SQL. */
   static String cast(String expression, String target) {
     return "CAST(" + expression + " AS " + target + ")";

@@ -1,5 +1,6 @@
 package magic.spark;
 
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -205,15 +206,34 @@ final class SqlExpressions {
     return isUuid ? Optional.of("toUUID(" + value(right).text() + ")") : Optional.empty();
   }
 
+  /**
+   * The server converts members to the type of what they are compared with: moments lose a fraction
+   * then, and decimals are refused beside integers. So both get Spark's type here.
+   */
   private String membership(Expression[] children) throws Untranslatable {
     SqlValue value = ordered(value(children[0]));
+    boolean isWide = false;
+    if (children[0] instanceof NamedReference reference) {
+      ColumnType type = column(reference).type();
+      isWide = type.isUnsignedLong();
+      if (!type.isTarget() && type.type().equals(DataTypes.TimestampType)) {
+        value = new SqlValue(type.read(value.text()), type.type());
+      }
+    }
     require(children.length > 1);
     List<String> members = new ArrayList<>();
     for (int index = 1; index < children.length; index++) {
       require(children[index] instanceof Literal<?>);
-      members.add(same(value, value(children[index])));
+      String member = same(value, value(children[index]));
+      members.add(isWide ? unsigned((Literal<?>) children[index]) : member);
     }
     return "(" + value.text() + " IN (" + String.join(", ", members) + "))";
+  }
+
+  private static String unsigned(Literal<?> literal) throws Untranslatable {
+    BigInteger number = ((Decimal) literal.value()).toJavaBigDecimal().toBigIntegerExact();
+    require(number.signum() >= 0 && number.bitLength() <= Long.SIZE);
+    return "toUInt64('" + number + "')";
   }
 
   private String texts(Expression[] children) throws Untranslatable {
