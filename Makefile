@@ -9,7 +9,7 @@ build: ## the command line and the ADBC driver, for development: .build/debug/ma
 	swift build --product adbc_driver_magic
 
 spark: ## the Spark connector: .build-spark/spark-magic.jar
-	scripts/setup
+	scripts/setup spark
 	scripts/build-spark
 
 demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
