@@ -130,12 +130,26 @@ public struct TableSchema: Hashable, Sendable, Codable {
     return columns.firstIndex { $0.name.lowercased() == lowercased }
   }
 
+  /// Whether members of an ENUM or SET may have become question marks, because the charset of the database,
+  /// which is not known, lacks their characters.
+  public var hasUnknownMembers: Bool { defaultCharset == nil && !holdsMembers(in: nil) }
+
+  private func holdsMembers(in charset: String?) -> Bool {
+    columns.allSatisfy { column in
+      switch column.type {
+      case .enumeration(let members), .set(let members):
+        members.allSatisfy { Charset.holds($0, in: charset) }
+      default: true
+      }
+    }
+  }
+
   /// The same table with the charset of its database in the columns whose declarations leave theirs
   /// open.
   public func withDefaultCharset(_ charset: String) -> TableSchema {
     var schema = self
     let name = Charset.canonicalName(charset)
-    schema.defaultCharset = defaultCharset ?? name
+    schema.defaultCharset = defaultCharset ?? (holdsMembers(in: name) ? name : nil)
     for index in columns.indices where columns[index].type == .string(charset: nil) {
       schema.columns[index].type = name == "binary" ? .bytes : .string(charset: name)
     }

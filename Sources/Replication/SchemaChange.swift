@@ -316,17 +316,4 @@ extension TableSchema {
   fileprivate var needsDatabaseCharset: Bool {
     hasUnknownMembers || columns.contains { $0.type == .string(charset: nil) }
   }
-
-  /// Whether members of an ENUM or SET may have become question marks, because the charset of the database
-  /// lacks their characters.
-  fileprivate var hasUnknownMembers: Bool {
-    defaultCharset == nil
-      && columns.contains { column in
-        switch column.type {
-        case .enumeration(let members), .set(let members):
-          !members.allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } }
-        default: false
-        }
-      }
-  }
 }

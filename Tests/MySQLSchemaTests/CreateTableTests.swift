@@ -20,6 +20,22 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
 }
 
 @Suite struct CreateTableTests {
+  /// Servers keep question marks for what the charset of a database lacks.
+  @Test func membersThatADatabaseMayLackAreUnknown() throws {
+    guard
+      case .createTable(let create) = parseDDL(
+        "CREATE TABLE t (e ENUM('a', '中'))", defaultDatabase: "d"),
+      case .definition(let schema) = create.source
+    else {
+      Issue.record("not understood")
+      return
+    }
+    #expect(schema.hasUnknownMembers)
+    #expect(schema.withDefaultCharset("latin1").hasUnknownMembers)
+    #expect(!schema.withDefaultCharset("utf8mb4").hasUnknownMembers)
+    #expect(schema.withDefaultCharset("utf8mb4").defaultCharset == "utf8mb4")
+  }
+
   @Test func readsAWholeTable() throws {
     let schema = try definition(
       of: """
