@@ -164,9 +164,7 @@ final class TransactionAssembler {
         }
       case .rotate(let target): rotation = target
       case .formatDescription: isFormatDescription = true
-      case .tableMap(let map):
-        let name = TableName(database: map.database, table: map.table)
-        if isCopied(name) { mapped = name }
+      case .tableMap(let map): mapped = copiedTable(map)
       default: break
       }
       guard interruption == nil else {
@@ -378,8 +376,10 @@ extension TransactionAssembler {
     return nextVersion - firstVersion
   }
 
-  private func isCopied(_ name: TableName) -> Bool {
-    assembliesByName[name]?.contains { $0.table.state == .copying } ?? false
+  /// The table that a table map tells of, if it is being copied.
+  private func copiedTable(_ map: TableMap) -> TableName? {
+    let name = TableName(database: map.database, table: map.table)
+    return assembliesByName[name]?.contains { $0.table.state == .copying } == true ? name : nil
   }
 
   /// Whether the changes are kept until all rows of their table are copied.
@@ -649,9 +649,7 @@ extension TransactionAssembler {
     try decoder.decode(event, at: 0) { event, bytes in
       switch event.body {
       case .formatDescription: isFormatDescription = true
-      case .tableMap(let map):
-        let name = TableName(database: map.database, table: map.table)
-        if isCopied(name) { mapped = name }
+      case .tableMap(let map): mapped = copiedTable(map)
       case .rows(let rows): try append(rows, bytes, from: start)
       default: break
       }

@@ -77,60 +77,55 @@ final class SqlExpressions {
 
   /** A condition. */
   Optional<String> condition(Predicate predicate) {
-    try {
-      return Optional.of(predicate(predicate));
-    } catch (Untranslatable reason) {
-      return Optional.empty();
-    }
+    return translated(() -> predicate(predicate));
   }
 
   /** What rows are grouped by: the values that are equal for Spark are equal for the server. */
   Optional<SqlValue> grouping(Expression expression) {
-    try {
+    return translated(() -> {
       require(expression.references().length > 0);
-      return Optional.of(ordered(value(expression)));
-    } catch (Untranslatable reason) {
-      return Optional.empty();
-    }
+      return ordered(value(expression));
+    });
   }
 
   /** An aggregate. */
   Optional<SqlValue> aggregate(AggregateFunc function) {
-    try {
-      return Optional.of(aggregated(function));
-    } catch (Untranslatable reason) {
-      return Optional.empty();
-    }
+    return translated(() -> aggregated(function));
   }
 
   /** A part of ORDER BY. */
   Optional<String> order(SortOrder order) {
-    try {
+    return translated(() -> {
       SqlValue value = order.expression() instanceof AggregateFunc function
           ? aggregated(function) : value(order.expression());
-      return Optional.of(ordered(value).text()
+      return ordered(value).text()
           + (order.direction() == SortDirection.ASCENDING ? " ASC" : " DESC")
-          + (order.nullOrdering() == NullOrdering.NULLS_FIRST ? " NULLS FIRST" : " NULLS LAST"));
-    } catch (Untranslatable reason) {
-      return Optional.empty();
-    }
+          + (order.nullOrdering() == NullOrdering.NULLS_FIRST ? " NULLS FIRST" : " NULLS LAST");
+    });
   }
 
   /** Whether Spark computes the average of this column from its exact sum. */
   boolean isDecimal(Expression expression) {
-    try {
-      return value(expression).type() instanceof DecimalType;
-    } catch (Untranslatable reason) {
-      return false;
-    }
+    return translated(() -> value(expression))
+        .filter(value -> value.type() instanceof DecimalType).isPresent();
   }
 
   /** Whether this is a 64-bit integer. */
   boolean isLong(Expression expression) {
+    return translated(() -> value(expression))
+        .filter(value -> value.type().equals(DataTypes.LongType)).isPresent();
+  }
+
+  private interface Translation<T> {
+    T write() throws Untranslatable;
+  }
+
+  /** What is written; empty when it stays with Spark. */
+  private static <T> Optional<T> translated(Translation<T> translation) {
     try {
-      return value(expression).type().equals(DataTypes.LongType);
+      return Optional.of(translation.write());
     } catch (Untranslatable reason) {
-      return false;
+      return Optional.empty();
     }
   }
 
