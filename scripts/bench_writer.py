@@ -9,16 +9,16 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Tests/System"))
 from bench import MAGIC_BENCH, MEGABYTE, mariadb_binlog, measure, sysbench, sysbench_command  # noqa: E402
-from harness import PASSWORD, USER, MariaDB, Magic, UnixConnection, find_program, wait_until  # noqa: E402
-from mutable import Server  # noqa: E402
+from harness import PASSWORD, USER, MariaDB, Magic, UnixConnection, find_program  # noqa: E402
 
+ENGINE_FOLDER = str(Path(os.environ["MAGIC_ENGINE_LIBRARY"]).parents[1])
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 INCLUDE = ("--include", "sbtest.*", "--include", "bench.*")
 # Equal for equal rows, whatever their order.
@@ -79,29 +79,37 @@ def copy_with_magic(source):
     with Magic() as magic:
         start = time.monotonic()
         magic.run("replicate", "--source", source.url(), "--data", magic.data, *INCLUDE, "--until-caught-up", timeout=3600)
-        return time.monotonic() - start, tuple(magic.sql(CONTENT.format("sbtest.sbtest1"))[0])
-
-
-def into_plain_table(statement, body=None):
-    """A statement's time, that fills the empty table sbtest.plain of a new server."""
-    server = Server()
-    try:
-        server.start()
-        server.http("CREATE DATABASE sbtest")
-        server.http("CREATE TABLE sbtest.plain (id Int32, k Int32, c String, pad String) ENGINE = MergeTree ORDER BY id")
-        start = time.monotonic()
-        connection = UnixConnection(server.data / "magic.sock")
-        connection.timeout = 3600
-        path = "/?" + urlencode({"query": statement}) if body else "/"
-        connection.request("POST", path, body or statement, encode_chunked=body is not None)
-        response = connection.getresponse()
-        text = response.read().decode()
-        if response.status != 200:
-            sys.exit(f"bench: {text}")
         seconds = time.monotonic() - start
-        return seconds, tuple(server.http(CONTENT.format("sbtest.plain"))[0])
-    finally:
-        server.stop()
+        return seconds, tuple(value.decode() for value in magic.sql(CONTENT.format("sbtest.sbtest1"))[0])
+
+
+ENGINE = """
+import sys
+from chdb.session import Session
+session = Session(sys.argv[1])
+for statement in sys.argv[2:]:
+    print(session.query(statement, "TSV"), end="")
+session.close()
+"""
+
+
+def engine_alone(folder, *statements, rows=None):
+    """What statements print that the engine runs in a process of its own, without Magic."""
+    return subprocess.run(
+        [sys.executable, "-B", "-c", ENGINE, folder, *statements], env={**os.environ, "PYTHONPATH": ENGINE_FOLDER},
+        stdin=rows, check=True, capture_output=True, text=True, timeout=3600).stdout
+
+
+def into_plain_table(statement, rows=None):
+    """How long the engine takes to fill a plain table, from the start of its process to its end, and the content."""
+    with tempfile.TemporaryDirectory(prefix="magic-bench-") as folder:
+        start = time.monotonic()
+        engine_alone(
+            folder, "CREATE DATABASE sbtest ENGINE = Atomic",
+            "CREATE TABLE sbtest.plain (id Int32, k Int32, c String, pad String) ENGINE = MergeTree ORDER BY id", statement,
+            rows=rows)
+        seconds = time.monotonic() - start
+        return seconds, tuple(engine_alone(folder, CONTENT.format("sbtest.plain")).split())
 
 
 def copy_with_table_function(source):
@@ -116,7 +124,8 @@ def copy_with_dump(source):
          "--single-transaction", "--quick", "--no-create-info", "sbtest", "sbtest1"], stdout=subprocess.PIPE)
     with dump:
         return into_plain_table(
-            "INSERT INTO sbtest.plain FORMAT MySQLDump", iter(lambda: dump.stdout.read(1 << 20), b""))
+            "INSERT INTO sbtest.plain SELECT * FROM file('/proc/self/fd/0', 'MySQLDump', "
+            "'id Int32, k Int32, c String, pad String')", dump.stdout)
 
 
 # Streaming.

@@ -12,16 +12,19 @@ public struct BinlogPosition: Hashable, Sendable, Codable, Comparable, CustomStr
 
   /// The number at the end of the file's name, which grows from file to file.
   private var sequence: UInt64 {
-    // Positions are compared at every event.
-    var number: UInt64 = 0
-    var scale: UInt64 = 1
-    for byte in file.utf8.reversed() {
-      if byte == UInt8(ascii: ".") { return number }
-      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), scale > 0 else { return 0 }
-      number &+= UInt64(byte - UInt8(ascii: "0")) &* scale
-      scale = scale.multipliedReportingOverflow(by: 10).overflow ? 0 : scale * 10
+    // Positions are compared at every event, so this goes over the bytes where they are.
+    var file = file
+    return file.withUTF8 { bytes in
+      var number: UInt64 = 0
+      var scale: UInt64 = 1
+      for byte in bytes.reversed() {
+        if byte == UInt8(ascii: ".") { return number }
+        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), scale > 0 else { return 0 }
+        number &+= UInt64(byte - UInt8(ascii: "0")) &* scale
+        scale = scale.multipliedReportingOverflow(by: 10).overflow ? 0 : scale * 10
+      }
+      return number
     }
-    return number
   }
 
   /// Whether a file that begins with this position can come after `other` with no file missing in

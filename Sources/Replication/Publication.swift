@@ -42,6 +42,7 @@ extension TransactionAssembler {
         Publication.Rows(
           table: assembly.definition, rows: try assembly.encoder.finishRows(),
           isPartial: assembly.table.state == .copying && assembly.table.isReadAtOnce != true))
+      assembly.byteCount = 0
     }
     if checkpoint.gtid != nil { checkpoint.gtids = gtids.description }
     var relayed: [Publication.Relayed] = []

@@ -28,7 +28,7 @@ public actor Replicator {
 
     public init(
       filter: TableFilter = TableFilter(), encodingOptions: EncodingOptions = EncodingOptions(),
-      flushInterval: Duration = .milliseconds(200), batchBytes: Int = 16 << 20,
+      flushInterval: Duration = .milliseconds(200), batchBytes: Int = 32 << 20,
       copyWorkers: Int = 4, copyBytesPerSecond: Int? = nil, rowsPerRange: Int = 300_000
     ) {
       self.filter = filter

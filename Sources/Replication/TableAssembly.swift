@@ -8,6 +8,8 @@ import RowEncoding
 final class TableAssembly {
   var table: ReplicatedTable
   let encoder: TableEncoder
+  /// How many bytes the encoder has, after the last rows that it took.
+  var byteCount = 0
   var definition: TableDefinition { table.definition }
 
   /// - Throws: `EncodingError` when a column cannot be encoded.

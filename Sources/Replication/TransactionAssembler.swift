@@ -53,6 +53,8 @@ final class TransactionAssembler {
   /// By number, and for each name those that the stream's changes are for.
   private(set) var assemblies: [UInt64: TableAssembly] = [:]
   private var assembliesByName: [TableName: [TableAssembly]] = [:]
+  /// Whether one of them is being copied.
+  private var isCopying = false
   private var group = EventGroup.none
   /// The distributed transaction that is being read until its XA PREPARE.
   private(set) var prepared: RelayFile?
@@ -107,6 +109,7 @@ final class TransactionAssembler {
     }
     assemblies = current
     assembliesByName = Dictionary(grouping: current.values, by: \.table.name)
+    isCopying = current.values.contains { $0.table.state == .copying }
     for (id, changes) in relayed where assemblies[id]?.table.state != .copying {
       relayed[id] = nil
       endedFiles.append(changes.name)
@@ -368,16 +371,18 @@ extension TransactionAssembler {
   private func take(
     _ rows: RowsEvent, _ bytes: RawSpan, into assembly: TableAssembly, from firstVersion: UInt64
   ) throws -> UInt64 {
-    let before = assembly.encoder.byteCount
     var nextVersion = firstVersion
     try assembly.encoder.append(rows, in: bytes, nextVersion: &nextVersion)
-    pendingBytes += assembly.encoder.byteCount - before
+    let byteCount = assembly.encoder.byteCount
+    pendingBytes += byteCount - assembly.byteCount
+    assembly.byteCount = byteCount
     hasPendingChanges = true
     return nextVersion - firstVersion
   }
 
   /// The table that a table map tells of, if it is being copied.
   private func copiedTable(_ map: TableMap) -> TableName? {
+    guard isCopying else { return nil }
     let name = TableName(database: map.database, table: map.table)
     return assembliesByName[name]?.contains { $0.table.state == .copying } == true ? name : nil
   }

@@ -9,7 +9,7 @@ import MagicCore
 /// frozen table. A crash between them leaves steps that may be repeated.
 extension MutableTable {
   /// A young table is settled when it has this many rows, or rests, or is old.
-  private static let eagerRowCount = 100_000
+  private static let eagerRowCount = 300_000
   private static let restDuration = Duration.milliseconds(400)
   private static let ageLimit = Duration.seconds(3)
   /// How long readers of earlier commit points hold up settling before it goes on in a copy.
