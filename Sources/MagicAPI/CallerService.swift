@@ -368,10 +368,15 @@ struct CallerService: MagicService {
 
   // MARK: Transactions and snapshots
 
-  func beginTransaction() async throws -> String {
+  func beginTransaction(partOf parent: String?) async throws -> String {
     try await failing {
       try api.policy.checkWriting(by: caller)
-      let transaction = try await api.database.begin()
+      let transaction =
+        if let parent {
+          try await api.transactions.renew(parent, owner: caller.owner).value.beginPart()
+        } else {
+          try await api.database.begin()
+        }
       do {
         return try api.transactions.add(
           transaction, owner: caller.owner, lifetime: api.limits.transactionLifetime)
@@ -382,18 +387,30 @@ struct CallerService: MagicService {
     }
   }
 
-  func commit(transaction: String, fencingToken: UInt64?) async throws {
+  func commit(_ request: CommitRequest) async throws {
     try await failing {
-      let fencing = try fencing(fencingToken, rows: [], tables: [])
-      let changes = try api.transactions.take(transaction, owner: caller.owner)
+      var terms = CommitTerms()
+      terms.fencing = try fencing(request.fencingToken, rows: [], tables: [])
+      terms.token = request.token.map(ownToken)
+      terms.unchangedSince = request.unchangedSince
+      let changes = try api.transactions.take(request.transaction, owner: caller.owner)
       do {
+        for part in request.parts ?? [] {
+          terms.parts.append(try api.transactions.take(part, owner: caller.owner))
+        }
         try api.disk.check()
         // Once it has begun, it goes on to its end whatever becomes of the client.
-        _ = try await Task { try await changes.commit(fencing: fencing) }.value
+        _ = try await Task { [terms] in try await changes.commit(terms) }.value
       } catch {
-        await changes.rollback()
+        for each in [changes] + terms.parts { await each.rollback() }
         throw error
       }
+    }
+  }
+
+  func renew(transactions: [String]) async throws {
+    try await failing {
+      for name in transactions { _ = try api.transactions.renew(name, owner: caller.owner) }
     }
   }
 
