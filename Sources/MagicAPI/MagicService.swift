@@ -49,18 +49,18 @@ public protocol MagicService: Sendable {
 
   /// Begins a transaction; it is rolled back when nothing is done with it for the service's limit.
   ///
-  /// - Parameter partOf: the transaction that it is a part of: many can collect changes side by side
-  ///   that are published together.
+  /// - Parameter partOf: the transaction that it is a part of, and ends with: many can collect
+  ///   changes side by side that are published together.
   /// - Returns: its name, which only this caller can use.
   func beginTransaction(partOf: String?) async throws -> String
 
   /// Publishes all changes of a transaction in one step; durable on return.
   func commit(_ request: CommitRequest) async throws
 
-  /// Puts off the end of transactions that are not used.
+  /// Puts off the end of a transaction that is not used, and of its parts.
   ///
-  /// - Throws: ``APIError`` of kind `notFound` when one of them has ended.
-  func renew(transactions: [String]) async throws
+  /// - Throws: ``APIError`` of kind `notFound` when it has ended.
+  func renew(transaction: String) async throws
 
   /// Forgets the changes of a transaction.
   func rollback(transaction: String) async throws

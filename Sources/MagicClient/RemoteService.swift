@@ -88,10 +88,10 @@ extension MagicClient: MagicService {
     }
   }
 
-  public func renew(transactions: [String]) async throws {
+  public func renew(transaction: String) async throws {
     try await failing {
       let _: EmptyMessage = try await send(
-        "transactions/renew", TransactionsMessage(transactions: transactions))
+        "transactions/renew", TransactionMessage(transaction: transaction))
     }
   }
 

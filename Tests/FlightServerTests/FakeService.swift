@@ -135,7 +135,7 @@ final class FakeService: MagicService {
   func commit(_ request: CommitRequest) async throws {
     log.withLock { $0.ended.append("commit \(request.transaction)") }
   }
-  func renew(transactions: [String]) async throws {}
+  func renew(transaction: String) async throws {}
   func rollback(transaction: String) async throws {
     log.withLock { $0.ended.append("rollback \(transaction)") }
   }

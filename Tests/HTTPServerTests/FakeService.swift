@@ -194,7 +194,7 @@ final class FakeService: MagicService {
     let since = request.unchangedSince.map(String.init) ?? "-"
     note("commit \(request.transaction) [\(parts)] \(request.token ?? "-") \(since)")
   }
-  func renew(transactions: [String]) async throws { note("renew \(transactions)") }
+  func renew(transaction: String) async throws { note("renew \(transaction)") }
   func rollback(transaction: String) async throws { note("rollback \(transaction)") }
   func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
     CommitPoint(commit: 7)

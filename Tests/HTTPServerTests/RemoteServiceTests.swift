@@ -136,7 +136,7 @@ import Testing
       request.parts = ["t1.1", "t1.2"]
       request.token = "once"
       request.unchangedSince = 7
-      try await client.renew(transactions: ["t1", "t1.1"])
+      try await client.renew(transaction: "t1")
       try await client.commit(request)
       try await client.rollback(transaction: "t2")
       #expect(
@@ -149,7 +149,7 @@ import Testing
       #expect(error == APIError(.notFound, "There is no snapshot s9"))
       #expect(
         service.seen.calls == [
-          "tables sh% - true", #"renew ["t1", "t1.1"]"#, "commit t1 [t1.1,t1.2] once 7",
+          "tables sh% - true", "renew t1", "commit t1 [t1.1,t1.2] once 7",
           "rollback t2", "release s2",
         ])
     }

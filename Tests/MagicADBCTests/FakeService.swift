@@ -66,7 +66,7 @@ struct FakeService: MagicService {
     throw APIError(.unsupported, "not here")
   }
   func commit(_ request: CommitRequest) async throws {}
-  func renew(transactions: [String]) async throws {}
+  func renew(transaction: String) async throws {}
   func rollback(transaction: String) async throws {}
   func renew(snapshot: String) async throws -> Snapshot {
     try await openSnapshot(SnapshotRequest())

@@ -153,14 +153,22 @@ import Testing
     let api = makeAPI()
     let name = try await service(api).beginTransaction(partOf: nil)
     let part = try await service(api).beginTransaction(partOf: name)
-    try await service(api).renew(transactions: [name, part])
+    try await service(api).renew(transaction: name)
     let stranger = try await service(api, "bob").beginTransaction(partOf: nil)
-    for attempt in [name, part] {
-      let error = await #expect(throws: APIError.self) {
-        try await service(api, "bob").renew(transactions: [attempt])
-      }
+    var statement = StatementRequest("INSERT 0")
+    statement.transaction = part
+    for attempt in [
+      { try await service(api, "bob").renew(transaction: name) },
+      { _ = try await service(api, "bob").query(statement) },
+      { try await service(api, "bob").rollback(transaction: part) },
+    ] as [() async throws -> Void] {
+      let error = await #expect(throws: APIError.self) { try await attempt() }
       #expect(error?.kind == .notFound)
     }
+    _ = try await service(api).query(statement)
+    let forgotten = try await service(api).beginTransaction(partOf: name)
+    try await service(api).rollback(transaction: forgotten)
+    #expect(database.state.withLock { $0.rollbacks } == 1)
     var request = CommitRequest(stranger)
     request.parts = [part]
     let error = await #expect(throws: APIError.self) {

@@ -84,8 +84,8 @@ struct MagicInterface: Sendable {
         TransactionMessage(transaction: try await service.beginTransaction(partOf: message.partOf)))
     case "transactions/commit": try await service.commit(try await decode(request))
     case "transactions/renew":
-      let message: TransactionsMessage = try await decode(request)
-      try await service.renew(transactions: message.transactions)
+      let message: TransactionMessage = try await decode(request)
+      try await service.renew(transaction: message.transaction)
     case "transactions/rollback":
       let message: TransactionMessage = try await decode(request)
       try await service.rollback(transaction: message.transaction)

@@ -28,17 +28,6 @@ extension CommitRequest: Message {
   }
 }
 
-/// The names of transactions.
-public struct TransactionsMessage: Message {
-  public static let members = ["transactions"]
-
-  /// The names.
-  public var transactions: [String]
-
-  /// Makes a message.
-  public init(transactions: [String]) { self.transactions = transactions }
-}
-
 /// A ``SnapshotRequest`` as JSON.
 public struct OpenSnapshotMessage: Message {
   public static let members = ["tables", "lifetime", "atLeast", "timeout"]
