@@ -85,7 +85,7 @@ struct ErrorForm {
     case .unauthenticated: .unauthorized
     case .forbidden: .forbidden
     case .notFound: .notFound
-    case .alreadyExists: .conflict
+    case .alreadyExists, .conflict: .conflict
     case .invalid: .badRequest
     case .unsupported: .notImplemented
     case .cancelled: .internalServerError

@@ -12,6 +12,8 @@ public struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
     case notFound
     /// There is such a thing already.
     case alreadyExists
+    /// Somebody else has changed what was to be changed.
+    case conflict
     /// The request makes no sense, or the statement is wrong.
     case invalid
     /// The request is right, but this service cannot do it.
@@ -53,6 +55,7 @@ extension APIError {
       switch error.code {
       case 60, 81, 36, 218, 230: .notFound
       case 57, 82: .alreadyExists
+      case 650: .conflict
       case 48, 344: .unsupported
       case 394: .cancelled
       case 159, 160: .timedOut

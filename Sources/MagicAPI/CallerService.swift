@@ -193,7 +193,7 @@ struct CallerService: MagicService {
     if let name = request.session { uses.session = try await session(name) }
     do {
       if let name = request.transaction {
-        uses.transaction = try api.transactions.enter(name, owner: caller.owner)
+        uses.transaction = try enter(transaction: name)
       }
       if let name = request.snapshot {
         uses.snapshot = try api.snapshots.renew(name, owner: owner(ofSnapshot: name)).value
@@ -201,7 +201,7 @@ struct CallerService: MagicService {
       return uses
     } catch {
       if uses.transaction != nil {
-        api.transactions.leave(request.transaction ?? "", owner: caller.owner)
+        leave(transaction: request.transaction ?? "")
       }
       if let session = request.session { api.sessions.leave(session.name, owner: caller.owner) }
       throw error
@@ -209,7 +209,7 @@ struct CallerService: MagicService {
   }
 
   private func close(_ request: StatementRequest) {
-    if let name = request.transaction { api.transactions.leave(name, owner: caller.owner) }
+    if let name = request.transaction { leave(transaction: name) }
     if let session = request.session { api.sessions.leave(session.name, owner: caller.owner) }
   }
 
@@ -341,8 +341,8 @@ struct CallerService: MagicService {
         tables: write.inspection.kind == .declare ? [write.table] : [])
       return try await admitted(write.inspection, id: write.id, isNoted: true) { statement in
         if let name = write.transaction {
-          request.transaction = try api.transactions.enter(name, owner: caller.owner)
-          statement.whenEnded { api.transactions.leave(name, owner: caller.owner) }
+          request.transaction = try enter(transaction: name)
+          statement.whenEnded { leave(transaction: name) }
         }
         let count = try await statement.perform { [request] in
           try await api.database.write(request, rows: rows)
@@ -368,10 +368,14 @@ struct CallerService: MagicService {
 
   // MARK: Transactions and snapshots
 
-  func beginTransaction() async throws -> String {
+  func beginTransaction(partOf parent: String?) async throws -> String {
     try await failing {
       try api.policy.checkWriting(by: caller)
-      let transaction = try await api.database.begin()
+      if let parent {
+        let open = try api.transactions.renew(parent, owner: caller.owner).value
+        return "\(parent).\(try await open.beginPart())"
+      }
+      let transaction = OpenTransaction(try await api.database.begin())
       do {
         return try api.transactions.add(
           transaction, owner: caller.owner, lifetime: api.limits.transactionLifetime)
@@ -382,25 +386,54 @@ struct CallerService: MagicService {
     }
   }
 
-  func commit(transaction: String, fencingToken: UInt64?) async throws {
+  func commit(_ request: CommitRequest) async throws {
     try await failing {
-      let fencing = try fencing(fencingToken, rows: [], tables: [])
-      let changes = try api.transactions.take(transaction, owner: caller.owner)
+      var terms = CommitTerms()
+      terms.fencing = try fencing(request.fencingToken, rows: [], tables: [])
+      terms.token = request.token.map(ownToken)
+      terms.unchangedSince = request.unchangedSince
+      let open = try api.transactions.take(request.transaction, owner: caller.owner)
       do {
+        terms.parts = try open.take(parts: request.parts ?? [])
         try api.disk.check()
-        // Once it has begun, it goes on to its end whatever becomes of the client.
-        _ = try await Task { try await changes.commit(fencing: fencing) }.value
       } catch {
-        await changes.rollback()
+        await open.rollback()
         throw error
       }
+      // Once it has begun, it goes on to its end whatever becomes of the client.
+      try await Task { [terms] in try await open.commit(terms) }.value
     }
+  }
+
+  func renew(transaction: String) async throws {
+    try await failing { _ = try api.transactions.renew(transaction, owner: caller.owner) }
   }
 
   func rollback(transaction: String) async throws {
     try await failing {
-      await (try api.transactions.take(transaction, owner: caller.owner)).rollback()
+      let (whole, part) = OpenTransaction.split(transaction)
+      guard part != nil else {
+        return await (try api.transactions.take(whole, owner: caller.owner)).rollback()
+      }
+      let open = try api.transactions.renew(whole, owner: caller.owner).value
+      for part in try open.take(parts: [transaction]) { await part.rollback() }
     }
+  }
+
+  /// A transaction, or a part of one, for a statement; ``leave(transaction:)`` must follow.
+  private func enter(transaction name: String) throws(APIError) -> any Transaction {
+    let (whole, part) = OpenTransaction.split(name)
+    let open = try api.transactions.enter(whole, owner: caller.owner)
+    do {
+      return try open.member(part)
+    } catch {
+      leave(transaction: name)
+      throw error
+    }
+  }
+
+  private func leave(transaction name: String) {
+    api.transactions.leave(OpenTransaction.split(name).whole, owner: caller.owner)
   }
 
   func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {

@@ -10,7 +10,7 @@ public final class MagicAPI: Sendable {
   let policy: AccessPolicy
   let disk: DiskReserve
   let statements: RunningStatements
-  let transactions: LeaseTable<any Transaction>
+  let transactions: LeaseTable<OpenTransaction>
   let snapshots: LeaseTable<CommitPin>
   let sessions: LeaseTable<any DatabaseSession>
   let fence: (any Fence)?

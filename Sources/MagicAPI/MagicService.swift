@@ -49,13 +49,18 @@ public protocol MagicService: Sendable {
 
   /// Begins a transaction; it is rolled back when nothing is done with it for the service's limit.
   ///
+  /// - Parameter partOf: the transaction that it is a part of, and ends with: many can collect
+  ///   changes side by side that are published together.
   /// - Returns: its name, which only this caller can use.
-  func beginTransaction() async throws -> String
+  func beginTransaction(partOf: String?) async throws -> String
 
   /// Publishes all changes of a transaction in one step; durable on return.
+  func commit(_ request: CommitRequest) async throws
+
+  /// Puts off the end of a transaction that is not used, and of its parts.
   ///
-  /// - Parameter fencingToken: see ``StatementRequest/fencingToken``.
-  func commit(transaction: String, fencingToken: UInt64?) async throws
+  /// - Throws: ``APIError`` of kind `notFound` when it has ended.
+  func renew(transaction: String) async throws
 
   /// Forgets the changes of a transaction.
   func rollback(transaction: String) async throws
@@ -241,6 +246,25 @@ public struct Snapshot: Hashable, Sendable, Codable {
     tables = pin.tables
     self.user = user
   }
+}
+
+/// A transaction to be committed.
+public struct CommitRequest: Hashable, Sendable, Codable {
+  /// Its name.
+  public var transaction: String
+  /// See ``StatementRequest/fencingToken``.
+  public var fencingToken: UInt64?
+  /// The names of its parts whose changes are published with its own, in their order; what other
+  /// parts have collected is forgotten.
+  public var parts: [String]?
+  /// Makes a repeated commit harmless: of those with one token only the first changes a table.
+  public var token: String?
+  /// The number of a commit point since which nobody else may have changed the tables whose rows
+  /// change; nil when that does not matter.
+  public var unchangedSince: UInt64?
+
+  /// Commits a transaction without parts, whatever others have changed.
+  public init(_ transaction: String) { self.transaction = transaction }
 }
 
 /// A write of rows without SQL.

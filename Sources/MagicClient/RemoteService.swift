@@ -74,18 +74,24 @@ extension MagicClient: MagicService {
     }
   }
 
-  public func beginTransaction() async throws -> String {
+  public func beginTransaction(partOf: String?) async throws -> String {
     try await failing {
-      let message: TransactionMessage = try await send("transactions/begin", EmptyMessage())
+      let message: TransactionMessage = try await send(
+        "transactions/begin", BeginMessage(partOf: partOf))
       return message.transaction
     }
   }
 
-  public func commit(transaction: String, fencingToken: UInt64?) async throws {
+  public func commit(_ request: CommitRequest) async throws {
+    try await failing {
+      let _: EmptyMessage = try await send("transactions/commit", request)
+    }
+  }
+
+  public func renew(transaction: String) async throws {
     try await failing {
       let _: EmptyMessage = try await send(
-        "transactions/commit",
-        CommitMessage(transaction: transaction, fencingToken: fencingToken))
+        "transactions/renew", TransactionMessage(transaction: transaction))
     }
   }
 

@@ -63,13 +63,35 @@ public protocol DatabaseSession: Sendable {
 /// and whatever happens before it, to this process or to the client, leaves nothing behind. A
 /// transaction that is dropped is rolled back.
 public protocol Transaction: Sendable {
-  /// Publishes all changes in one step; durable on return. The transaction is over afterwards,
-  /// however this ends.
+  /// Begins a part of this transaction, which collects changes of its own, beside others; in it,
+  /// tables that this transaction has made can be written to. Its changes are published with this
+  /// transaction's, or never.
   ///
-  /// - Parameter fencing: a fencing token, without tables: what the transaction changes is meant.
+  /// - Throws: ``EngineError`` when this transaction is over, or is a part itself.
+  func beginPart() async throws -> any Transaction
+  /// Publishes all changes in one step; durable on return. The transaction and the parts named are
+  /// over afterwards, however this ends.
+  ///
   /// - Returns: the commit point from which on they are seen.
   /// - Throws: ``EngineError`` when nothing was published.
-  @discardableResult func commit(fencing: Fencing?) async throws -> UInt64
-  /// Forgets all changes; idempotent, and without effect after ``commit(fencing:)``.
+  @discardableResult func commit(_ terms: CommitTerms) async throws -> UInt64
+  /// Forgets all changes; idempotent, and without effect after ``commit(_:)``.
   func rollback() async
+}
+
+/// What is published with a transaction, and under which conditions.
+public struct CommitTerms: Sendable {
+  /// A fencing token, without tables: what the transaction changes is meant.
+  public var fencing: Fencing?
+  /// Parts of the transaction whose changes follow its own, in this order. What others have
+  /// collected is forgotten.
+  public var parts: [any Transaction] = []
+  /// Makes a repeated commit harmless: of those with one token only the first changes a table.
+  public var token: String?
+  /// A commit point since which nobody else may have changed the tables whose rows change; nil when
+  /// that does not matter.
+  public var unchangedSince: UInt64?
+
+  /// Publishes the transaction's own changes.
+  public init() {}
 }

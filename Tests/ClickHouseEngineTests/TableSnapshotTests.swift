@@ -316,11 +316,13 @@ extension EngineTests {
       inside.transaction = transaction
       _ = try await path.text("INSERT INTO shop.a VALUES (4, 40)", context: inside)
       fence.state.withLock { $0.firstValid = 8 }
-      let late = await engineError { try await transaction.commit(fencing: nil) }
+      let late = await engineError { try await transaction.commit(CommitTerms()) }
       #expect(late?.message.contains("7 is stale") == true)
       let other = try await path.begin()
       try await path.changed("INSERT INTO shop.a VALUES (4, 40)", in: other)
-      let stale = await engineError { try await other.commit(fencing: context.fencing) }
+      var terms = CommitTerms()
+      terms.fencing = context.fencing
+      let stale = await engineError { [terms] in try await other.commit(terms) }
       #expect(stale?.message.contains("7 is stale") == true)
       fence.state.withLock { $0.firstValid = 0 }
       for change in changes.prefix(4) { _ = try await path.text(change, context: context) }

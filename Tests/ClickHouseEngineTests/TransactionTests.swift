@@ -61,13 +61,13 @@ extension EngineTests {
       #expect(try await path.changed("INSERT INTO c VALUES (8)", in: transaction) == 1)
       #expect(try await path.changed("UPDATE c SET x = x * 10 WHERE x = 7", in: transaction) == nil)
       #expect(try await all(path) == before)
-      let commit = try await transaction.commit(fencing: nil)
+      let commit = try await transaction.commit(CommitTerms())
       #expect(commit == tables.storage.registry.published.commit)
       let after = "[(1,1),(2,120),(3,103)]\t[(1,'x')]\t[8,70,70]\n"
       #expect(try await all(path) == after)
       for name in ["a", "b", "c"] { _ = try await path.text("OPTIMIZE TABLE \(name)") }
       #expect(try await all(path) == after)
-      let ended = await engineError { try await transaction.commit(fencing: nil) }
+      let ended = await engineError { try await transaction.commit(CommitTerms()) }
       #expect(ended?.message.contains("has ended") == true)
     }
   }
@@ -122,7 +122,7 @@ extension EngineTests {
         #expect(error?.message.contains(reason) == true, "\(statement): \(error?.message ?? "")")
       }
       #expect(try await path.changed("SELECT count() FROM a", in: transaction) == nil)
-      try await transaction.commit(fencing: nil)
+      try await transaction.commit(CommitTerms())
       #expect(try await path.text("SELECT * FROM a ORDER BY id") == "1\t1\n2\t2\n5\t5\n")
       let refused = await engineError {
         try await path.changed("CREATE TABLE t (x Int8) ENGINE = Memory", token: "k")
@@ -161,7 +161,7 @@ extension EngineTests {
         try await path.changed("INSERT INTO c SELECT number FROM numbers(\(many))", in: transaction)
         try await path.changed("INSERT INTO a VALUES (6, 6)", in: transaction)
         try await path.changed("UPDATE a SET n = throwIf(id = 6, 'stop') WHERE 1", in: transaction)
-        let error = await engineError { try await transaction.commit(fencing: nil) }
+        let error = await engineError { try await transaction.commit(CommitTerms()) }
         #expect(error?.message.contains("stop") == true)
         #expect(try await all(path) == before)
       }
@@ -169,7 +169,7 @@ extension EngineTests {
       try await path.changed("INSERT INTO a VALUES (6, 6)", in: altered)
       try await path.changed("INSERT INTO b VALUES (6, 'six')", in: altered)
       _ = try await path.text("ALTER TABLE b ADD COLUMN x Int8")
-      let error = await engineError { try await altered.commit(fencing: nil) }
+      let error = await engineError { try await altered.commit(CommitTerms()) }
       #expect(error?.message.contains("altered meanwhile") == true)
       #expect(try await path.text("SELECT count() FROM a") == "2\n")
       // Everything goes on.
@@ -193,7 +193,7 @@ extension EngineTests {
         try await path.changed(statement, in: transaction)
       }
       #expect(try await path.text("SELECT count() FROM a") == "2\n")
-      try await transaction.commit(fencing: nil)
+      try await transaction.commit(CommitTerms())
       for _ in 0..<2 {
         #expect(
           try await path.text("SELECT count(), sum(n), min(n), max(n), countIf(n = 8) FROM a")
@@ -220,7 +220,7 @@ extension EngineTests {
                   : "INSERT INTO c VALUES (\(worker * 10 + step))"
                 try await path.changed(change, in: transaction)
               }
-              try await transaction.commit(fencing: nil)
+              try await transaction.commit(CommitTerms())
               try await path.changed("UPDATE a SET n = n + 1 WHERE id = 2")
             }
           }
@@ -261,7 +261,7 @@ extension EngineTests {
       #expect(
         try await path.changed("INSERT INTO c VALUES (1), (2)", in: transaction, token: "t1") == 2)
       try await path.changed("INSERT INTO b VALUES (8, 'eight')", in: transaction)
-      try await transaction.commit(fencing: nil)
+      try await transaction.commit(CommitTerms())
       let state = "[(1,2),(2,3)]\t[(1,'one'),(3,'z'),(4,'y'),(8,'eight')]\t[1,2,3,4]\n"
       #expect(try await all(path) == state)
       await tables.shutdown()

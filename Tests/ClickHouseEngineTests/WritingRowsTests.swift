@@ -329,7 +329,7 @@ extension EngineTests {
       for name in ["a", "b", "c", "c"] { try await write(name, in: transaction) }
       #expect(
         try await path.text("SELECT (SELECT count() FROM a), (SELECT sum(x) FROM b)") == "0\t1\n")
-      try await transaction.commit(fencing: nil)
+      try await transaction.commit(CommitTerms())
       for name in ["a", "b", "c"] {
         #expect(try await path.text("SELECT * FROM \(name) ORDER BY id") == "1\n2\n", "\(name)")
       }
@@ -340,8 +340,8 @@ extension EngineTests {
       try await write("d", in: first)
       try await write("d", in: second)
       try await write("a", in: second)
-      try await first.commit(fencing: nil)
-      let error = await engineError { try await second.commit(fencing: nil) }
+      try await first.commit(CommitTerms())
+      let error = await engineError { try await second.commit(CommitTerms()) }
       #expect(error?.message.contains("created meanwhile") == true)
       await tables.shutdown()
       let reopened = try await openTables(engine)
@@ -350,6 +350,104 @@ extension EngineTests {
           "SELECT count() FROM d, b, c")
           == "8\n")
       await reopened.shutdown()
+    }
+  }
+
+  @Test func partsOfATransactionThatAreNamedArePublished() async throws {
+    try await withTables { _, path, _ in
+      _ = try await path.text(
+        "CREATE TABLE a (id Int64, n Int64) ENGINE = MutableMergeTree ORDER BY id")
+      _ = try await path.text("INSERT INTO a VALUES (1, 1), (2, 2)")
+      func write(
+        _ ids: [Int64], _ n: Int64, into table: String = "a", in transaction: any Transaction,
+        _ change: (inout WriteRequest) -> Void = { _ in }
+      ) async throws {
+        let n = numbers(ids.map { _ in n })
+        try await path.write([("id", numbers(ids)), ("n", n)], into: table) {
+          $0.transaction = transaction
+          change(&$0)
+        }
+      }
+      var terms = CommitTerms()
+      let all = "SELECT groupArray((id, n)) FROM (SELECT * FROM a ORDER BY id)"
+
+      // Side by side, in the order of the commit, without the part that is not named.
+      let whole = try await path.begin()
+      let parts = [
+        try await whole.beginPart(), try await whole.beginPart(), try await whole.beginPart(),
+      ]
+      try await write([2, 3], 30, in: parts[2])
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (index, part) in parts.prefix(2).enumerated() {
+          group.addTask { try await write([3, 4], Int64(10 * (index + 1)), in: part) }
+        }
+        try await group.waitForAll()
+      }
+      try await write([1], 5, in: whole)
+      try await path.write([("id", numbers([2]))], into: "a") {
+        $0.action = .delete
+        $0.transaction = parts[0]
+      }
+      terms.parts = [parts[1], parts[0]]
+      try await whole.commit(terms)
+      #expect(try await path.text(all) == "[(1,5),(3,10),(4,10)]\n")
+      let ended = await engineError { try await write([9], 9, in: parts[0]) }
+      #expect(ended?.message.contains("has ended") == true)
+
+      // Parts fill a table that the whole transaction makes in the place of another.
+      let replacing = try await path.begin()
+      try await write([], 0, in: replacing) { $0.whenExisting = .replace }
+      let fillers = [try await replacing.beginPart(), try await replacing.beginPart()]
+      try await write([7, 8], 1, in: fillers[0])
+      try await write([8, 9], 2, in: fillers[1])
+      #expect(try await path.text(all) == "[(1,5),(3,10),(4,10)]\n")
+      terms.parts = fillers
+      terms.token = "once"
+      try await replacing.commit(terms)
+      #expect(try await path.text(all) == "[(7,1),(8,2),(9,2)]\n")
+
+      // The same once more is without effect.
+      let again = try await path.begin()
+      try await write([1], 1, in: again)
+      terms.parts = []
+      try await again.commit(terms)
+      #expect(try await path.text(all) == "[(7,1),(8,2),(9,2)]\n")
+
+      let strange = try await path.begin()
+      terms.parts = [try await path.begin()]
+      let foreign = await engineError { [terms] in try await strange.commit(terms) }
+      #expect(foreign?.message.contains("belongs to another") == true)
+      let part = try await path.begin().beginPart()
+      let alone = await engineError { try await part.commit(CommitTerms()) }
+      #expect(alone?.message.contains("the transaction that it belongs to") == true)
+      let nested = await engineError { _ = try await part.beginPart() }
+      #expect(nested?.message.contains("has no parts") == true)
+    }
+  }
+
+  @Test func aCommitCanRefuseWhatOthersHaveChanged() async throws {
+    try await withTables { tables, path, _ in
+      for name in ["a", "b"] {
+        _ = try await path.text(
+          "CREATE TABLE \(name) (id Int64) ENGINE = MutableMergeTree ORDER BY id")
+      }
+      _ = try await path.text("INSERT INTO a VALUES (1)")
+      var terms = CommitTerms()
+      terms.unchangedSince = path.published.commit
+      func changing(_ table: String) async throws -> any Transaction {
+        let transaction = try await path.begin()
+        try await path.changed("INSERT INTO \(table) VALUES (2)", in: transaction)
+        return transaction
+      }
+      _ = try await path.text("INSERT INTO b VALUES (1)")
+      try await changing("a").commit(terms)
+      for table in ["a", "b"] {
+        let late = try await changing(table)
+        let error = await engineError { [terms] in try await late.commit(terms) }
+        #expect(error?.code == 650 && error?.message.contains("default.\(table) was") == true)
+      }
+      #expect(
+        try await path.text("SELECT (SELECT count() FROM a), (SELECT count() FROM b)") == "2\t1\n")
     }
   }
 

@@ -131,10 +131,11 @@ final class FakeService: MagicService {
   }
 
   func databases() async throws -> [String] { ["default", "shop"] }
-  func beginTransaction() async throws -> String { "tx" }
-  func commit(transaction: String, fencingToken: UInt64?) async throws {
-    log.withLock { $0.ended.append("commit \(transaction)") }
+  func beginTransaction(partOf: String?) async throws -> String { "tx" }
+  func commit(_ request: CommitRequest) async throws {
+    log.withLock { $0.ended.append("commit \(request.transaction)") }
   }
+  func renew(transaction: String) async throws {}
   func rollback(transaction: String) async throws {
     log.withLock { $0.ended.append("rollback \(transaction)") }
   }

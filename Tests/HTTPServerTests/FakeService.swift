@@ -186,10 +186,15 @@ final class FakeService: MagicService {
   }
 
   func databases() async throws -> [String] { ["default", "shop"] }
-  func beginTransaction() async throws -> String { "t1" }
-  func commit(transaction: String, fencingToken: UInt64?) async throws {
-    note("commit \(transaction)")
+  func beginTransaction(partOf: String?) async throws -> String {
+    partOf.map { "\($0).1" } ?? "t1"
   }
+  func commit(_ request: CommitRequest) async throws {
+    let parts = (request.parts ?? []).joined(separator: ",")
+    let since = request.unchangedSince.map(String.init) ?? "-"
+    note("commit \(request.transaction) [\(parts)] \(request.token ?? "-") \(since)")
+  }
+  func renew(transaction: String) async throws { note("renew \(transaction)") }
   func rollback(transaction: String) async throws { note("rollback \(transaction)") }
   func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint {
     CommitPoint(commit: 7)

@@ -130,8 +130,14 @@ import Testing
       #expect(tables.first?.columnTypes == ["Int64", "Nullable(String)"])
       #expect(tables.first?.primaryKey == ["id"])
       #expect(try await client.databases() == ["default", "shop"])
-      #expect(try await client.beginTransaction() == "t1")
-      try await client.commit(transaction: "t1", fencingToken: nil)
+      #expect(try await client.beginTransaction(partOf: nil) == "t1")
+      #expect(try await client.beginTransaction(partOf: "t1") == "t1.1")
+      var request = CommitRequest("t1")
+      request.parts = ["t1.1", "t1.2"]
+      request.token = "once"
+      request.unchangedSince = 7
+      try await client.renew(transaction: "t1")
+      try await client.commit(request)
       try await client.rollback(transaction: "t2")
       #expect(
         try await client.openSnapshot(SnapshotRequest())
@@ -143,7 +149,8 @@ import Testing
       #expect(error == APIError(.notFound, "There is no snapshot s9"))
       #expect(
         service.seen.calls == [
-          "tables sh% - true", "commit t1", "rollback t2", "release s2",
+          "tables sh% - true", "renew t1", "commit t1 [t1.1,t1.2] once 7",
+          "rollback t2", "release s2",
         ])
     }
   }

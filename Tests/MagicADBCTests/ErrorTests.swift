@@ -52,6 +52,7 @@ import Testing
       (.forbidden, ADBC_STATUS_UNAUTHORIZED, "42501"),
       (.notFound, ADBC_STATUS_NOT_FOUND, "42000"),
       (.alreadyExists, ADBC_STATUS_ALREADY_EXISTS, "42000"),
+      (.conflict, ADBC_STATUS_INVALID_STATE, "40001"),
       (.invalid, ADBC_STATUS_INVALID_ARGUMENT, "42000"),
       (.unsupported, ADBC_STATUS_NOT_IMPLEMENTED, "0A000"),
       (.cancelled, ADBC_STATUS_CANCELLED, "57014"), (.timedOut, ADBC_STATUS_TIMEOUT, "HYT00"),

@@ -62,8 +62,11 @@ struct FakeService: MagicService {
   func write(_ write: TableWrite, rows: any RecordBatchReader) async throws -> Int {
     throw APIError(.unsupported, "not here")
   }
-  func beginTransaction() async throws -> String { throw APIError(.unsupported, "not here") }
-  func commit(transaction: String, fencingToken: UInt64?) async throws {}
+  func beginTransaction(partOf: String?) async throws -> String {
+    throw APIError(.unsupported, "not here")
+  }
+  func commit(_ request: CommitRequest) async throws {}
+  func renew(transaction: String) async throws {}
   func rollback(transaction: String) async throws {}
   func renew(snapshot: String) async throws -> Snapshot {
     try await openSnapshot(SnapshotRequest())

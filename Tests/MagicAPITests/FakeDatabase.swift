@@ -112,8 +112,9 @@ final class FakeDatabase: Database {
 
   private struct FakeTransaction: Transaction {
     let database: FakeDatabase
-    func commit(fencing: Fencing?) async throws -> UInt64 {
-      database.state.withLock { $0.commits += 1 }
+    func beginPart() async throws -> any Transaction { self }
+    func commit(_ terms: CommitTerms) async throws -> UInt64 {
+      database.state.withLock { $0.commits += 1 + terms.parts.count }
       return 6
     }
     func rollback() async { database.state.withLock { $0.rollbacks += 1 } }

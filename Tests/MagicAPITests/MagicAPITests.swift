@@ -135,27 +135,60 @@ import Testing
 
   @Test func aTransactionIsItsOwners() async throws {
     let api = makeAPI()
-    let name = try await service(api).beginTransaction()
+    let name = try await service(api).beginTransaction(partOf: nil)
     var request = StatementRequest("INSERT 0")
     request.transaction = name
     _ = try await service(api).query(request)
     #expect(database.state.withLock { $0.contexts.last?.transaction } != nil)
     let error = await #expect(throws: APIError.self) {
-      try await service(api, "bob").commit(transaction: name, fencingToken: nil)
+      try await service(api, "bob").commit(CommitRequest(name))
     }
     #expect(error?.kind == .notFound)
-    try await service(api).commit(transaction: name, fencingToken: nil)
+    try await service(api).commit(CommitRequest(name))
     #expect(database.state.withLock { $0.commits } == 1)
     await #expect(throws: APIError.self) { try await service(api).rollback(transaction: name) }
+  }
+
+  @Test func partsOfATransactionAreItsOwners() async throws {
+    let api = makeAPI()
+    let name = try await service(api).beginTransaction(partOf: nil)
+    let part = try await service(api).beginTransaction(partOf: name)
+    try await service(api).renew(transaction: name)
+    let stranger = try await service(api, "bob").beginTransaction(partOf: nil)
+    var statement = StatementRequest("INSERT 0")
+    statement.transaction = part
+    for attempt in [
+      { try await service(api, "bob").renew(transaction: name) },
+      { _ = try await service(api, "bob").query(statement) },
+      { try await service(api, "bob").rollback(transaction: part) },
+    ] as [() async throws -> Void] {
+      let error = await #expect(throws: APIError.self) { try await attempt() }
+      #expect(error?.kind == .notFound)
+    }
+    _ = try await service(api).query(statement)
+    let forgotten = try await service(api).beginTransaction(partOf: name)
+    try await service(api).rollback(transaction: forgotten)
+    #expect(database.state.withLock { $0.rollbacks } == 1)
+    var request = CommitRequest(stranger)
+    request.parts = [part]
+    let error = await #expect(throws: APIError.self) {
+      try await service(api, "bob").commit(request)
+    }
+    #expect(error?.kind == .notFound)
+    request = CommitRequest(name)
+    request.parts = [part]
+    try await service(api).commit(request)
+    #expect(database.state.withLock { $0.commits } == 2)
+    #expect(api.transactions.count == 0)
   }
 
   @Test func whatWasBegunWithOtherRightsIsGone() async throws {
     let api = makeAPI()
     let restricted = Caller(
       user: "ana", role: .writer, databases: ["d"], rights: 1, interface: "test")
-    let transaction = try await service(api).beginTransaction()
+    let transaction = try await service(api).beginTransaction(partOf: nil)
     let error = await #expect(throws: APIError.self) {
-      try await api.service(for: restricted).commit(transaction: transaction, fencingToken: nil)
+      try await api.service(for: restricted).commit(CommitRequest(transaction))
     }
     #expect(error?.kind == .notFound)
     var request = StatementRequest("SELECT 0")
@@ -221,7 +254,7 @@ import Testing
     let api = makeAPI { $0.transactionLifetime = .milliseconds(50) }
     let house = Task { await api.run() }
     defer { house.cancel() }
-    _ = try await service(api).beginTransaction()
+    _ = try await service(api).beginTransaction(partOf: nil)
     try await eventually { database.state.withLock { $0.rollbacks } == 1 }
   }
 

@@ -54,14 +54,19 @@ extension MutableTables {
   /// Latches are taken in one order by everybody: `declarations`, then those of settling, then those
   /// of writing, each by the order of their tables. None is taken once the commit has its number.
   ///
+  /// - Parameter unchangedSince: see ``CommitTerms/unchangedSince``.
   /// - Throws: ``EngineError`` when nothing was published.
-  func commit(_ changes: [TableChange], showing newTables: [NewTable]) async throws -> Committed {
+  func commit(
+    _ changes: [TableChange], showing newTables: [NewTable], unchangedSince: UInt64? = nil
+  ) async throws -> Committed {
     let given = changes.compactMap(\.token) + newTables.compactMap(\.token)
-    guard !given.isEmpty else { return try await commit(changes, newTables, tokens: []) }
+    guard !given.isEmpty else {
+      return try await commit(changes, newTables, unchangedSince, tokens: [])
+    }
     return try await tokens.withTokens(Set(given)) { [self] done in
       func isNew(_ token: String?) -> Bool { token.map { done[$0] == nil } ?? true }
       var committed = try await commit(
-        changes.filter { isNew($0.token) }, newTables.filter { isNew($0.token) },
+        changes.filter { isNew($0.token) }, newTables.filter { isNew($0.token) }, unchangedSince,
         tokens: Set(given).subtracting(done.keys))
       committed.changedRows += done.values.reduce(0, +)
       return committed
@@ -69,7 +74,8 @@ extension MutableTables {
   }
 
   private func commit(
-    _ changes: [TableChange], _ newTables: [NewTable], tokens: Set<String>
+    _ changes: [TableChange], _ newTables: [NewTable], _ unchangedSince: UInt64?,
+    tokens: Set<String>
   ) async throws -> Committed {
     if changes.isEmpty, newTables.isEmpty {
       return Committed(commit: storage.registry.published.commit, changedRows: 0)
@@ -91,11 +97,27 @@ extension MutableTables {
         let latches = (sorted + replaced.filter { tables[$0.owner] == nil })
           .sorted { $0.owner < $1.owner }.map(\.latch)
         return try await withLatches(latches) {
-          try await CommitRun(self, tables: sorted, tokens: tokens).run(changes, newTables)
+          if let unchangedSince { try await check(sorted, areUnchangedSince: unchangedSince) }
+          return try await CommitRun(self, tables: sorted, tokens: tokens).run(changes, newTables)
         }
       }
     }
   }
+}
+
+extension MutableTables {
+  private func check(_ tables: [MutableTable], areUnchangedSince commit: UInt64) async throws {
+    for table in tables where await table.lastCommit > commit {
+      throw EngineError(
+        code: Self.conflict,
+        message: "\(await table.name?.description ?? "a table") was changed by somebody else "
+          + "meanwhile, so nothing was changed: try again with its new state")
+    }
+  }
+
+  /// The engine's own number for a write that another one got in the way of
+  /// (`SERIALIZATION_ERROR` is of its transactions).
+  static let conflict = 650
 }
 
 /// One commit of several changes, while all latches are held.

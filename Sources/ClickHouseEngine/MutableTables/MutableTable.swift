@@ -341,6 +341,15 @@ actor MutableTable {
     }
   }
 
+  /// Writes rows into the table while nobody sees it: they replace earlier ones of their keys.
+  func fill(with rows: StagedRows) async throws {
+    if rows.count == 0 { return }
+    let versions = await storage.sequencer.versions(rows.count)
+    try await storage.withConnection {
+      try await settle([], into: current.settled, adding: rows, versions, on: $0)
+    }
+  }
+
   /// Makes what a new generation settles: a copy with what is young, and with rows of stages, of
   /// which later ones replace earlier ones. The caller holds both latches.
   func makeSettled(

@@ -8,6 +8,8 @@ actor EngineTransaction: Transaction {
 
   nonisolated let engine: any Engine
   nonisolated let tables: MutableTables
+  /// The transaction that this one is a part of.
+  private nonisolated let whole: EngineTransaction?
   /// Held by the statement that runs: they run one after another.
   private nonisolated let turn = WriteLatch()
   private var state = State.open
@@ -17,9 +19,10 @@ actor EngineTransaction: Transaction {
   /// The fencing tokens of its statements.
   private var fencing: Fencing?
 
-  init(engine: any Engine, tables: MutableTables) {
+  init(engine: any Engine, tables: MutableTables, partOf whole: EngineTransaction? = nil) {
     self.engine = engine
     self.tables = tables
+    self.whole = whole
   }
 
   deinit {
@@ -76,24 +79,37 @@ actor EngineTransaction: Transaction {
 
   // MARK: The end
 
-  @discardableResult nonisolated func commit(fencing: Fencing?) async throws -> UInt64 {
-    if let fencing {
-      await add(fencing.changing(rows: await changedTables, tables: await madeTables))
-    }
-    return try await Fencing.$current.withValue(await self.fencing) {
-      try await publish().commit
-    }
+  func beginPart() throws -> any Transaction {
+    try requireOpen()
+    guard whole == nil else { throw EngineError(message: "a part of a transaction has no parts") }
+    return EngineTransaction(engine: engine, tables: tables, partOf: self)
   }
 
-  private var changedTables: Set<TableReference> { Set(changes.map(\.name)) }
-  private var madeTables: Set<TableReference> { Set(newTables.map(\.name)) }
+  @discardableResult func commit(_ terms: CommitTerms) async throws -> UInt64 {
+    if whole != nil {
+      throw EngineError(message: "a part is committed with the transaction that it belongs to")
+    }
+    return try await publish(terms).commit
+  }
 
-  private func publish() async throws -> MutableTables.Committed {
+  private func publish(_ terms: CommitTerms = CommitTerms()) async throws
+    -> MutableTables.Committed
+  {
     try await turn.withLatch {
       try requireOpen()
       state = .committing
       do {
-        let committed = try await tables.commit(changes, showing: newTables)
+        for part in terms.parts { try await take(try Self.of(part, tables)) }
+        if let token = terms.token { setToken(token) }
+        if let fencing = terms.fencing {
+          add(
+            fencing.changing(
+              rows: Set(changes.map(\.name)), tables: Set(newTables.map(\.name))))
+        }
+        let committed = try await Fencing.$current.withValue(fencing ?? Fencing.current) {
+          try await tables.commit(
+            changes, showing: newTables, unchangedSince: terms.unchangedSince)
+        }
         // What belongs to a write that was done before is not shown.
         for new in newTables where await new.table.name == nil { await discard(new) }
         end()
@@ -103,6 +119,59 @@ actor EngineTransaction: Transaction {
         end()
         throw error
       }
+    }
+  }
+
+  /// Takes over what a part has collected. Rows for tables that this transaction has made are
+  /// written into those, since nobody else changes them.
+  private func take(_ part: EngineTransaction) async throws {
+    guard part.whole === self else {
+      throw EngineError(message: "a part belongs to another transaction")
+    }
+    let collected = try await part.handOver()
+    stages += collected.stages
+    newTables += collected.newTables
+    if let fencing = collected.fencing { add(fencing) }
+    for change in collected.changes {
+      guard let new = newTables.lastIndex(where: { $0.name == change.name }) else {
+        changes.append(change)
+        continue
+      }
+      guard newTables[new].table === change.table, case .staged(let rows) = change.source else {
+        throw EngineError(
+          message: "a part has changed \(change.name), which the transaction replaces: replace it "
+            + "before parts write into it")
+      }
+      try await change.table.fill(with: rows)
+      newTables[new].rowCount += rows.count
+    }
+  }
+
+  private struct Collected {
+    var changes: [TableChange]
+    var newTables: [NewTable]
+    var stages: [StorageName]
+    var fencing: Fencing?
+  }
+
+  /// Ends a part without giving up what it has collected.
+  private func handOver() async throws -> Collected {
+    try await turn.withLatch {
+      try requireOpen()
+      state = .ended
+      defer { (changes, newTables, stages) = ([], [], []) }
+      return Collected(
+        changes: changes, newTables: newTables, stages: stages, fencing: fencing)
+    }
+  }
+
+  /// Gives all changes a write token.
+  private func setToken(_ token: String) {
+    for index in changes.indices {
+      changes[index].token = WriteTokens.key(token, of: changes[index].name)
+    }
+    for index in newTables.indices {
+      newTables[index].token = WriteTokens.key(token, of: newTables[index].name)
     }
   }
 
@@ -230,9 +299,10 @@ actor EngineTransaction: Transaction {
 
   // MARK: New tables
 
-  /// The table that the transaction has made under a name.
-  func newTable(_ name: TableReference) -> MutableTable? {
-    newTables.last { $0.name == name }?.table
+  /// The table that the transaction, or the one that it is a part of, has made under a name.
+  func newTable(_ name: TableReference) async -> (table: MutableTable, isOwn: Bool)? {
+    if let own = newTables.last(where: { $0.name == name }) { return (own.table, true) }
+    return await whole?.newTable(name).map { ($0.table, false) }
   }
 
   /// Collects a table that is shown at the commit.

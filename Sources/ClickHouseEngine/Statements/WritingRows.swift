@@ -65,8 +65,10 @@ struct RowWriter {
   }
 
   private func write(in transaction: EngineTransaction) async throws -> Int {
-    if request.whenExisting == .append, let table = await transaction.newTable(name) {
-      return try await fill(table, in: transaction)
+    if request.whenExisting == .append, let new = await transaction.newTable(name) {
+      // Others may write into that of the whole transaction at the same time.
+      return try await new.isOwn
+        ? fill(new.table, in: transaction) : append(to: new.table, in: transaction)
     }
     switch try await existing() {
     case .nothing:
@@ -283,13 +285,7 @@ struct RowWriter {
     let staging = EngineTransaction(engine: engine, tables: tables)
     do {
       let staged = try await stage(for: table, shape, in: staging)
-      if staged.count > 0 {
-        let versions = await tables.storage.sequencer.versions(staged.count)
-        try await tables.storage.withConnection {
-          try await table.settle(
-            [], into: await table.current.settled, adding: staged, versions, on: $0)
-        }
-      }
+      try await table.fill(with: staged)
       await staging.rollback()
       await transaction?.noteRows(staged.count, of: name)
       return staged.count

@@ -59,7 +59,7 @@ extension FlightService {
       return []
     case .beginTransaction:
       var result = ProtoActionBeginTransactionResult()
-      result.transactionID = Data(try await call.service.beginTransaction().utf8)
+      result.transactionID = Data(try await call.service.beginTransaction(partOf: nil).utf8)
       return [try .packed(result)]
     case .endTransaction:
       try await endTransaction(try action.unpacked(), call)
@@ -92,8 +92,9 @@ extension FlightService {
     let transaction = try name(request.transactionID)
     switch request.action {
     case .commit:
-      try await call.service.commit(
-        transaction: transaction, fencingToken: call.session.fencingToken)
+      var request = CommitRequest(transaction)
+      request.fencingToken = call.session.fencingToken
+      try await call.service.commit(request)
     case .rollback: try await call.service.rollback(transaction: transaction)
     case .unspecified, .UNRECOGNIZED:
       throw APIError.invalid("a transaction is ended by commit or rollback")

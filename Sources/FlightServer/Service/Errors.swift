@@ -17,6 +17,7 @@ extension RPCError {
       case .forbidden: .permissionDenied
       case .notFound: .notFound
       case .alreadyExists: .alreadyExists
+      case .conflict: .aborted
       case .invalid: .invalidArgument
       case .unsupported: .unimplemented
       case .cancelled: .cancelled

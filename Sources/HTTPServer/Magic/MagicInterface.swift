@@ -79,11 +79,13 @@ struct MagicInterface: Sendable {
   ) async throws -> Response? {
     switch name {
     case "transactions/begin":
-      return json(TransactionMessage(transaction: try await service.beginTransaction()))
-    case "transactions/commit":
-      let message: CommitMessage = try await decode(request)
-      try await service.commit(
-        transaction: message.transaction, fencingToken: message.fencingToken)
+      let message: BeginMessage = try await decode(request)
+      return json(
+        TransactionMessage(transaction: try await service.beginTransaction(partOf: message.partOf)))
+    case "transactions/commit": try await service.commit(try await decode(request))
+    case "transactions/renew":
+      let message: TransactionMessage = try await decode(request)
+      try await service.renew(transaction: message.transaction)
     case "transactions/rollback":
       let message: TransactionMessage = try await decode(request)
       try await service.rollback(transaction: message.transaction)

@@ -115,7 +115,7 @@ final class Connection: OptionHolder, Sendable {
     let (isAutocommit, current) = state.withLock { ($0.isAutocommit, $0.transaction) }
     if isAutocommit || current != nil { return current }
     let service = try service()
-    let transaction = try work.wait { try await service.beginTransaction() }
+    let transaction = try work.wait { try await service.beginTransaction(partOf: nil) }
     state.withLock { $0.transaction = transaction }
     return transaction
   }
@@ -138,7 +138,11 @@ final class Connection: OptionHolder, Sendable {
   /// Publishes the changes since the last commit.
   func commit() throws {
     let token = fencingToken
-    try endTransaction { try await $0.commit(transaction: $1, fencingToken: token) }
+    try endTransaction { service, transaction in
+      var request = CommitRequest(transaction)
+      request.fencingToken = token
+      try await service.commit(request)
+    }
   }
 
   /// The fencing token under which statements change something.

@@ -84,6 +84,7 @@ extension DriverError {
       case .forbidden: (.unauthorized, "42501")
       case .notFound: (.notFound, error.engineCode == 60 ? "42S02" : "42000")
       case .alreadyExists: (.alreadyExists, error.engineCode == 57 ? "42S01" : "42000")
+      case .conflict: (.invalidState, "40001")
       case .invalid: (.invalidArgument, "42000")
       case .unsupported: (.notImplemented, "0A000")
       case .cancelled: (.cancelled, "57014")

@@ -11,19 +11,20 @@ public struct TransactionMessage: Message {
   public init(transaction: String) { self.transaction = transaction }
 }
 
-/// A transaction to be committed.
-public struct CommitMessage: Message {
-  public static let members = ["transaction", "fencingToken"]
+/// Asks for a new transaction.
+public struct BeginMessage: Message {
+  public static let members = ["partOf"]
 
-  /// The name.
-  public var transaction: String
-  /// See ``StatementRequest/fencingToken``.
-  public var fencingToken: UInt64?
+  /// The name of the transaction that it is a part of.
+  public var partOf: String?
 
   /// Makes a message.
-  public init(transaction: String, fencingToken: UInt64?) {
-    self.transaction = transaction
-    self.fencingToken = fencingToken
+  public init(partOf: String?) { self.partOf = partOf }
+}
+
+extension CommitRequest: Message {
+  public static var members: [String] {
+    ["transaction", "fencingToken", "parts", "token", "unchangedSince"]
   }
 }
 

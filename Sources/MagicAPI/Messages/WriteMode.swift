@@ -11,16 +11,18 @@ extension TableWrite {
     case createAppend = "create_append"
     /// The table is made, in the place of another one if there is one.
     case replace
+    /// The table must exist, and has these rows only.
+    case overwrite
 
     /// Whether it makes a table that is missing.
-    public var creates: Bool { self != .append }
+    public var creates: Bool { self != .append && self != .overwrite }
 
     /// What happens when there is such a table.
     public var whenExisting: WriteRequest.WhenExisting {
       switch self {
       case .append, .createAppend: .append
       case .create: .fail
-      case .replace: .replace
+      case .replace, .overwrite: .replace
       }
     }
   }

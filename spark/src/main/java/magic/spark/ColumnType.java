@@ -2,11 +2,14 @@ package magic.spark;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * What a type of the server's becomes in Spark. What Spark has no type for is its text.
@@ -102,6 +105,36 @@ record ColumnType(
       case "string" -> "String";
       default -> null;
     };
+  }
+
+  /** The server's type for a column of one of Spark's types; empty when there is none. */
+  static Optional<String> declared(DataType type, boolean isNullable) {
+    if (type instanceof ArrayType array) {
+      return declared(array.elementType(), array.containsNull()).map(item -> "Array(" + item + ")");
+    }
+    if (type instanceof MapType map) {
+      return declared(map.keyType(), false).flatMap(key ->
+          declared(map.valueType(), map.valueContainsNull())
+              .map(value -> "Map(" + key + ", " + value + ")"));
+    }
+    if (type instanceof StructType struct) {
+      List<String> fields = new ArrayList<>();
+      for (StructField field : struct.fields()) {
+        Optional<String> declared = declared(field.dataType(), field.nullable());
+        if (declared.isEmpty()) {
+          return declared;
+        }
+        fields.add(TableColumn.quoted(field.name()) + " " + declared.get());
+      }
+      return Optional.of("Tuple(" + String.join(", ", fields) + ")");
+    }
+    String target = switch (type.typeName()) {
+      case "binary" -> "String";
+      case "timestamp_ntz" -> "DateTime64(6, 'UTC')";
+      default -> target(type);
+    };
+    return Optional.ofNullable(target)
+        .map(name -> isNullable ? "Nullable(" + name + ")" : name);
   }
 
   private static ColumnType simple(String name) {

@@ -8,29 +8,42 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.spark.sql.catalyst.analysis.NamespaceAlreadyExistsException;
 import org.apache.spark.sql.catalyst.analysis.NoSuchNamespaceException;
 import org.apache.spark.sql.catalyst.analysis.NoSuchTableException;
+import org.apache.spark.sql.catalyst.analysis.NonEmptyNamespaceException;
+import org.apache.spark.sql.catalyst.analysis.TableAlreadyExistsException;
+import org.apache.spark.sql.connector.catalog.Column;
 import org.apache.spark.sql.connector.catalog.Identifier;
 import org.apache.spark.sql.connector.catalog.NamespaceChange;
+import org.apache.spark.sql.connector.catalog.StagedTable;
+import org.apache.spark.sql.connector.catalog.StagingTableCatalog;
 import org.apache.spark.sql.connector.catalog.SupportsNamespaces;
 import org.apache.spark.sql.connector.catalog.Table;
 import org.apache.spark.sql.connector.catalog.TableCatalog;
+import org.apache.spark.sql.connector.catalog.TableCatalogCapability;
 import org.apache.spark.sql.connector.catalog.TableChange;
+import org.apache.spark.sql.connector.catalog.TableInfo;
 import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.ArrowUtils;
 import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 
 /**
  * The databases of a Magic server as a catalog: {@code spark.sql.catalog.NAME=magic.spark.MagicCatalog}.
  */
-public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
+public final class MagicCatalog implements StagingTableCatalog, SupportsNamespaces {
   private static final int UNKNOWN_TABLE = 60;
   private static final int UNKNOWN_DATABASE = 81;
   /** Where mutable tables are stored. */
   private static final String STORAGE = "_magic";
+  /** The engine of tables that can be written to. */
+  private static final String MUTABLE = "MutableMergeTree";
 
   private String name;
   private ConnectionOptions options;
@@ -106,10 +119,22 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
     List<String> key = new ArrayList<>();
     found.path("primaryKey").forEach(each -> key.add(each.asText()));
     if (!key.isEmpty()) {
-      properties.put("primaryKey", String.join(", ", key));
+      properties.put(TableStatements.PRIMARY_KEY, String.join(", ", key));
     }
-    return new MagicTable(name, database, table, columns(identifier, database, table, null),
-        properties, options, snapshots, Optional.empty());
+    List<TableColumn> columns =
+        declared(identifier, database, table, null).stream().map(Declared::column).toList();
+    if (!found.path("engine").asText().equals(MUTABLE)) {
+      return new MagicTable(
+          name, database, table, columns, properties, options, snapshots, Optional.empty());
+    }
+    return writable(database, table, columns, key, properties);
+  }
+
+  private WritableTable writable(String database, String table, List<TableColumn> columns,
+      List<String> key, Map<String, String> properties) {
+    return key.isEmpty()
+        ? new WritableTable(name, database, table, columns, properties, options, snapshots)
+        : new KeyedTable(name, database, table, columns, key, properties, options, snapshots);
   }
 
   /** The table as it is at a snapshot, whose name is the version. */
@@ -119,10 +144,11 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
       throw new NoSuchTableException(identifier);
     }
     String database = identifier.namespace()[0];
-    List<TableColumn> columns = columns(identifier, database, identifier.name(), version);
+    List<TableColumn> columns = declared(identifier, database, identifier.name(), version).stream()
+        .map(Declared::column).toList();
     return new MagicTable(name, database, identifier.name(), columns,
         Map.of(PROP_PROVIDER, "magic", "snapshot", version), options, snapshots,
-        Optional.of(new PinnedSnapshot(client.url(), version)));
+        Optional.of(new PinnedSnapshot(client.url(), version, -1)));
   }
 
   @Override
@@ -137,37 +163,159 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
   }
 
   @Override
-  public void createNamespace(String[] namespace, Map<String, String> metadata) {
-    throw readOnly();
+  public Set<TableCatalogCapability> capabilities() {
+    return Set.of(TableCatalogCapability.SUPPORT_TABLE_CONSTRAINT);
+  }
+
+  @Override
+  public void createNamespace(String[] namespace, Map<String, String> metadata)
+      throws NamespaceAlreadyExistsException {
+    if (namespace.length != 1) {
+      throw new UnsupportedOperationException("A Magic server has databases, and nothing in them "
+          + "but tables: " + String.join(".", namespace) + " cannot be one");
+    }
+    if (namespaceExists(namespace)) {
+      throw new NamespaceAlreadyExistsException(namespace);
+    }
+    execute("CREATE DATABASE " + TableColumn.quoted(namespace[0])
+        + TableStatements.comment(metadata.get(TableCatalog.PROP_COMMENT)));
   }
 
   @Override
   public void alterNamespace(String[] namespace, NamespaceChange... changes) {
-    throw readOnly();
+    throw new UnsupportedOperationException("The databases of a Magic server cannot be altered");
   }
 
   @Override
-  public boolean dropNamespace(String[] namespace, boolean cascade) {
-    throw readOnly();
+  public boolean dropNamespace(String[] namespace, boolean cascade)
+      throws NoSuchNamespaceException, NonEmptyNamespaceException {
+    String database = database(namespace);
+    if (!cascade && !tableNames(database).isEmpty()) {
+      throw new NonEmptyNamespaceException(namespace);
+    }
+    execute("DROP DATABASE " + TableColumn.quoted(database));
+    return true;
   }
 
   @Override
-  public Table alterTable(Identifier identifier, TableChange... changes) {
-    throw readOnly();
+  public Table createTable(Identifier identifier, TableInfo info)
+      throws TableAlreadyExistsException, NoSuchNamespaceException {
+    String database = database(identifier.namespace());
+    TableStatements.check(info);
+    List<String> key = TableStatements.primaryKey(info);
+    try {
+      execute(TableStatements.create(database, identifier.name(), info, key));
+      return loadTable(identifier);
+    } catch (MagicException error) {
+      throw error.kind().equals("alreadyExists")
+          ? new TableAlreadyExistsException(identifier) : error;
+    } catch (NoSuchTableException gone) {
+      throw new IllegalStateException("The new table " + identifier + " is gone already", gone);
+    }
+  }
+
+  @Override
+  public StagedTable stageCreate(Identifier identifier, TableInfo info)
+      throws TableAlreadyExistsException, NoSuchNamespaceException {
+    if (tableExists(identifier)) {
+      throw new TableAlreadyExistsException(identifier);
+    }
+    return stage(identifier, info, "create");
+  }
+
+  @Override
+  public StagedTable stageReplace(Identifier identifier, TableInfo info)
+      throws NoSuchNamespaceException, NoSuchTableException {
+    describe(identifier);
+    return stage(identifier, info, "replace");
+  }
+
+  @Override
+  public StagedTable stageCreateOrReplace(Identifier identifier, TableInfo info)
+      throws NoSuchNamespaceException {
+    return stage(identifier, info, "replace");
+  }
+
+  /** A table that is made in a transaction. */
+  private StagedTable stage(Identifier identifier, TableInfo info, String mode)
+      throws NoSuchNamespaceException {
+    String database = database(identifier.namespace());
+    String table = identifier.name();
+    TableStatements.check(info);
+    List<String> key = TableStatements.primaryKey(info);
+    List<TableColumn> columns = new ArrayList<>();
+    for (Column column : info.columns()) {
+      String type = TableStatements.declared(
+          column.name(), column.dataType(), column.nullable() && !key.contains(column.name()));
+      columns.add(TableColumn.of(column.name(), type, ""));
+    }
+    StructType schema =
+        new StructType(columns.stream().map(TableColumn::field).toArray(StructField[]::new));
+    WriteTransaction transaction = WriteTransaction.begin(options);
+    try {
+      transaction.prepare(
+          RowTarget.insert(database, table, transaction.id()).as(mode, key), schema);
+    } catch (RuntimeException error) {
+      transaction.rollback();
+      throw error;
+    }
+    String comment = info.properties().get(TableCatalog.PROP_COMMENT);
+    return new StagedMagicTable(
+        writable(database, table, columns, key, info.properties()), transaction,
+        () -> {
+          if (comment != null) {
+            execute(TableStatements.alterComment(database, table, comment));
+          }
+        });
+  }
+
+  @Override
+  public Table alterTable(Identifier identifier, TableChange... changes)
+      throws NoSuchTableException {
+    JsonNode found = describe(identifier);
+    String database = found.path("database").asText();
+    String table = found.path("table").asText();
+    List<Declared> declared = declared(identifier, database, table, null);
+    Map<String, String> types = new TreeMap<>();
+    declared.forEach(each -> types.put(each.column().name(), each.type()));
+    execute(TableStatements.alter(
+        database, table, declared.stream().map(Declared::column).toList(), types, changes));
+    return loadTable(identifier);
   }
 
   @Override
   public boolean dropTable(Identifier identifier) {
-    throw readOnly();
+    JsonNode found;
+    try {
+      found = describe(identifier);
+    } catch (NoSuchTableException missing) {
+      return false;
+    }
+    if (found.path("kind").asText().equals("VIEW")) {
+      throw new UnsupportedOperationException(
+          identifier + " is a view of the server's: drop it there, with DROP VIEW");
+    }
+    execute("DROP TABLE " + TableStatements.name(
+        found.path("database").asText(), found.path("table").asText()));
+    return true;
   }
 
   @Override
-  public void renameTable(Identifier from, Identifier to) {
-    throw readOnly();
+  public void renameTable(Identifier from, Identifier to)
+      throws NoSuchTableException, TableAlreadyExistsException {
+    JsonNode found = describe(from);
+    if (tableExists(to)) {
+      throw new TableAlreadyExistsException(to);
+    }
+    String database = to.namespace().length == 0
+        ? found.path("database").asText() : to.namespace()[0];
+    execute("RENAME TABLE "
+        + TableStatements.name(found.path("database").asText(), found.path("table").asText())
+        + " TO " + TableStatements.name(database, to.name()));
   }
 
-  private static UnsupportedOperationException readOnly() {
-    return new UnsupportedOperationException("This version of the Magic catalog only reads");
+  private void execute(String sql) {
+    client.execute(client.url(), sql, null);
   }
 
   private List<String> databases() {
@@ -219,12 +367,19 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
     return client.call("tables", request).json().path("tables").get(0);
   }
 
-  private List<TableColumn> columns(
+  /**
+   * A column as the server declares it.
+   *
+   * @param column what Spark has of it
+   * @param type the server's
+   */
+  private record Declared(TableColumn column, String type) {}
+
+  private List<Declared> declared(
       Identifier identifier, String database, String table, String snapshot)
       throws NoSuchTableException {
-    String sql =
-        "DESCRIBE TABLE " + TableColumn.quoted(database) + "." + TableColumn.quoted(table);
-    List<TableColumn> columns = new ArrayList<>();
+    String sql = "DESCRIBE TABLE " + TableStatements.name(database, table);
+    List<Declared> columns = new ArrayList<>();
     try (BufferAllocator allocator =
             ArrowUtils.rootAllocator().newChildAllocator("magic columns", 0, Long.MAX_VALUE);
         ArrowBatches batches = client.query(client.url(), sql, snapshot, allocator)) {
@@ -232,8 +387,9 @@ public final class MagicCatalog implements TableCatalog, SupportsNamespaces {
         try (VectorSchemaRoot rows = batch) {
           for (int row = 0; row < rows.getRowCount(); row++) {
             if (!text(rows, "default_type", row).equals("EPHEMERAL")) {
-              columns.add(TableColumn.of(
-                  text(rows, "name", row), text(rows, "type", row), text(rows, "comment", row)));
+              String type = text(rows, "type", row);
+              columns.add(new Declared(
+                  TableColumn.of(text(rows, "name", row), type, text(rows, "comment", row)), type));
             }
           }
         }

@@ -3,6 +3,7 @@ package magic.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
@@ -20,6 +21,7 @@ import java.security.KeyStore;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.util.Base64;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -68,6 +70,13 @@ final class MagicClient {
   /** An empty JSON object, to be filled with the members of a request. */
   static ObjectNode object() {
     return JSON.createObjectNode();
+  }
+
+  /** Texts as a JSON array. */
+  static ArrayNode array(List<String> texts) {
+    ArrayNode array = JSON.createArrayNode();
+    texts.forEach(array::add);
+    return array;
   }
 
   /** A JSON text as a value. */
@@ -145,9 +154,45 @@ final class MagicClient {
     return new ArrowBatches(response.body(), tag, at, sql, allocator);
   }
 
+  /**
+   * Runs a statement that changes something, once.
+   *
+   * @param transaction collects what it changes; null for none
+   */
+  void execute(String at, String sql, String transaction) {
+    ObjectNode request = object().put("sql", sql);
+    if (transaction != null) {
+      request.put("transaction", transaction);
+    }
+    try (InputStream body = sendOnce(post(at, "query", request), at, sql).body()) {
+      body.readAllBytes();
+    } catch (IOException error) {
+      throw unreachable(at, sql, error);
+    }
+  }
+
+  /** The answer of the server at an address to a request that must not be made twice. */
+  JsonNode callOnce(String at, String route, ObjectNode request) {
+    String shown = route + " " + request;
+    try (InputStream body = sendOnce(post(at, route, request), at, shown).body()) {
+      return JSON.readTree(body.readAllBytes());
+    } catch (IOException error) {
+      throw unreachable(at, shown, error);
+    }
+  }
+
+  /** Begins to send rows, an Arrow stream that is written to the result. */
+  RowStream write(String at, RowTarget target) {
+    HttpRequest.Builder request = request(at, "write?" + target.parameters())
+        .header("Content-Type", "application/vnd.apache.arrow.stream");
+    return new RowStream(at, target.toString(), options.readTimeout(), body ->
+        http.sendAsync(request.POST(body).build(),
+            ignored -> new ResponseStream(options.readTimeout())));
+  }
+
   /** Sends until there is an answer that tells of no passing trouble. */
   private HttpResponse<InputStream> send(String at, String route, ObjectNode body, String shown) {
-    HttpRequest request = request(at, route, body);
+    HttpRequest request = post(at, route, body);
     for (int attempt = 0; ; attempt++) {
       try {
         return sendOnce(request, at, shown);
@@ -160,12 +205,16 @@ final class MagicClient {
     }
   }
 
-  private HttpRequest request(String at, String route, ObjectNode body) {
-    HttpRequest.Builder builder =
-        HttpRequest.newBuilder(URI.create(at + PATH + route))
-            .header("Content-Type", "application/json")
-            .timeout(options.readTimeout())
-            .POST(HttpRequest.BodyPublishers.ofString(body.toString()));
+  private HttpRequest post(String at, String route, ObjectNode body) {
+    return request(at, route)
+        .header("Content-Type", "application/json")
+        .timeout(options.readTimeout())
+        .POST(HttpRequest.BodyPublishers.ofString(body.toString()))
+        .build();
+  }
+
+  private HttpRequest.Builder request(String at, String route) {
+    HttpRequest.Builder builder = HttpRequest.newBuilder(URI.create(at + PATH + route));
     if (options.token() != null) {
       builder.header("Authorization", "Bearer " + options.token());
     } else if (options.user() != null) {
@@ -173,20 +222,14 @@ final class MagicClient {
       byte[] pair = (options.user() + ":" + password).getBytes(StandardCharsets.UTF_8);
       builder.header("Authorization", "Basic " + Base64.getEncoder().encodeToString(pair));
     }
-    return builder.build();
+    return builder;
   }
 
   private HttpResponse<InputStream> sendOnce(HttpRequest request, String at, String shown) {
     CompletableFuture<HttpResponse<InputStream>> answer =
         http.sendAsync(request, ignored -> new ResponseStream(options.readTimeout()));
     try {
-      HttpResponse<InputStream> response = wait(answer);
-      if (response.statusCode() == 200) {
-        return response;
-      }
-      try (InputStream body = response.body()) {
-        throw refusal(response, new String(body.readAllBytes(), StandardCharsets.UTF_8), at, shown);
-      }
+      return accepted(wait(answer), at, shown);
     } catch (HttpConnectTimeoutException error) {
       throw unreachable(at, shown, error);
     } catch (HttpTimeoutException error) {
@@ -199,6 +242,17 @@ final class MagicClient {
       answer.cancel(true);
       Thread.currentThread().interrupt();
       throw new MagicException(at, shown, "cancelled", 0, "interrupted", interruption);
+    }
+  }
+
+  /** An answer that tells of success. */
+  static HttpResponse<InputStream> accepted(
+      HttpResponse<InputStream> response, String at, String shown) throws IOException {
+    if (response.statusCode() == 200) {
+      return response;
+    }
+    try (InputStream body = response.body()) {
+      throw refusal(response, new String(body.readAllBytes(), StandardCharsets.UTF_8), at, shown);
     }
   }
 

@@ -89,7 +89,7 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   public NamedReference[] filterAttributes() {
     return runtime.isEmpty() ? new NamedReference[0]
         : Arrays.stream(schema.fieldNames())
-            .map(name -> Expressions.column("`" + name.replace("`", "``") + "`"))
+            .map(name -> Expressions.column(TableColumn.escaped(name)))
             .toArray(NamedReference[]::new);
   }
 

@@ -14,8 +14,8 @@ import org.apache.spark.sql.connector.read.ScanBuilder;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 
-/** A table or view of a Magic server. */
-final class MagicTable implements SupportsRead, SupportsMetadataColumns {
+/** A table or view of a Magic server, to be read. */
+class MagicTable implements SupportsRead, SupportsMetadataColumns {
   /** What can be asked of each row beside its columns: which state it was read from. */
   private static final List<TableColumn> METADATA =
       List.of(
@@ -67,12 +67,19 @@ final class MagicTable implements SupportsRead, SupportsMetadataColumns {
     return table;
   }
 
+  /** How the server is reached. */
+  ConnectionOptions options() {
+    return options;
+  }
+
+  /** The columns that {@code SELECT *} has. */
+  List<TableColumn> tableColumns() {
+    return columns;
+  }
+
   @Override
   public Column[] columns() {
-    return columns.stream()
-        .map(each -> Column.create(each.name(), each.type().type(), each.type().nullable(),
-            each.comment().isEmpty() ? null : each.comment(), null))
-        .toArray(Column[]::new);
+    return columns.stream().map(TableColumn::column).toArray(Column[]::new);
   }
 
   @Override

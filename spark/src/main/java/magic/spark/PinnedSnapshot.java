@@ -5,5 +5,6 @@ package magic.spark;
  *
  * @param url the server that keeps it
  * @param id its name there
+ * @param commit the number of its commit point; -1 when it is not known
  */
-record PinnedSnapshot(String url, String id) {}
+record PinnedSnapshot(String url, String id, long commit) {}

@@ -83,7 +83,8 @@ final class QuerySnapshots extends SparkListener {
     MagicClient.Answer answer = client.call("snapshots/open", MagicClient.object()
         .put("lifetime", options.snapshotLifetime().toMillis() / 1000.0));
     String id = answer.json().path("id").asText();
-    PinnedSnapshot snapshot = new PinnedSnapshot(answer.url(), id);
+    PinnedSnapshot snapshot = new PinnedSnapshot(
+        answer.url(), id, answer.json().path("commit").asLong(-1));
     open.put(id, answer.url());
     CLEANER.register(snapshot, () -> worker.execute(() -> release(id)));
     if (tracker.isDefined()) {

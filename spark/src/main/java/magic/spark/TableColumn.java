@@ -1,5 +1,6 @@
 package magic.spark;
 
+import org.apache.spark.sql.connector.catalog.Column;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 
@@ -22,9 +23,20 @@ record TableColumn(String name, String expression, ColumnType type, String comme
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`";
   }
 
+  /** A name in Spark's SQL, where it stands for itself, dots and all. */
+  static String escaped(String name) {
+    return "`" + name.replace("`", "``") + "`";
+  }
+
   /** What Spark reads of it. */
   String read() {
     return type.read(expression);
+  }
+
+  /** The column as a catalog shows it. */
+  Column column() {
+    return Column.create(
+        name, type.type(), type.nullable(), comment.isEmpty() ? null : comment, null);
   }
 
   /** The column in a schema of Spark's. */

@@ -1,0 +1,35 @@
+package magic.spark;
+
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.sql.connector.catalog.SupportsRowLevelOperations;
+import org.apache.spark.sql.connector.write.RowLevelOperationBuilder;
+import org.apache.spark.sql.connector.write.RowLevelOperationInfo;
+
+/** A mutable table whose rows have keys, by which UPDATE, DELETE and MERGE change them. */
+final class KeyedTable extends WritableTable implements SupportsRowLevelOperations {
+  private final List<String> primaryKey;
+
+  KeyedTable(
+      String catalog,
+      String database,
+      String table,
+      List<TableColumn> columns,
+      List<String> primaryKey,
+      Map<String, String> properties,
+      ConnectionOptions options,
+      QuerySnapshots snapshots) {
+    super(catalog, database, table, columns, properties, options, snapshots);
+    this.primaryKey = primaryKey;
+  }
+
+  /** The columns of the key. */
+  List<String> primaryKey() {
+    return primaryKey;
+  }
+
+  @Override
+  public RowLevelOperationBuilder newRowLevelOperationBuilder(RowLevelOperationInfo info) {
+    return () -> new RowLevelWrite(this, info.command());
+  }
+}
