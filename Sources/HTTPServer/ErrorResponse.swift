@@ -65,6 +65,7 @@ struct ErrorForm {
     case .forbidden: 497
     case .unsupported: 48
     case .cancelled: 394
+    case .conflict: 650
     case .timedOut: 159
     case .exhausted: 202
     case .unavailable: 236
@@ -110,6 +111,8 @@ private func httpStatus(engineErrorCode code: Int) -> HTTPResponseStatus {
   case 159: .requestTimeout
   case 164, 497: .forbidden
   case 516: .unauthorized
+  // Somebody else changed what was to be changed.
+  case 650: .conflict
   default: .internalServerError
   }
 }

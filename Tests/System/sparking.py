@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import os
 import subprocess
 import sys
 import unittest
@@ -11,6 +12,7 @@ from harness import ROOT
 from serving import shared
 
 sys.path.insert(0, str(ROOT / ".deps/pyspark"))
+os.environ["PYSPARK_PYTHON"] = sys.executable
 logging.getLogger("SQLQueryContextLogger").disabled = True
 
 from py4j.protocol import Py4JJavaError  # noqa: E402

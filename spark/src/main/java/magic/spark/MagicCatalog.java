@@ -207,8 +207,10 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
       execute(TableStatements.create(database, identifier.name(), info, key));
       return loadTable(identifier);
     } catch (MagicException error) {
-      throw error.kind().equals("alreadyExists")
-          ? new TableAlreadyExistsException(identifier) : error;
+      if (error.kind().equals("alreadyExists")) {
+        throw new TableAlreadyExistsException(identifier);
+      }
+      throw error;
     } catch (NoSuchTableException gone) {
       throw new IllegalStateException("The new table " + identifier + " is gone already", gone);
     }

@@ -13,6 +13,7 @@ import org.apache.spark.sql.connector.catalog.TableInfo;
 import org.apache.spark.sql.connector.catalog.constraints.Constraint;
 import org.apache.spark.sql.connector.catalog.constraints.PrimaryKey;
 import org.apache.spark.sql.connector.expressions.NamedReference;
+import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
 
 /** Declarations of tables in the server's SQL. */
@@ -71,12 +72,17 @@ final class TableStatements {
       String name = property.getKey();
       boolean isKnown = IGNORED.contains(name) || name.equals(TableCatalog.PROP_COMMENT)
           || name.equals(PRIMARY_KEY)
-          || name.equals(TableCatalog.PROP_PROVIDER) && property.getValue().equals(PROVIDER);
+          || name.equals(TableCatalog.PROP_PROVIDER) && isProvider(property.getValue());
       if (!isKnown) {
         throw unsupported("the table property " + name + " = " + property.getValue()
             + "; there are " + PRIMARY_KEY + " and " + TableCatalog.PROP_COMMENT);
       }
     }
+  }
+
+  /** Whether a declaration means this catalog: {@code saveAsTable} names the session's standard. */
+  private static boolean isProvider(String name) {
+    return name.equals(PROVIDER) || name.equals(SQLConf.get().defaultDataSourceName());
   }
 
   /** CREATE TABLE. */
