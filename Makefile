@@ -1,7 +1,7 @@
-.PHONY: help build spark demo test soak bench fuzz fmt check clean
+.PHONY: help build spark demo demo-spark test soak bench bench-spark fuzz fmt check clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## the command line and the ADBC driver, for development: .build/debug/magic
 	scripts/setup
@@ -15,6 +15,9 @@ spark: ## the Spark connector: .build-spark/spark-magic.jar
 demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
 	scripts/demo
 
+demo-spark: ## the same shop in Spark: a join, an aggregate and a MERGE in spark-sql
+	scripts/demo-spark
+
 test: ## unit, integration and system tests
 	scripts/test
 
@@ -26,6 +29,9 @@ soak: ## tests at full length: models, 20 kills, a random workload of 10 minutes
 
 bench: ## decoding, mutable tables, interfaces, latches and the writer beside their peers; see scripts/bench
 	scripts/bench $(BENCH)
+
+bench-spark: ## Spark on Magic beside Spark on Parquet and on MariaDB (half an hour); see scripts/bench_spark.py
+	scripts/bench spark
 
 fuzz: ## every decoder on random input, one minute each
 	scripts/fuzz

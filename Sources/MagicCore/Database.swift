@@ -196,6 +196,9 @@ public struct TableEntry: Hashable, Sendable, Codable {
   public var rowCount: Int?
   /// About how many rows there are; a mutable table's newest changes are left out.
   public var estimatedRowCount: Int?
+  /// The number of the last commit that changed a mutable table, as far as is known: none earlier
+  /// than the last that the process has made of it.
+  public var lastCommit: UInt64?
   /// The visible columns, exactly as a `SELECT *` gives them; nil when they were not asked for.
   public var columns: Schema?
   /// The engine's types of ``columns``, as it prints them.

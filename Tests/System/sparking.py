@@ -32,7 +32,7 @@ def start(master="local[2]", catalogs=None, **settings):
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.warehouse.dir": "/nonexistent",
     } | settings
-    for name, options in (catalogs or {"magic": {}}).items():
+    for name, options in ({"magic": {}} if catalogs is None else catalogs).items():
         settings |= catalog(name, shared().url(""), **options)
     for key, value in settings.items():
         builder = builder.config(key, str(value))
@@ -72,7 +72,10 @@ def plan(frame):
 def statement(frame):
     """What the only scan of a frame asks the server."""
     text = frame._jdf.queryExecution().executedPlan().toString()
-    [line] = [each for each in text.split("\n") if "BatchScan" in each and " SELECT " in each]
+    lines = [each for each in text.split("\n") if "BatchScan" in each and " SELECT " in each]
+    if len(lines) != 1:
+        raise AssertionError(f"{len(lines)} scans:\n{text}")
+    line = lines[0]
     return line[line.index(" SELECT ") + 1:].split(" RuntimeFilters")[0]
 
 

@@ -499,6 +499,61 @@ class PushDownTests(SparkTests):
         self.equal(f"SELECT a.id, b.s FROM {self.table} a JOIN {self.table} b ON a.id = b.id + 1 "
                    "WHERE a.n_i8 > 0 AND b.n_b")
 
+    def joining(self):
+        name = "spark.sql.optimizer.datasourceV2JoinPushdown"
+        spark.conf.set(name, "true")
+        self.addCleanup(spark.conf.unset, name)
+
+    def test_pushed_joins(self):
+        self.joining()
+        pair = f"{self.table} a {{kind}} JOIN {self.table} b ON {{on}}"
+        for on in ("a.id = b.id", "a.n_u8 = b.n_u8 AND a.id < b.id", "a.s = b.n_s AND b.i8 > 0",
+                   "a.n_d9 = b.n_d9 AND a.n_lc = b.n_lc", "a.u64 = b.n_u64 AND a.day = b.n_day", "a.n_t6 = b.t6 AND a.b",
+                   "a.n_uuid = b.uuid AND a.id < 300"):
+            for kind in ("", "LEFT", "RIGHT"):
+                source = pair.replace("{kind}", kind).replace("{on}", on)
+                self.equal(f"SELECT a.id, b.id, a.n_s, b.s, b.n_u64, a.uuid, b.lc FROM {source}", "JOIN", ["Join"])
+                self.equal(f"SELECT b.n_lc, count(*), sum(a.n_i32), max(b.id) FROM {source} WHERE a.i32 > 0 GROUP BY b.n_lc",
+                           "GROUP BY", ["Join", "Aggregate"])
+        # Three tables, of which two have columns of one name; a limit after it all.
+        self.equal(f"SELECT a.id, c.s FROM {self.table} a JOIN {self.table} b ON a.id = b.i8 JOIN {self.table} c ON b.id = c.id "
+                   "WHERE c.n_b ORDER BY a.id DESC, c.id LIMIT 9", "LIMIT 9", ["Join", "Sort"], ordered=True)
+
+    def test_joins_that_stay(self):
+        self.joining()
+        for on in ("a.id = b.id + 1", "a.id < b.id AND a.i8 > b.i8", "a.f64 = b.f64", "upper(a.s) = b.s", "a.id = b.id OR a.i8 = b.i8",
+                   "a.n_u8 <=> b.n_u8 AND a.id < 5"):
+            frame = self.equal(f"SELECT a.id, b.id FROM {self.table} a JOIN {self.table} b ON {on}")
+            self.assertIn("Join", plan(frame), on)
+        for kind in ("LEFT SEMI", "LEFT ANTI", "FULL"):
+            frame = self.equal(f"SELECT a.id FROM {self.table} a {kind} JOIN {self.table} b ON a.id = b.i32")
+            self.assertIn("Join", plan(frame), kind)
+
+    def test_random_joins(self):
+        self.joining()
+        names = [declared.split(" ")[0] for declared in self.POOLS if not declared.startswith("f")]
+        for _ in range(60 if SOAK else 15):
+            choose = self.random
+            on = " AND ".join(
+                f"a.{choose.choice(['', 'n_'])}{name} = b.{choose.choice(['', 'n_'])}{name}"
+                for name in choose.sample(names, choose.randint(1, 2)))
+            columns = ", ".join(f"{choose.choice('ab')}.{choose.choice(['', 'n_'])}{choose.choice(names)} AS c{number}"
+                                for number in range(4))
+            self.equal(f"SELECT {columns} FROM {self.table} a {choose.choice(['', 'LEFT', 'RIGHT'])} JOIN {self.table} b ON {on} "
+                       f"WHERE a.id < {choose.randrange(40, 400)}")
+
+    def test_samples(self):
+        sample = f"SELECT id, v FROM magic.{self.database}.big TABLESAMPLE (50 PERCENT) REPEATABLE ({{}})"
+        frame = spark.sql(sample.replace("{}", "5"))
+        self.assertIn("sipHash64(toInt64(5), `id`)", statement(frame))
+        found = rows(frame)
+        self.assertEqual(rows(spark.sql(sample.replace("{}", "5"))), found)
+        self.assertNotEqual(rows(spark.sql(sample.replace("{}", "6"))), found)
+        whole = spark.sql(f"SELECT count(*) FROM magic.{self.database}.t TABLESAMPLE (100 PERCENT)").collect()[0][0]
+        self.assertEqual(whole, self.ROWS)
+        parts = spark.table(f"magic.{self.database}.t").select("id").randomSplit([0.3, 0.7], seed=9)
+        self.assertEqual(sorted(row[0] for part in parts for row in part.collect()), list(range(self.ROWS)))
+
 
 class ScanTests(SparkTests):
     @classmethod
@@ -518,6 +573,14 @@ class ScanTests(SparkTests):
         counts = [row[1] for row in frame.selectExpr("spark_partition_id() AS part").groupBy("part").count().collect()]
         self.assertEqual(sum(counts), 200000)
         self.assertLess(max(counts), 100000)
+
+    def test_options_of_a_read(self):
+        table = f"magic.{self.database}.wide"
+        frame = spark.read.option("splits", 5).option("splitRows", 1).option("pushDown", "false").table(table).where("v < 10")
+        self.assertEqual(frame.rdd.getNumPartitions(), 5)
+        self.assertNotIn("WHERE", statement(frame))
+        self.assertEqual(frame.count(), 10)
+        self.fails("no option retries", run=lambda: spark.read.option("retries", 5).table(table).collect())
 
     def test_statistics(self):
         spark.conf.set("spark.sql.cbo.enabled", "true")
@@ -659,11 +722,13 @@ class ErrorTests(SparkTests):
         import threading
 
         class Other(http.server.BaseHTTPRequestHandler):
+            answer = 404, b"no such page"
+
             def do_POST(self):
                 self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(404)
+                self.send_response(self.answer[0])
                 self.end_headers()
-                self.wfile.write(b"no such page")
+                self.wfile.write(self.answer[1])
 
             def log_message(self, *_):
                 pass
@@ -671,6 +736,9 @@ class ErrorTests(SparkTests):
         self.addCleanup(server.shutdown)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.fails("version 1 of the Magic API", "connector",
+                   run=lambda: self.connect(f"http://127.0.0.1:{server.server_port}"))
+        Other.answer = 200, b'{"databases": []}'
+        self.fails("it is too old: it speaks revision 1", "connector",
                    run=lambda: self.connect(f"http://127.0.0.1:{server.server_port}"))
 
     def test_errors_amid_a_result(self):

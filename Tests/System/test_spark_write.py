@@ -372,6 +372,107 @@ class TableTests(WriteTests):
         self.assertEqual(self.sql("SHOW TABLES IN {}").collect(), [])
 
 
+class ChangesTests(WriteTests):
+    """What became of rows from one snapshot to another."""
+
+    def setUp(self):
+        super().setUp()
+        self.sql("CREATE TABLE {}.t (id INT, s STRING, v DECIMAL(10,2), list ARRAY<INT>) TBLPROPERTIES (primaryKey = 'id')")
+        self.sql("INSERT INTO {}.t VALUES (1, 'a', 1, array(1)), (2, 'b', 2, array()), (3, NULL, NULL, array(3)), (4, 'd', 4, array(4))")
+
+    def snapshot(self):
+        request = urllib.request.Request(shared().url("/magic/v1/snapshots/open"), b"{}", method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())["id"]
+
+    def change(self):
+        self.run_at_server("INSERT INTO {}.t VALUES (5, 'e', 5, [5]), (6, 'gone again', 6, [])")
+        self.run_at_server("UPDATE {}.t SET v = NULL WHERE id = 1")
+        self.run_at_server("UPDATE {}.t SET s = 'x' WHERE id = 2")
+        self.run_at_server("UPDATE {}.t SET s = 'b' WHERE id = 2")
+        self.run_at_server("UPDATE {}.t SET s = '' WHERE id = 3")
+        self.run_at_server("DELETE FROM {}.t WHERE id IN (4, 6)")
+        return [("delete", 4, "d", Decimal("4.00"), [4]), ("insert", 5, "e", Decimal("5.00"), [5]),
+                ("update_postimage", 1, "a", None, [1]), ("update_postimage", 3, "", None, [3]),
+                ("update_preimage", 1, "a", Decimal("1.00"), [1]), ("update_preimage", 3, None, None, [3])]
+
+    def test_from_snapshot_to_snapshot(self):
+        before = self.snapshot()
+        expected = self.change()
+        after = self.snapshot()
+        self.run_at_server("DELETE FROM {}.t WHERE 1")
+        columns = ["_change_type", "id", "s", "v", "list"]
+        table = f"magic.{self.database}.t"
+        frame = spark.read.option("startingVersion", before).option("endingVersion", after).changes(table)
+        self.assertEqual(rows(frame.select(columns)), expected)
+        self.assertEqual(frame.select("_commit_version").distinct().count(), 1)
+        self.assertEqual(rows(frame.select("_change_type").groupBy("_change_type").count())[0], ("delete", 1))
+        found = spark.sql(f"SELECT id FROM {table} CHANGES FROM VERSION '{after}' WHERE _change_type = 'delete'")
+        self.assertEqual(rows(found), [(1,), (2,), (3,), (5,)])
+        self.assertEqual(rows(spark.read.option("startingVersion", after).option("endingVersion", after).changes(table)), [])
+        self.fails("there is no snapshot", run=lambda: spark.read.option("startingVersion", "x").changes(table).collect())
+        self.sql("CREATE TABLE {}.bag (v INT)")
+        self.fails("no primary key", run=lambda: spark.read.option("startingVersion", before).changes(
+            f"magic.{self.database}.bag").collect())
+
+    def test_many_changes(self):
+        self.sql("CREATE TABLE {}.many (id BIGINT, v BIGINT) TBLPROPERTIES (primaryKey = 'id')")
+        self.run_at_server("INSERT INTO {}.many SELECT number, number FROM numbers(60000)")
+        before = self.snapshot()
+        self.run_at_server("UPDATE {}.many SET v = v + 1 WHERE id % 3 = 0")
+        self.run_at_server("DELETE FROM {}.many WHERE id % 3 = 1")
+        self.run_at_server("INSERT INTO {}.many SELECT 60000 + number, number FROM numbers(5000)")
+        frame = spark.read.option("startingVersion", before).changes(f"magic.{self.database}.many")
+        found = {row[0]: tuple(row)[1:] for row in frame.groupBy("_change_type").agg(
+            functions.count("*"), functions.sum("id"), functions.sum("v")).collect()}
+        thirds = [range(rest, 60000, 3) for rest in range(3)]
+        self.assertEqual(found, {
+            "insert": (5000, sum(range(60000, 65000)), sum(range(5000))),
+            "delete": (20000, sum(thirds[1]), sum(thirds[1])),
+            "update_preimage": (20000, sum(thirds[0]), sum(thirds[0])),
+            "update_postimage": (20000, sum(thirds[0]), sum(thirds[0]) + 20000)})
+
+    def test_a_stream_of_changes(self):
+        """A copy by a stream of changes is equal to the table whenever it has caught up, also after it was begun again."""
+        folder = temporary_folder("spark")
+        self.addCleanup(shutil.rmtree, folder)
+        self.sql("CREATE TABLE {}.copy (id INT, s STRING, v DECIMAL(10,2), list ARRAY<INT>) TBLPROPERTIES (primaryKey = 'id')")
+        self.sql("INSERT INTO {}.copy SELECT * FROM {}.t")
+        target = f"magic.{self.database}.copy"
+
+        def apply(changes, _):
+            session = changes.sparkSession
+            changes.where("_change_type <> 'update_preimage'").createOrReplaceTempView("fresh")
+            session.sql(
+                f"MERGE INTO {target} AS t USING fresh AS c ON t.id = c.id WHEN MATCHED AND c._change_type = 'delete' THEN DELETE "
+                "WHEN MATCHED THEN UPDATE SET s = c.s, v = c.v, list = c.list "
+                "WHEN NOT MATCHED AND c._change_type <> 'delete' THEN INSERT (id, s, v, list) VALUES (c.id, c.s, c.v, c.list)")
+
+        def start():
+            return (spark.readStream.changes(f"magic.{self.database}.t").writeStream.foreachBatch(apply)
+                    .trigger(processingTime="200 milliseconds").option("checkpointLocation", str(folder)).start())
+
+        def is_equal():
+            return rows(self.table("copy")) == rows(self.table("t"))
+        query = start()
+        try:
+            wait_until(lambda: query.lastProgress is not None or query.status["message"].startswith("Waiting"), 30, "the stream")
+            self.change()
+            wait_until(is_equal, 60, "the changes", interval=0.5)
+            query.processAllAvailable()
+        finally:
+            query.stop()
+        self.assertIsNone(query.exception())
+        self.run_at_server("INSERT INTO {}.t VALUES (9, 'while it rests', 9, [9, 9])")
+        self.run_at_server("DELETE FROM {}.t WHERE id = 5")
+        query = start()
+        try:
+            wait_until(is_equal, 60, "the changes of its rest", interval=0.5)
+            query.processAllAvailable()
+        finally:
+            query.stop()
+
+
 class StreamTests(WriteTests):
     def setUp(self):
         super().setUp()

@@ -59,6 +59,8 @@ extension MutableTables {
   func commit(
     _ changes: [TableChange], showing newTables: [NewTable], unchangedSince: UInt64? = nil
   ) async throws -> Committed {
+    // A write without rows is remembered by its token only.
+    let changes = changes.filter { $0.staged?.count != 0 || $0.token != nil }
     let given = changes.compactMap(\.token) + newTables.compactMap(\.token)
     guard !given.isEmpty else {
       return try await commit(changes, newTables, unchangedSince, tokens: [])

@@ -16,6 +16,8 @@ extension MutableTable {
   private static let patience = Duration.seconds(5)
   /// The same for snapshots.
   private static let pinPatience = Duration.seconds(2)
+  /// With fewer young rows than these it does not, but for snapshots.
+  private static let copyRowCount = 100_000
   private static let generationLimit = 8
   /// How long rows are left alone after they were written.
   private static let grace = Duration.milliseconds(200)
@@ -90,7 +92,7 @@ extension MutableTable {
       let waited = start - (waitingSince ?? start)
       // A snapshot stays for long, and other reads are not to be slow because of it.
       let isWorthACopy =
-        isPinned || youngRows >= Self.eagerRowCount || youngInserts >= Self.youngInsertLimit / 2
+        isPinned || youngRows >= Self.copyRowCount || youngInserts >= Self.youngInsertLimit / 2
       // More generations would make statements slow to plan.
       if waited >= (isForced ? Self.grace : isPinned ? Self.pinPatience : Self.patience),
         isForced || isWorthACopy, generations.count < Self.generationLimit

@@ -39,6 +39,7 @@ extension StatementPath {
         entry.comment = await table.comment
         entry.primaryKey = await table.shape.keyColumns
         (entry.rowCount, entry.estimatedRowCount) = (nil, nil)
+        entry.lastCommit = await table.visibleCommit
         settled[entries.count] = await table.current.settled.table
       }
       entries.append(entry)

@@ -7,11 +7,19 @@ import NIOHTTP1
 /// Answers requests of the Magic API for programs: JSON and Arrow streams in and out.
 struct MagicInterface: Sendable {
   static let prefix = "/magic/v1/"
+  /// Grows with what is added to the API, so that programs see whether a server has what they need.
+  static let revision = 2
 
   let contents: HTTPServer.Contents
   let limits: HTTPServer.Limits
 
   func respond(to request: Request, from caller: Caller) async throws -> Response {
+    var response = try await answer(request, from: caller)
+    response.headers.add(name: "X-Magic-API-Revision", value: "\(Self.revision)")
+    return response
+  }
+
+  private func answer(_ request: Request, from caller: Caller) async throws -> Response {
     let name = String(request.path.dropFirst(Self.prefix.count))
     switch request.head.method {
     case .GET:

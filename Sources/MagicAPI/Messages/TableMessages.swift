@@ -78,6 +78,7 @@ public struct TablesMessage: Message {
     var primaryKey: [String]
     var rowCount: Int?
     var estimatedRowCount: Int?
+    var lastCommit: UInt64?
     /// The columns: an Arrow stream without batches in base64.
     var schema: String?
     var columnTypes: [String]?
@@ -95,7 +96,7 @@ public struct TablesMessage: Message {
         database: entry.name.database, table: entry.name.table, kind: entry.kind,
         engine: entry.engine, comment: entry.comment, primaryKey: entry.primaryKey,
         rowCount: entry.rowCount, estimatedRowCount: entry.estimatedRowCount,
-        schema: entry.columns.map(StreamText.encode),
+        lastCommit: entry.lastCommit, schema: entry.columns.map(StreamText.encode),
         columnTypes: entry.columnTypes)
     }
   }
@@ -109,12 +110,14 @@ public struct TablesMessage: Message {
       let columns = try entry.schema.map { text throws(APIError) in
         try StreamText.schema(text, member: "schema")
       }
-      entries.append(
+      var found =
         TableEntry(
           name: TableReference(database: entry.database, table: entry.table), kind: entry.kind,
           engine: entry.engine, comment: entry.comment, primaryKey: entry.primaryKey,
           rowCount: entry.rowCount, estimatedRowCount: entry.estimatedRowCount,
-          columns: columns, columnTypes: entry.columnTypes))
+          columns: columns, columnTypes: entry.columnTypes)
+      found.lastCommit = entry.lastCommit
+      entries.append(found)
     }
     return entries
   }

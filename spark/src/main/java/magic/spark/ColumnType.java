@@ -77,6 +77,18 @@ record ColumnType(
     return compares ? expression : read(expression);
   }
 
+  /** Whether the server has nulls of it. */
+  boolean canBeNull() {
+    return nullable || !(type instanceof ArrayType || type instanceof MapType
+        || type instanceof StructType);
+  }
+
+  /** The same type with nulls. */
+  ColumnType orNull() {
+    return nullable ? this
+        : new ColumnType(type, true, "Nullable(" + target + ")", isTarget, compares, isUuid);
+  }
+
   /** Whether the server has an integer of 64 bits without sign, and Spark a decimal. */
   boolean isUnsignedLong() {
     return type instanceof DecimalType && !isTarget;

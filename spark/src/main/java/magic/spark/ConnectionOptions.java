@@ -47,6 +47,35 @@ record ConnectionOptions(
       Set.of("url", "user", "password", "token", "certificate", "connecttimeout", "readtimeout",
           "retries", "splits", "splitrows", "batchrows", "snapshotlifetime", "pushdown");
 
+  /** What a read or a write may have otherwise than its catalog. */
+  private static final Set<String> DYNAMIC = Set.of("splits", "splitrows", "batchrows", "pushdown");
+
+  /**
+   * These options with those of one read or write.
+   *
+   * @throws IllegalArgumentException for one that is for catalogs only, or for nothing
+   */
+  ConnectionOptions with(CaseInsensitiveStringMap given) {
+    TreeSet<String> unknown = new TreeSet<>(given.keySet());
+    unknown.removeAll(DYNAMIC);
+    if (!unknown.isEmpty()) {
+      throw new IllegalArgumentException("A read or write has no option " + unknown.first()
+          + "; there are " + new TreeSet<>(DYNAMIC));
+    }
+    return new ConnectionOptions(urls, user, password, token, certificate, connectTimeout,
+        readTimeout, retries,
+        (int) number("", given, "splits", splits, 0),
+        number("", given, "splitRows", splitRows, 1),
+        (int) number("", given, "batchRows", batchRows, 1),
+        snapshotLifetime, given.getBoolean("pushDown", pushDown));
+  }
+
+  /** What concerns the connection only. */
+  ConnectionOptions connection() {
+    return new ConnectionOptions(urls, user, password, token, certificate, connectTimeout,
+        readTimeout, retries, 0, 1, 1, Duration.ZERO, true);
+  }
+
   /** The options of a catalog, from Spark's configuration and, for who asks, the environment. */
   static ConnectionOptions of(String catalog, CaseInsensitiveStringMap options) {
     String prefix = "spark.sql.catalog." + catalog + ".";

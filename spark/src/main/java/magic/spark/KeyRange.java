@@ -1,8 +1,10 @@
 package magic.spark;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.spark.sql.SparkSession;
 
 /**
  * A part of a table, between two keys.
@@ -17,6 +19,19 @@ record KeyRange(List<String> key, List<String> lower, List<String> upper, long r
   static KeyRange of(JsonNode json) {
     return new KeyRange(texts(json.path("key")), texts(json.path("lower")),
         texts(json.path("upper")), json.path("rowCount").asLong());
+  }
+
+  /** Ranges of about equal size that together have all rows of a table, at a snapshot. */
+  static List<KeyRange> of(
+      MagicTable table, ConnectionOptions options, String url, String snapshot) {
+    int count = options.splits() > 0
+        ? options.splits() : SparkSession.active().sparkContext().defaultParallelism();
+    ObjectNode request = MagicClient.object().put("count", count).put("snapshot", snapshot);
+    request.putObject("table").put("database", table.database()).put("table", table.table());
+    List<KeyRange> ranges = new ArrayList<>();
+    MagicClient.of(options).call(url, "split", request).path("ranges")
+        .forEach(range -> ranges.add(of(range)));
+    return ranges;
   }
 
   /** The range from the beginning of one to the end of another. */

@@ -17,6 +17,9 @@ import org.apache.spark.sql.catalyst.analysis.NoSuchNamespaceException;
 import org.apache.spark.sql.catalyst.analysis.NoSuchTableException;
 import org.apache.spark.sql.catalyst.analysis.NonEmptyNamespaceException;
 import org.apache.spark.sql.catalyst.analysis.TableAlreadyExistsException;
+import org.apache.spark.sql.connector.catalog.Changelog;
+import org.apache.spark.sql.connector.catalog.ChangelogContext;
+import org.apache.spark.sql.connector.catalog.ChangelogRange;
 import org.apache.spark.sql.connector.catalog.Column;
 import org.apache.spark.sql.connector.catalog.Identifier;
 import org.apache.spark.sql.connector.catalog.NamespaceChange;
@@ -155,6 +158,28 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
   public Table loadTable(Identifier identifier, long timestamp) {
     throw new UnsupportedOperationException(
         "Magic reads earlier states by snapshots: write VERSION AS OF 'snapshot'");
+  }
+
+  /** The changes between two snapshots, whose names are the versions. */
+  @Override
+  public Changelog loadChangelog(
+      Identifier identifier, ChangelogContext context, CaseInsensitiveStringMap given)
+      throws NoSuchTableException {
+    if (!(loadTable(identifier) instanceof KeyedTable table)) {
+      // Spark would take another exception for a catalog that tells no changes.
+      throw new IllegalArgumentException(
+          "The changes of " + identifier + " cannot be told: its rows have no primary key");
+    }
+    SnapshotVersion from = null;
+    SnapshotVersion to = null;
+    if (context.range() instanceof ChangelogRange.VersionRange range) {
+      from = SnapshotVersion.of(client, range.startingVersion());
+      to = range.endingVersion().map(each -> SnapshotVersion.of(client, each)).orElse(null);
+    } else if (!(context.range() instanceof ChangelogRange.UnboundedRange)) {
+      throw new IllegalArgumentException(
+          "Magic tells changes from snapshot to snapshot: write FROM VERSION 'snapshot'");
+    }
+    return new TableChanges(table, options, from, to);
   }
 
   @Override
@@ -339,7 +364,7 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
 
   private List<String> tableNames(String database) {
     List<String> names = new ArrayList<>();
-    ObjectNode request = MagicClient.object().put("database", pattern(database));
+    ObjectNode request = MagicClient.object().put("database", MagicClient.pattern(database));
     client.call("tables", request).json().path("tables")
         .forEach(each -> names.add(each.path("table").asText()));
     return names;
@@ -365,7 +390,7 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
 
   private JsonNode describe(String database, String table) {
     ObjectNode request = MagicClient.object()
-        .put("database", pattern(database)).put("table", pattern(table));
+        .put("database", MagicClient.pattern(database)).put("table", MagicClient.pattern(table));
     return client.call("tables", request).json().path("tables").get(0);
   }
 
@@ -384,7 +409,7 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
     List<Declared> columns = new ArrayList<>();
     try (BufferAllocator allocator =
             ArrowUtils.rootAllocator().newChildAllocator("magic columns", 0, Long.MAX_VALUE);
-        ArrowBatches batches = client.query(client.url(), sql, snapshot, allocator)) {
+        ArrowBatches batches = client.query(client.url(), sql, snapshot, options.batchRows(), allocator)) {
       for (VectorSchemaRoot batch; (batch = batches.next()) != null; ) {
         try (VectorSchemaRoot rows = batch) {
           for (int row = 0; row < rows.getRowCount(); row++) {
@@ -418,10 +443,5 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
     }
     List<String> similar = names.stream().filter(wanted::equalsIgnoreCase).toList();
     return similar.size() == 1 ? Optional.of(similar.get(0)) : Optional.empty();
-  }
-
-  /** A LIKE pattern for exactly this name. */
-  private static String pattern(String name) {
-    return name.replaceAll("([\\\\%_])", "\\\\$1");
   }
 }

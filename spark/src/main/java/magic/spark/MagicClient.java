@@ -35,6 +35,8 @@ import org.apache.arrow.memory.BufferAllocator;
 /** Calls of the Magic API. One is shared by all threads of a process that have the same options. */
 final class MagicClient {
   private static final String PATH = "/magic/v1/";
+  /** What a server must have of the API: parts of transactions. */
+  private static final long REVISION = 2;
   private static final long FIRST_PAUSE = 100;
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final ConcurrentHashMap<ConnectionOptions, MagicClient> CLIENTS =
@@ -46,7 +48,7 @@ final class MagicClient {
 
   /** The client of this process for these options. */
   static MagicClient of(ConnectionOptions options) {
-    return CLIENTS.computeIfAbsent(options, MagicClient::new);
+    return CLIENTS.computeIfAbsent(options.connection(), MagicClient::new);
   }
 
   private MagicClient(ConnectionOptions options) {
@@ -72,6 +74,11 @@ final class MagicClient {
     return JSON.createObjectNode();
   }
 
+  /** A LIKE pattern for exactly this name. */
+  static String pattern(String name) {
+    return name.replaceAll("([\\\\%_])", "\\\\$1");
+  }
+
   /** Texts as a JSON array. */
   static ArrayNode array(List<String> texts) {
     ArrayNode array = JSON.createArrayNode();
@@ -89,7 +96,7 @@ final class MagicClient {
     MagicException failure = null;
     for (String each : options.urls()) {
       try {
-        call(each, "databases", object());
+        check(each);
         url = each;
         return;
       } catch (MagicException error) {
@@ -100,6 +107,24 @@ final class MagicClient {
       }
     }
     throw failure;
+  }
+
+  /** Makes sure that a server has what the connector needs. */
+  private void check(String at) {
+    String shown = "databases {}";
+    HttpResponse<InputStream> answer = send(at, "databases", object(), shown);
+    try (InputStream body = answer.body()) {
+      JSON.readTree(body.readAllBytes());
+    } catch (JsonProcessingException error) {
+      throw otherVersion(at, shown);
+    } catch (IOException error) {
+      throw unreachable(at, shown, error);
+    }
+    long revision = answer.headers().firstValueAsLong("X-Magic-API-Revision").orElse(1);
+    if (revision < REVISION) {
+      throw new MagicException(at, shown, "version", 0, "it is too old: it speaks revision "
+          + revision + " of the Magic API, and this connector needs " + REVISION + ".", null);
+    }
   }
 
   /**
@@ -142,10 +167,12 @@ final class MagicClient {
    *
    * @param at the server's address
    * @param snapshot the name of the state that it reads; null for the newest
+   * @param batchRows the most rows of a batch
    */
-  ArrowBatches query(String at, String sql, String snapshot, BufferAllocator allocator) {
+  ArrowBatches query(
+      String at, String sql, String snapshot, int batchRows, BufferAllocator allocator) {
     ObjectNode request = object().put("sql", sql);
-    request.putObject("settings").put("max_block_size", Integer.toString(options.batchRows()));
+    request.putObject("settings").put("max_block_size", Integer.toString(batchRows));
     if (snapshot != null) {
       request.put("snapshot", snapshot);
     }

@@ -35,7 +35,7 @@ final class MagicPartitionReader implements PartitionReader<ColumnarBatch> {
     if (batches == null) {
       allocator = ArrowUtils.rootAllocator().newChildAllocator("magic scan", 0, Long.MAX_VALUE);
       batches = MagicClient.of(options).query(
-          partition.url(), partition.statement(), partition.snapshot(), allocator);
+          partition.url(), partition.statement(), partition.snapshot(), options.batchRows(), allocator);
     }
     free();
     VectorSchemaRoot root = batches.next();

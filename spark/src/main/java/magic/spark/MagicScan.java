@@ -1,12 +1,12 @@
 package magic.spark;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.connector.expressions.Expressions;
 import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.expressions.filter.Predicate;
@@ -22,7 +22,6 @@ import org.apache.spark.sql.types.StructType;
 final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filtering, Batch {
   private static final int LONGEST_CONDITION = 200_000;
 
-  private final MagicTable table;
   private final StructType schema;
   private final ScanStatement statement;
   private final boolean isDivided;
@@ -32,14 +31,13 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   private final Optional<SqlExpressions> runtime;
   private final List<Predicate> found = new ArrayList<>();
   private final List<String> foundConditions = new ArrayList<>();
-  private List<KeyRange> ranges;
+  private final Map<MagicTable, List<KeyRange>> ranges = new HashMap<>();
 
   /**
    * @param isDivided whether ranges of the table can be read apart from each other
    * @param runtime writes conditions that are found while the query runs; empty for none
    */
   MagicScan(
-      MagicTable table,
       StructType schema,
       ScanStatement statement,
       boolean isDivided,
@@ -47,7 +45,6 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
       QuerySnapshots snapshots,
       PinnedSnapshot snapshot,
       Optional<SqlExpressions> runtime) {
-    this.table = table;
     this.schema = schema;
     this.statement = statement;
     this.isDivided = isDivided;
@@ -65,7 +62,7 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   /** What EXPLAIN shows: the statement, but for its ranges. */
   @Override
   public String description() {
-    return "Magic " + snapshot.url() + " " + statement.sql(everything());
+    return "Magic " + snapshot.url() + " " + statement.sql();
   }
 
   @Override
@@ -80,8 +77,7 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
 
   @Override
   public Statistics estimateStatistics() {
-    long total = ranges().stream().mapToLong(KeyRange::rowCount).sum();
-    return new Estimate(total, schema, statement);
+    return new Estimate(rows(), schema, statement);
   }
 
   /** The columns of which Spark may find out, from the other side of a join, what is wanted. */
@@ -139,18 +135,23 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
     return 31 * snapshot.hashCode() + statement.hashCode();
   }
 
-  private synchronized List<KeyRange> ranges() {
-    if (ranges == null) {
-      int count = options.splits() > 0
-          ? options.splits() : SparkSession.active().sparkContext().defaultParallelism();
-      ObjectNode request = MagicClient.object().put("count", count).put("snapshot", snapshot.id());
-      request.putObject("table").put("database", table.database()).put("table", table.table());
-      List<KeyRange> given = new ArrayList<>();
-      MagicClient.of(options).call(snapshot.url(), "split", request).path("ranges")
-          .forEach(range -> given.add(KeyRange.of(range)));
-      ranges = given;
+  /** About how many rows the largest of the tables has, which many joins have, too. */
+  private synchronized long rows() {
+    long most = 0;
+    for (MagicTable table : statement.source().tables()) {
+      List<KeyRange> parts = ranges.computeIfAbsent(table, this::split);
+      most = Math.max(most, parts.stream().mapToLong(KeyRange::rowCount).sum());
     }
-    return ranges;
+    return most;
+  }
+
+  /** The ranges of the table that is read. */
+  private synchronized List<KeyRange> ranges() {
+    return ranges.computeIfAbsent(statement.source().tables().get(0), this::split);
+  }
+
+  private List<KeyRange> split(MagicTable table) {
+    return KeyRange.of(table, options, snapshot.url(), snapshot.id());
   }
 
   private static KeyRange everything() {

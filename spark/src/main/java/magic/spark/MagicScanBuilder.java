@@ -16,6 +16,7 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   final MagicTable table;
   final ConnectionOptions options;
   private final QuerySnapshots snapshots;
+  private RowSource source;
   private final Map<String, TableColumn> columns = new HashMap<>();
   private StructType schema;
 
@@ -30,6 +31,7 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
       ConnectionOptions options,
       QuerySnapshots snapshots) {
     this.table = table;
+    this.source = new RowSource.Table(table);
     this.options = options;
     this.snapshots = snapshots;
     all.forEach(each -> columns.putIfAbsent(each.name(), each));
@@ -48,15 +50,28 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   public Scan build() {
     List<String> outputs = Arrays.stream(schema.fields())
         .map(field -> columns.get(field.name()).read()).toList();
-    return scan(schema, new ScanStatement(table.database(), table.table(), outputs, List.of(),
-        List.of(), List.of(), OptionalInt.empty(), 0), true, Optional.empty());
+    return scan(schema, new ScanStatement(source, outputs, List.of(), List.of(), List.of(),
+        OptionalInt.empty(), 0), true, Optional.empty());
   }
 
   /** A scan of the query's snapshot. */
   final Scan scan(StructType read, ScanStatement statement, boolean isDivided,
       Optional<SqlExpressions> runtime) {
     return new MagicScan(
-        table, read, statement, isDivided, options, snapshots, table.snapshot(), runtime);
+        read, statement, isDivided, options, snapshots, table.snapshot(), runtime);
+  }
+
+  /** Where the rows are from. */
+  final RowSource source() {
+    return source;
+  }
+
+  /** Takes the rows from elsewhere from now on. */
+  final void read(RowSource other, List<TableColumn> outputs) {
+    source = other;
+    columns.clear();
+    outputs.forEach(each -> columns.put(each.name(), each));
+    schema = new StructType(outputs.stream().map(TableColumn::field).toArray(StructField[]::new));
   }
 
   /** The columns that are needed. */

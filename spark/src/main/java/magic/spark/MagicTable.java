@@ -98,11 +98,12 @@ class MagicTable implements SupportsRead, SupportsMetadataColumns {
   }
 
   @Override
-  public ScanBuilder newScanBuilder(CaseInsensitiveStringMap ignored) {
+  public ScanBuilder newScanBuilder(CaseInsensitiveStringMap given) {
+    ConnectionOptions chosen = options.with(given);
     List<TableColumn> all = Stream.concat(columns.stream(), METADATA.stream()).toList();
-    return options.pushDown()
-        ? new PushingScanBuilder(this, columns, all, options, snapshots)
-        : new MagicScanBuilder(this, columns, all, options, snapshots);
+    return chosen.pushDown()
+        ? new PushingScanBuilder(this, columns, all, chosen, snapshots)
+        : new MagicScanBuilder(this, columns, all, chosen, snapshots);
   }
 
   /** The state that it is read at. */

@@ -57,6 +57,7 @@ final class MagicWrite implements Write, BatchWrite, StreamingWrite {
   }
 
   private WriteTask task() {
+    ConnectionOptions options = table.options().with(info.options());
     transaction = staged.isPresent()
         ? staged.get().transaction() : WriteTransaction.begin(table.options());
     try {
@@ -69,7 +70,7 @@ final class MagicWrite implements Write, BatchWrite, StreamingWrite {
           transaction.execute(table.deletion(replaced.conditions()));
         }
       }
-      return new WriteTask(table.options(), transaction.url(), transaction.id(),
+      return new WriteTask(options, transaction.url(), transaction.id(),
           table.database(), table.table(), info.schema(), null, List.of());
     } catch (RuntimeException error) {
       transaction.rollback();

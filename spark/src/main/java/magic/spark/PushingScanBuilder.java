@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Stream;
 import org.apache.spark.sql.connector.expressions.Expression;
 import org.apache.spark.sql.connector.expressions.SortOrder;
 import org.apache.spark.sql.connector.expressions.aggregate.AggregateFunc;
@@ -13,10 +14,14 @@ import org.apache.spark.sql.connector.expressions.aggregate.Avg;
 import org.apache.spark.sql.connector.expressions.aggregate.Count;
 import org.apache.spark.sql.connector.expressions.aggregate.CountStar;
 import org.apache.spark.sql.connector.expressions.filter.Predicate;
+import org.apache.spark.sql.connector.join.JoinType;
+import org.apache.spark.sql.connector.read.SampleMethod;
 import org.apache.spark.sql.connector.read.Scan;
 import org.apache.spark.sql.connector.read.SupportsPushDownAggregates;
+import org.apache.spark.sql.connector.read.SupportsPushDownJoin;
 import org.apache.spark.sql.connector.read.SupportsPushDownLimit;
 import org.apache.spark.sql.connector.read.SupportsPushDownOffset;
+import org.apache.spark.sql.connector.read.SupportsPushDownTableSample;
 import org.apache.spark.sql.connector.read.SupportsPushDownTopN;
 import org.apache.spark.sql.connector.read.SupportsPushDownV2Filters;
 import org.apache.spark.sql.internal.SQLConf;
@@ -28,11 +33,13 @@ final class PushingScanBuilder extends MagicScanBuilder
         SupportsPushDownAggregates,
         SupportsPushDownTopN,
         SupportsPushDownLimit,
-        SupportsPushDownOffset {
+        SupportsPushDownOffset,
+        SupportsPushDownTableSample,
+        SupportsPushDownJoin {
   /** How long a statement gets by conditions; the server takes up to a megabyte of most users. */
   private static final int LONGEST_CONDITIONS = 500_000;
 
-  private final SqlExpressions expressions;
+  private SqlExpressions expressions;
   private final List<Predicate> predicates = new ArrayList<>();
   private final List<String> conditions = new ArrayList<>();
   private List<String> order = List.of();
@@ -121,6 +128,114 @@ final class PushingScanBuilder extends MagicScanBuilder
     return true;
   }
 
+  /** Which rows are in the sample their keys decide, so that a task that is tried again finds the same. */
+  @Override
+  public boolean pushTableSample(
+      double lower, double upper, boolean withReplacement, long seed, SampleMethod method) {
+    if (withReplacement || method != SampleMethod.BERNOULLI || !(table instanceof KeyedTable keyed)) {
+      return false;
+    }
+    List<String> arguments = new ArrayList<>(List.of("toInt64(" + seed + ")"));
+    keyed.primaryKey().forEach(each -> arguments.add(TableColumn.quoted(each)));
+    String place = "sipHash64(" + String.join(", ", arguments) + ") / 18446744073709551616.";
+    conditions.add(place + " >= " + lower + " AND " + place + " < " + upper);
+    return true;
+  }
+
+  @Override
+  public boolean isOtherSideCompatibleForJoin(SupportsPushDownJoin other) {
+    return other instanceof PushingScanBuilder right && right.options.equals(options)
+        && right.table.snapshot().equals(table.snapshot());
+  }
+
+  @Override
+  public boolean pushDownJoin(SupportsPushDownJoin other, JoinType type,
+      ColumnWithAlias[] leftColumns, ColumnWithAlias[] rightColumns, Predicate condition) {
+    PushingScanBuilder right = (PushingScanBuilder) other;
+    boolean isInner = type == JoinType.INNER_JOIN;
+    if (!isInner && !Stream.concat(source().tables().stream(), right.source().tables().stream())
+        .allMatch(WritableTable.class::isInstance)) {
+      return false;
+    }
+    int depth = 1 + Math.max(source().depth(), right.source().depth());
+    List<TableColumn> ofLeft = joined(this, leftColumns, "l" + depth,
+        type == JoinType.RIGHT_OUTER_JOIN);
+    List<TableColumn> ofRight = joined(right, rightColumns, "r" + depth,
+        type == JoinType.LEFT_OUTER_JOIN);
+    if (ofLeft == null || ofRight == null || !equates(condition, ofLeft, ofRight)) {
+      return false;
+    }
+    List<TableColumn> all = Stream.concat(ofLeft.stream(), ofRight.stream()).toList();
+    SqlExpressions joining = new SqlExpressions(all, SQLConf.get().ansiEnabled());
+    Optional<String> text = joining.condition(condition);
+    if (text.isEmpty()) {
+      return false;
+    }
+    String kind = switch (type) {
+      case INNER_JOIN -> "INNER";
+      case LEFT_OUTER_JOIN -> "LEFT";
+      case RIGHT_OUTER_JOIN -> "RIGHT";
+    };
+    read(new RowSource.Join(side(leftColumns, ofLeft), right.side(rightColumns, ofRight), kind,
+        text.get()), all);
+    expressions = joining;
+    predicates.clear();
+    conditions.clear();
+    return true;
+  }
+
+  /**
+   * The columns of one side of a join, by the names that Spark has for them then; null when one of
+   * them cannot be told from others, or not be NULL where there is no row.
+   *
+   * @param prefix of their names in the server's SQL
+   * @param isOuter whether there can be no row
+   */
+  private static List<TableColumn> joined(
+      PushingScanBuilder side, ColumnWithAlias[] columns, String prefix, boolean isOuter) {
+    List<TableColumn> result = new ArrayList<>();
+    for (ColumnWithAlias each : columns) {
+      TableColumn column = side.column(each.colName());
+      if (column == null || isOuter && !column.type().canBeNull()) {
+        return null;
+      }
+      ColumnType type = isOuter ? column.type().orNull() : column.type();
+      result.add(new TableColumn(each.alias() == null ? each.colName() : each.alias(),
+          TableColumn.quoted("magic " + prefix + " " + result.size()), type, ""));
+    }
+    return result;
+  }
+
+  /** The rows of this side, with its columns under the names that the join has for them. */
+  private ScanStatement side(ColumnWithAlias[] columns, List<TableColumn> names) {
+    List<String> outputs = new ArrayList<>();
+    for (int index = 0; index < columns.length; index++) {
+      outputs.add(column(columns[index].colName()).expression() + " AS "
+          + names.get(index).expression());
+    }
+    return new ScanStatement(source(), outputs, List.copyOf(conditions), List.of(), List.of(),
+        OptionalInt.empty(), 0);
+  }
+
+  /** Whether a condition has two columns equal, one of each side, so that rows are found by them. */
+  private static boolean equates(
+      Predicate condition, List<TableColumn> left, List<TableColumn> right) {
+    if (condition.name().equals("AND")) {
+      return Arrays.stream(condition.children())
+          .anyMatch(each -> each instanceof Predicate part && equates(part, left, right));
+    }
+    return condition.name().equals("=")
+        && (names(condition.children()[0], left) && names(condition.children()[1], right)
+            || names(condition.children()[0], right) && names(condition.children()[1], left));
+  }
+
+  private static boolean names(Expression expression, List<TableColumn> columns) {
+    return expression.references().length > 0
+        && Arrays.stream(expression.references()).allMatch(reference ->
+            reference.fieldNames().length == 1 && columns.stream()
+                .anyMatch(each -> each.name().equals(reference.fieldNames()[0])));
+  }
+
   @Override
   public boolean pushTopN(SortOrder[] orders, int most) {
     List<String> parts = new ArrayList<>();
@@ -163,9 +278,11 @@ final class PushingScanBuilder extends MagicScanBuilder
     boolean isAggregated = aggregated != null;
     List<String> read = isAggregated ? outputs : Arrays.stream(schema().fields())
         .map(field -> column(field.name()).read()).toList();
-    ScanStatement statement = new ScanStatement(table.database(), table.table(), read, conditions,
-        grouping, order, limit, offset);
-    boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0;
+    ScanStatement statement =
+        new ScanStatement(source(), read, conditions, grouping, order, limit, offset);
+    // The engine joins with all of its cores; each part of a join would join anew.
+    boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0
+        && source() instanceof RowSource.Table;
     return scan(isAggregated ? aggregated : schema(), statement, isDivided,
         isDivided ? Optional.of(expressions) : Optional.empty());
   }

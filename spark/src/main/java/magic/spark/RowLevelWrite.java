@@ -97,7 +97,7 @@ final class RowLevelWrite implements SupportsDelta {
             RowTarget.delete(table.database(), table.table(), transaction.id()), ids);
         List<Integer> key = schema.isEmpty() ? List.of()
             : Stream.of(ids.fieldNames()).map(schema::fieldIndex).toList();
-        return new WriteTask(table.options(), transaction.url(), transaction.id(),
+        return new WriteTask(table.options().with(info.options()), transaction.url(), transaction.id(),
             table.database(), table.table(), schema, ids, key);
       } catch (RuntimeException error) {
         transaction.rollback();

@@ -5,10 +5,9 @@ import java.util.List;
 import java.util.OptionalInt;
 
 /**
- * What a scan reads of a table.
+ * What a scan reads.
  *
- * @param database the table's database
- * @param table its name there
+ * @param source where the rows are from
  * @param outputs an expression for each column of the result
  * @param conditions that hold for all rows that are read
  * @param grouping the expressions that rows are grouped by
@@ -17,8 +16,7 @@ import java.util.OptionalInt;
  * @param offset how many are left out before these
  */
 record ScanStatement(
-    String database,
-    String table,
+    RowSource source,
     List<String> outputs,
     List<String> conditions,
     List<String> grouping,
@@ -30,23 +28,27 @@ record ScanStatement(
   ScanStatement where(List<String> more) {
     List<String> all = new ArrayList<>(conditions);
     all.addAll(more);
-    return new ScanStatement(database, table, outputs, all, grouping, order, limit, offset);
+    return new ScanStatement(source, outputs, all, grouping, order, limit, offset);
   }
 
-  /** The statement for the rows in a range. Expressions have no aliases, which could hide columns. */
+  /** The statement for the rows in a range of a table. */
   String sql(KeyRange range) {
+    return where(range.conditions()).sql();
+  }
+
+  /** The statement. Expressions have no aliases that could hide columns. */
+  String sql() {
     StringBuilder sql = new StringBuilder("SELECT ")
         .append(outputs.isEmpty() ? "1" : String.join(", ", outputs))
-        .append(" FROM ")
-        .append(TableColumn.quoted(database)).append('.').append(TableColumn.quoted(table));
-    append(sql, " WHERE ", where(range.conditions()).conditions, " AND ");
+        .append(" FROM ").append(source.sql());
+    append(sql, " WHERE ", conditions, " AND ");
     append(sql, " GROUP BY ", grouping, ", ");
     append(sql, " ORDER BY ", order, ", ");
     limit.ifPresent(most -> sql.append(" LIMIT ").append(most));
     if (offset > 0) {
       sql.append(" OFFSET ").append(offset);
     }
-    return sql.toString();
+    return sql.append(source.settings()).toString();
   }
 
   private static void append(StringBuilder sql, String word, List<String> parts, String between) {

@@ -1,0 +1,167 @@
+package magic.spark;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.connector.read.InputPartition;
+import org.apache.spark.sql.connector.read.PartitionReaderFactory;
+import org.apache.spark.sql.connector.read.streaming.MicroBatchStream;
+import org.apache.spark.sql.connector.read.streaming.Offset;
+import org.apache.spark.sql.types.StructType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The changes of a table as they happen. Each offset is a snapshot of the server's, which the stream
+ * keeps alive until a later one is committed; a stream that is begun again goes on from the last one, if
+ * the server still has it.
+ */
+final class ChangeStream implements MicroBatchStream {
+  private static final Logger LOG = LoggerFactory.getLogger(ChangeStream.class);
+
+  private final TableChanges changes;
+  private final MagicClient client;
+  private final ConnectionOptions options;
+  private final SnapshotVersion from;
+  private final StructType schema;
+  private final ScheduledExecutorService worker =
+      Executors.newSingleThreadScheduledExecutor(
+          task -> {
+            Thread thread = new Thread(task, "magic-changes");
+            thread.setDaemon(true);
+            return thread;
+          });
+  /** The snapshots that are kept, by their names, the oldest first. */
+  private final Map<String, SnapshotVersion> kept = new LinkedHashMap<>();
+  private Point newest;
+
+  /**
+   * @param from the state after which changes count; null for the one that it begins in
+   */
+  ChangeStream(
+      TableChanges changes, ConnectionOptions options, SnapshotVersion from, StructType schema) {
+    this.changes = changes;
+    this.options = options;
+    this.client = MagicClient.of(options);
+    this.from = from;
+    this.schema = schema;
+    long period = Math.max(1, options.snapshotLifetime().toMillis() / 3);
+    worker.scheduleWithFixedDelay(this::renew, period, period, TimeUnit.MILLISECONDS);
+  }
+
+  @Override
+  public synchronized Offset initialOffset() {
+    SnapshotVersion first = from == null ? SnapshotVersion.newest(client, options) : from;
+    kept.put(first.id(), first);
+    newest = new Point(first);
+    return newest;
+  }
+
+  @Override
+  public synchronized Offset latestOffset() {
+    if (newest != null && changes.lastCommit() <= newest.version().commit()) {
+      return newest;
+    }
+    SnapshotVersion next = SnapshotVersion.newest(client, options);
+    kept.put(next.id(), next);
+    newest = new Point(next);
+    return newest;
+  }
+
+  @Override
+  public Offset deserializeOffset(String json) {
+    try {
+      JsonNode value = MagicClient.parse(json);
+      return new Point(new SnapshotVersion(value.path("url").asText(),
+          value.path("snapshot").asText(), value.path("commit").asLong(),
+          value.path("micros").asLong()));
+    } catch (JsonProcessingException error) {
+      throw new IllegalArgumentException("The checkpoint's offset is no snapshot: " + json, error);
+    }
+  }
+
+  @Override
+  public synchronized InputPartition[] planInputPartitions(Offset start, Offset end) {
+    SnapshotVersion before = ((Point) start).version();
+    SnapshotVersion after = ((Point) end).version();
+    for (SnapshotVersion each : List.of(before, after)) {
+      // Of a stream that was begun before; the server tells when it has it no more.
+      kept.computeIfAbsent(each.id(), id -> {
+        SnapshotVersion.of(client, id);
+        return each;
+      });
+    }
+    newest = newest == null ? (Point) end : newest;
+    return before.commit() == after.commit()
+        ? new InputPartition[0] : changes.partitions(before, after, schema);
+  }
+
+  @Override
+  public PartitionReaderFactory createReaderFactory() {
+    return ChangePartition.READERS;
+  }
+
+  /** Nothing before this is read any more. */
+  @Override
+  public synchronized void commit(Offset end) {
+    SnapshotVersion reached = ((Point) end).version();
+    kept.values().removeIf(each -> {
+      boolean isOver = each.commit() < reached.commit();
+      if (isOver && !each.equals(from)) {
+        release(each.id());
+      }
+      return isOver;
+    });
+  }
+
+  /** What the next run of the stream begins with stays for its lifetime. */
+  @Override
+  public void stop() {
+    worker.shutdownNow();
+  }
+
+  private void renew() {
+    List<SnapshotVersion> all;
+    synchronized (this) {
+      all = List.copyOf(kept.values());
+    }
+    all.forEach(each -> ask("snapshots/renew", each.id()));
+  }
+
+  private void release(String id) {
+    ask("snapshots/release", id);
+  }
+
+  /** A failure is told by those who read at the snapshot. */
+  private void ask(String route, String id) {
+    try {
+      client.call(route, MagicClient.object().put("snapshot", id));
+    } catch (MagicException error) {
+      LOG.info("{}", error.getMessage());
+    }
+  }
+
+  /** A place in the stream. */
+  private static final class Point extends Offset {
+    private final SnapshotVersion version;
+
+    Point(SnapshotVersion version) {
+      this.version = version;
+    }
+
+    SnapshotVersion version() {
+      return version;
+    }
+
+    @Override
+    public String json() {
+      return MagicClient.object().put("url", version.url()).put("snapshot", version.id())
+          .put("commit", version.commit()).put("micros", version.micros()).toString();
+    }
+  }
+}
