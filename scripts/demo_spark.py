@@ -52,7 +52,8 @@ def spark_sql(service, statements):
         env={**os.environ, "SPARK_HOME": str(SPARK)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         cwd=service.folder, timeout=600)
     if done.returncode != 0:
-        sys.exit(f"spark-sql ended with {done.returncode}:\n{done.stderr[-4000:]}")
+        told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("\tat "))
+        sys.exit(f"spark-sql ended with {done.returncode}:\n{told[-4000:]}")
     rows = [line.split("\t") for line in done.stdout.splitlines() if line]
     print()
     for row in rows:
@@ -88,6 +89,8 @@ def main():
             say("MariaDB computes the same report.")
             service.stop_cleanly()
         finally:
+            if customers.is_alive():
+                customers.stop()
             service.stop()
     say("Everything is cleaned up.")
 

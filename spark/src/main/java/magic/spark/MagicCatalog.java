@@ -31,6 +31,7 @@ import org.apache.spark.sql.connector.catalog.TableCatalog;
 import org.apache.spark.sql.connector.catalog.TableCatalogCapability;
 import org.apache.spark.sql.connector.catalog.TableChange;
 import org.apache.spark.sql.connector.catalog.TableInfo;
+import org.apache.spark.sql.connector.catalog.TableWritePrivilege;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -138,6 +139,25 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
     return key.isEmpty()
         ? new WritableTable(name, database, table, columns, properties, options, snapshots)
         : new KeyedTable(name, database, table, columns, key, properties, options, snapshots);
+  }
+
+  /**
+   * The table that is written to. Its columns may have nulls as far as Spark knows, and the server
+   * refuses those that it does not take: Spark loses sight of what cannot be NULL in aggregates that
+   * the server computes. What tells rows apart stays, unless rows are only added.
+   */
+  @Override
+  public Table loadTable(Identifier identifier, Set<TableWritePrivilege> privileges)
+      throws NoSuchTableException {
+    Table table = loadTable(identifier);
+    if (!(table instanceof WritableTable writable)) {
+      return table;
+    }
+    List<String> key = table instanceof KeyedTable keyed ? keyed.primaryKey() : List.of();
+    boolean isInsert = privileges.equals(Set.of(TableWritePrivilege.INSERT));
+    List<TableColumn> columns = writable.tableColumns().stream()
+        .map(each -> isInsert || !key.contains(each.name()) ? each.orNull() : each).toList();
+    return writable(writable.database(), writable.table(), columns, key, table.properties());
   }
 
   /** The table as it is at a snapshot, whose name is the version. */
@@ -288,7 +308,9 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
     }
     String comment = info.properties().get(TableCatalog.PROP_COMMENT);
     return new StagedMagicTable(
-        writable(database, table, columns, key, info.properties()), transaction,
+        writable(database, table, columns.stream().map(TableColumn::orNull).toList(), key,
+            info.properties()),
+        transaction,
         () -> {
           if (comment != null) {
             execute(TableStatements.alterComment(database, table, comment));

@@ -7,6 +7,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 import org.apache.spark.sql.connector.expressions.Expression;
+import org.apache.spark.sql.connector.expressions.GeneralScalarExpression;
+import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.expressions.SortOrder;
 import org.apache.spark.sql.connector.expressions.aggregate.AggregateFunc;
 import org.apache.spark.sql.connector.expressions.aggregate.Aggregation;
@@ -111,7 +113,7 @@ final class PushingScanBuilder extends MagicScanBuilder
       }
       keys.add(key.get().text());
       read.add(nullable(key.get()));
-      schema = schema.add("group_" + keys.size(), key.get().type(), true);
+      schema = schema.add("group_" + keys.size(), key.get().type(), canBeNull(expression));
     }
     for (AggregateFunc function : aggregation.aggregateExpressions()) {
       Optional<SqlValue> value = expressions.aggregate(function);
@@ -285,6 +287,16 @@ final class PushingScanBuilder extends MagicScanBuilder
         && source() instanceof RowSource.Table;
     return scan(isAggregated ? aggregated : schema(), statement, isDivided,
         isDivided ? Optional.of(expressions) : Optional.empty());
+  }
+
+  /** Whether an expression can be NULL: Spark does not bear that one can that could not before. */
+  private boolean canBeNull(Expression expression) {
+    if (expression instanceof GeneralScalarExpression scalar && scalar.name().equals("CASE_WHEN")) {
+      return true;
+    }
+    return expression instanceof NamedReference reference
+        ? column(reference.fieldNames()[0]).type().nullable()
+        : Arrays.stream(expression.children()).anyMatch(this::canBeNull);
   }
 
   private static String nullable(SqlValue value) {

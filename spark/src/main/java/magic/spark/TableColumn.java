@@ -33,6 +33,11 @@ record TableColumn(String name, String expression, ColumnType type, String comme
     return type.read(expression);
   }
 
+  /** The same with nulls, if the server has nulls of its type. */
+  TableColumn orNull() {
+    return type.canBeNull() ? new TableColumn(name, expression, type.orNull(), comment) : this;
+  }
+
   /** The column as a catalog shows it. */
   Column column() {
     return Column.create(
