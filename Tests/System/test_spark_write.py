@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 import time
+import unittest
 import urllib.request
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import sparking
 from harness import temporary_folder, wait_until
-from serving import new_database, shared
+from serving import SOAK, new_database, shared
 from sparking import SparkTests, rows
 
 from pyspark import TaskContext  # after sparking, which tells where it is
@@ -292,6 +293,32 @@ class ChangeTests(WriteTests):
         self.assertEqual(rows(self.table("t"))[0], (1, "other", 100))
         self.sql("UPDATE {}.t SET v = v + 1 WHERE id = 1")
         self.assertEqual(rows(self.table("t"))[0], (1, "other", 101))
+        # Also when the table is replaced meanwhile, by one that nobody has written to since.
+        errors.clear()
+        thread = threading.Thread(target=update)
+        thread.start()
+        time.sleep(1.2)
+        self.sql("INSERT OVERWRITE {}.t VALUES (7, 'new', 7)")
+        thread.join()
+        self.assertIn("was changed by somebody else", "".join(errors))
+        self.assertEqual(rows(self.table("t")), [(7, "new", 7)])
+        self.sql("UPDATE {}.t SET v = 8")
+        self.assertEqual(rows(self.table("t")), [(7, "new", 8)])
+
+    def test_a_table_that_is_altered_before_the_commit(self):
+        spark.udf.register("after_sleep", lambda value: time.sleep(2.5) or value, "int")
+        timer = threading.Timer(1.5, lambda: self.run_at_server("ALTER TABLE {}.t ADD COLUMN more Int8"))
+        timer.start()
+        self.fails("altered", run=lambda: self.sql("INSERT OVERWRITE {}.t SELECT 9, 'x', after_sleep(CAST(id AS INT)) FROM range(1)"))
+        timer.join()
+        self.assertEqual(rows(self.table("t").select("id")), [(1,), (2,), (3,), (4,)])
+
+    @unittest.skipUnless(SOAK, "a minute")
+    def test_a_task_that_sends_nothing_for_long(self):
+        slow = spark.range(2, numPartitions=1).mapInArrow(
+            lambda batches: ((time.sleep(75), batch)[1] for batch in batches), "id bigint")
+        slow.selectExpr("CAST(id AS INT) AS id", "'slow' AS name", "1 AS v").writeTo(f"magic.{self.database}.t").append()
+        self.assertEqual(rows(self.table("t").where("name = 'slow'")), [(0, "slow", 1), (1, "slow", 1)])
 
     def test_changes_in_tasks_that_are_tried_again(self):
         frame = failing_first(spark.createDataFrame([(1, 100), (9, 900)], "id INT, v INT").coalesce(1))
@@ -469,12 +496,14 @@ class ChangesTests(WriteTests):
             wait_until(lambda: query.lastProgress is not None or query.status["message"].startswith("Waiting"), 30, "the stream")
             self.change()
             wait_until(is_equal, 60, "the changes", interval=0.5)
+            self.sql("INSERT OVERWRITE {}.t VALUES (1, 'anew', 1, array()), (2, 'b', 2, array())")
+            wait_until(is_equal, 60, "the other rows", interval=0.5)
             query.processAllAvailable()
         finally:
             query.stop()
         self.assertIsNone(query.exception())
         self.run_at_server("INSERT INTO {}.t VALUES (9, 'while it rests', 9, [9, 9])")
-        self.run_at_server("DELETE FROM {}.t WHERE id = 5")
+        self.run_at_server("DELETE FROM {}.t WHERE id = 2")
         query = start()
         try:
             wait_until(is_equal, 60, "the changes of its rest", interval=0.5)

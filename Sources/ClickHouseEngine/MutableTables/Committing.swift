@@ -36,6 +36,8 @@ struct NewTable: Sendable {
   var name: TableReference
   /// Whether it takes the place of a table that is there.
   var replaces: Bool
+  /// The table that it is declared like, whose place it takes as long as that is declared so.
+  var model: (table: MutableTable, shape: TableShape)?
   /// See ``StatementContext/writeToken``.
   var token: String?
   /// The number of rows that were written with the token.
@@ -83,11 +85,11 @@ extension MutableTables {
       return Committed(commit: storage.registry.published.commit, changedRows: 0)
     }
     var tables: [StorageOwner: MutableTable] = [:]
-    var unsettled: Set<StorageOwner> = []
+    // What may become a generation, and imports.
+    var unsettled = Self.bulkTables(changes)
     for (index, change) in changes.enumerated() {
       tables[change.table.owner] = change.table
-      // What may become a generation, and imports.
-      let needsSettling = change.staged.map { $0.isBulk || $0.versions == .given } ?? (index == 0)
+      let needsSettling = change.staged.map { $0.versions == .given } ?? (index == 0)
       if needsSettling { unsettled.insert(change.table.owner) }
     }
     let sorted = tables.values.sorted { $0.owner < $1.owner }
@@ -108,6 +110,16 @@ extension MutableTables {
 }
 
 extension MutableTables {
+  /// The tables that get so many rows before anything is searched that they are better not added to
+  /// young tables.
+  fileprivate static func bulkTables(_ changes: [TableChange]) -> Set<StorageOwner> {
+    var counts: [StorageOwner: Int] = [:]
+    for change in changes.prefix(while: { $0.staged != nil }) {
+      counts[change.table.owner, default: 0] += change.staged?.count ?? 0
+    }
+    return Set(counts.filter { $0.value > StagedRows.bulkCount }.keys)
+  }
+
   private func check(_ tables: [MutableTable], areUnchangedSince commit: UInt64) async throws {
     for table in tables where await table.lastCommit > commit {
       throw EngineError(
@@ -179,6 +191,13 @@ private struct CommitRun {
   }
 
   private func check(_ new: NewTable) async throws {
+    if let model = new.model {
+      guard all.table(new.name) === model.table, await model.table.shape == model.shape else {
+        throw EngineError(
+          message: "\(new.name) was altered, dropped or replaced meanwhile: run the transaction "
+            + "again")
+      }
+    }
     if let existing = all.table(new.name) {
       guard new.replaces else {
         throw EngineError(code: 57, message: "the table \(new.name) was created meanwhile")
@@ -206,11 +225,12 @@ private struct CommitRun {
     of changes: [TableChange], on connection: any EngineConnection
   ) async throws -> [StorageOwner: StorageName] {
     let first = changes.prefix { $0.staged != nil }
+    let bulk = MutableTables.bulkTables(changes)
     var generations: [StorageOwner: StorageName] = [:]
     do {
       for table in tables {
         let rows = first.filter { $0.table === table }.compactMap(\.staged)
-        guard rows.contains(where: \.isBulk), rows.allSatisfy({ $0.versions == .allotted }) else {
+        guard bulk.contains(table.owner), rows.allSatisfy({ $0.versions == .allotted }) else {
           continue
         }
         generations[table.owner] = try await table.makeSettled(adding: rows, on: connection)

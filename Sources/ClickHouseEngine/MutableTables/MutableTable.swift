@@ -46,7 +46,11 @@ actor MutableTable {
   /// The name under which it is read; nil while nobody sees it.
   private(set) var name: TableReference? {
     didSet {
-      if name != oldValue { nameStart = storage.registry.published.commit + 1 }
+      if name != oldValue {
+        nameStart = storage.registry.published.commit + 1
+        // Whoever has read what the name meant before is to see that it means something else.
+        lastCommit = max(lastCommit, storage.registry.published.commit)
+      }
     }
   }
   /// Whether its young rows are settled in the background: those of a replicated table only while it is
@@ -169,7 +173,10 @@ actor MutableTable {
   func setName(_ name: TableReference?, from commit: UInt64? = nil) {
     if self.name == nil, name != nil { firstReaders = storage.registry.mark }
     self.name = name
-    if let commit { nameStart = commit }
+    if let commit {
+      nameStart = commit
+      lastCommit = max(lastCommit, commit)
+    }
     shown = nil
   }
 

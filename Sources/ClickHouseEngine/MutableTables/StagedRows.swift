@@ -26,7 +26,7 @@ struct StagedRows: Sendable {
   var condition: String?
 
   /// From this many rows on they go into a new generation directly.
-  private static let bulkCount = 200_000
+  static let bulkCount = 200_000
 
   /// Whether they are better not added to a young table.
   var isBulk: Bool { !isInMemory && versions == .allotted && count > Self.bulkCount }

@@ -225,11 +225,13 @@ struct RowWriter {
     let owner = tables.newOwner()
     let settled = StorageName(owner, .settled(generation: 1, from: 0))
     do {
+      let shape = await other?.shape
       let table = try await make(settled, declaration, like: other)
       let count = try await fill(table, in: nil)
       await transaction.add(
         NewTable(
           table: table, name: name, replaces: request.whenExisting == .replace,
+          model: other.flatMap { other in shape.map { (other, $0) } },
           token: token, rowCount: count))
       return count
     } catch {

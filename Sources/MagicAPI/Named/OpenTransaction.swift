@@ -55,7 +55,8 @@ final class OpenTransaction: Sendable {
       await rollback()
       throw error
     }
-    await rollback()
+    // A part may still be written to, by who was given up: nobody has to wait for its end.
+    Task { await rollback() }
   }
 
   /// Forgets everything that is not published.

@@ -2,16 +2,26 @@ package magic.spark;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.connector.read.InputPartition;
 import org.apache.spark.sql.connector.read.PartitionReaderFactory;
 import org.apache.spark.sql.connector.read.streaming.MicroBatchStream;
 import org.apache.spark.sql.connector.read.streaming.Offset;
+import org.apache.spark.sql.connector.read.streaming.ReadLimit;
+import org.apache.spark.sql.connector.read.streaming.SupportsAdmissionControl;
 import org.apache.spark.sql.types.StructType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * keeps alive until a later one is committed; a stream that is begun again goes on from the last one, if
  * the server still has it.
  */
-final class ChangeStream implements MicroBatchStream {
+final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
   private static final Logger LOG = LoggerFactory.getLogger(ChangeStream.class);
 
   private final TableChanges changes;
@@ -29,6 +39,8 @@ final class ChangeStream implements MicroBatchStream {
   private final ConnectionOptions options;
   private final SnapshotVersion from;
   private final StructType schema;
+  /** Where the stream keeps the state in which it began. */
+  private final Path beginning;
   private final ScheduledExecutorService worker =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -42,9 +54,11 @@ final class ChangeStream implements MicroBatchStream {
 
   /**
    * @param from the state after which changes count; null for the one that it begins in
+   * @param checkpoint a folder of the stream's own
    */
-  ChangeStream(
-      TableChanges changes, ConnectionOptions options, SnapshotVersion from, StructType schema) {
+  ChangeStream(TableChanges changes, ConnectionOptions options, SnapshotVersion from,
+      StructType schema, String checkpoint) {
+    this.beginning = new Path(checkpoint, "beginning");
     this.changes = changes;
     this.options = options;
     this.client = MagicClient.of(options);
@@ -54,18 +68,44 @@ final class ChangeStream implements MicroBatchStream {
     worker.scheduleWithFixedDelay(this::renew, period, period, TimeUnit.MILLISECONDS);
   }
 
+  /** The same whenever it is asked for, also by a stream that is begun again in its first batch. */
   @Override
   public synchronized Offset initialOffset() {
-    SnapshotVersion first = from == null ? SnapshotVersion.newest(client, options) : from;
-    kept.put(first.id(), first);
-    newest = new Point(first);
-    return newest;
+    try {
+      FileSystem files =
+          beginning.getFileSystem(SparkSession.active().sparkContext().hadoopConfiguration());
+      if (files.exists(beginning)) {
+        try (InputStream content = files.open(beginning)) {
+          return deserializeOffset(new String(content.readAllBytes(), StandardCharsets.UTF_8));
+        }
+      }
+      SnapshotVersion first = from == null ? SnapshotVersion.newest(client, options) : from;
+      kept.put(first.id(), first);
+      Point point = new Point(first);
+      Path written = beginning.suffix(".new");
+      try (OutputStream content = files.create(written, true)) {
+        content.write(point.json().getBytes(StandardCharsets.UTF_8));
+      }
+      if (!files.rename(written, beginning)) {
+        throw new IOException(beginning + " cannot be written");
+      }
+      return point;
+    } catch (IOException error) {
+      throw new UncheckedIOException(error);
+    }
   }
 
   @Override
-  public synchronized Offset latestOffset() {
-    if (newest != null && changes.lastCommit() <= newest.version().commit()) {
-      return newest;
+  public Offset latestOffset() {
+    throw new UnsupportedOperationException("latestOffset needs the offset before");
+  }
+
+  /** The newest state, if the table has changed since the one before. */
+  @Override
+  public synchronized Offset latestOffset(Offset start, ReadLimit limit) {
+    Point before = newest != null ? newest : (Point) start;
+    if (changes.lastCommit() <= before.version().commit()) {
+      return before;
     }
     SnapshotVersion next = SnapshotVersion.newest(client, options);
     kept.put(next.id(), next);
@@ -97,6 +137,10 @@ final class ChangeStream implements MicroBatchStream {
       });
     }
     newest = newest == null ? (Point) end : newest;
+    if (before.commit() > after.commit()) {
+      throw new IllegalStateException("The changes from " + before + " to " + after
+          + " would go backwards: is the server restored from a backup? Begin the stream anew");
+    }
     return before.commit() == after.commit()
         ? new InputPartition[0] : changes.partitions(before, after, schema);
   }

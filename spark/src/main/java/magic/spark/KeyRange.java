@@ -21,11 +21,26 @@ record KeyRange(List<String> key, List<String> lower, List<String> upper, long r
         texts(json.path("upper")), json.path("rowCount").asLong());
   }
 
-  /** Ranges of about equal size that together have all rows of a table, at a snapshot. */
-  static List<KeyRange> of(
-      MagicTable table, ConnectionOptions options, String url, String snapshot) {
+  /** How many ranges the server makes at most. */
+  private static final long MOST_RANGES = 10_000;
+
+  /**
+   * Ranges of about equal size that together have all rows of a table, at a snapshot.
+   *
+   * @param mostRows how many rows one has at most, about
+   */
+  static List<KeyRange> of(MagicTable table, ConnectionOptions options, String url,
+      String snapshot, long mostRows) {
     int count = options.splits() > 0
         ? options.splits() : SparkSession.active().sparkContext().defaultParallelism();
+    List<KeyRange> ranges = of(table, options, url, snapshot, count);
+    long rows = ranges.stream().mapToLong(KeyRange::rowCount).sum();
+    long wanted = Math.min(rows / mostRows + 1, MOST_RANGES);
+    return wanted <= count ? ranges : of(table, options, url, snapshot, (int) wanted);
+  }
+
+  private static List<KeyRange> of(
+      MagicTable table, ConnectionOptions options, String url, String snapshot, int count) {
     ObjectNode request = MagicClient.object().put("count", count).put("snapshot", snapshot);
     request.putObject("table").put("database", table.database()).put("table", table.table());
     List<KeyRange> ranges = new ArrayList<>();

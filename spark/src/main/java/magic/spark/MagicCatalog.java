@@ -37,11 +37,14 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.ArrowUtils;
 import org.apache.spark.sql.util.CaseInsensitiveStringMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The databases of a Magic server as a catalog: {@code spark.sql.catalog.NAME=magic.spark.MagicCatalog}.
  */
 public final class MagicCatalog implements StagingTableCatalog, SupportsNamespaces {
+  private static final Logger LOG = LoggerFactory.getLogger(MagicCatalog.class);
   private static final int UNKNOWN_TABLE = 60;
   private static final int UNKNOWN_DATABASE = 81;
   /** Where mutable tables are stored. */
@@ -273,14 +276,23 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
   @Override
   public StagedTable stageReplace(Identifier identifier, TableInfo info)
       throws NoSuchNamespaceException, NoSuchTableException {
-    describe(identifier);
-    return stage(identifier, info, "replace");
+    return stage(found(describe(identifier)), info, "replace");
   }
 
   @Override
   public StagedTable stageCreateOrReplace(Identifier identifier, TableInfo info)
       throws NoSuchNamespaceException {
-    return stage(identifier, info, "replace");
+    try {
+      return stageReplace(identifier, info);
+    } catch (NoSuchTableException missing) {
+      return stage(identifier, info, "replace");
+    }
+  }
+
+  /** The identifier of a table as the server has it. */
+  private static Identifier found(JsonNode table) {
+    return Identifier.of(
+        new String[] {table.path("database").asText()}, table.path("table").asText());
   }
 
   /** A table that is made in a transaction. */
@@ -306,16 +318,21 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
       transaction.rollback();
       throw error;
     }
-    String comment = info.properties().get(TableCatalog.PROP_COMMENT);
+    Optional<String> comments = TableStatements.comments(database, table, info);
     return new StagedMagicTable(
         writable(database, table, columns.stream().map(TableColumn::orNull).toList(), key,
             info.properties()),
         transaction,
-        () -> {
-          if (comment != null) {
-            execute(TableStatements.alterComment(database, table, comment));
-          }
-        });
+        () -> comments.ifPresent(this::describeNew));
+  }
+
+  /** Gives a table comments that is there already, so that a failure is no failure of the job. */
+  private void describeNew(String statement) {
+    try {
+      execute(statement);
+    } catch (MagicException error) {
+      LOG.warn("The new table has no comments: {}", error.getMessage());
+    }
   }
 
   @Override

@@ -151,7 +151,7 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   }
 
   private List<KeyRange> split(MagicTable table) {
-    return KeyRange.of(table, options, snapshot.url(), snapshot.id());
+    return KeyRange.of(table, options, snapshot.url(), snapshot.id(), Long.MAX_VALUE);
   }
 
   private static KeyRange everything() {
@@ -168,9 +168,7 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
 
     @Override
     public OptionalLong numRows() {
-      boolean isOneRow = statement.grouping().isEmpty() && !statement.outputs().isEmpty()
-          && schema.fieldNames()[0].startsWith("value_");
-      if (isOneRow) {
+      if (statement.isAggregate() && statement.grouping().isEmpty()) {
         return OptionalLong.of(1);
       }
       if (total == 0) {

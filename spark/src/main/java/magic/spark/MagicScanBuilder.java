@@ -50,8 +50,8 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   public Scan build() {
     List<String> outputs = Arrays.stream(schema.fields())
         .map(field -> columns.get(field.name()).read()).toList();
-    return scan(schema, new ScanStatement(source, outputs, List.of(), List.of(), List.of(),
-        OptionalInt.empty(), 0), true, Optional.empty());
+    return scan(schema, new ScanStatement(source, outputs, List.of(), false, List.of(),
+        List.of(), OptionalInt.empty(), 0), true, Optional.empty());
   }
 
   /** A scan of the query's snapshot. */

@@ -137,6 +137,10 @@ final class PushingScanBuilder extends MagicScanBuilder
     if (withReplacement || method != SampleMethod.BERNOULLI || !(table instanceof KeyedTable keyed)) {
       return false;
     }
+    // The hash of a NULL is NULL.
+    if (keyed.primaryKey().stream().anyMatch(each -> column(each).type().nullable())) {
+      return false;
+    }
     List<String> arguments = new ArrayList<>(List.of("toInt64(" + seed + ")"));
     keyed.primaryKey().forEach(each -> arguments.add(TableColumn.quoted(each)));
     String place = "sipHash64(" + String.join(", ", arguments) + ") / 18446744073709551616.";
@@ -215,8 +219,8 @@ final class PushingScanBuilder extends MagicScanBuilder
       outputs.add(column(columns[index].colName()).expression() + " AS "
           + names.get(index).expression());
     }
-    return new ScanStatement(source(), outputs, List.copyOf(conditions), List.of(), List.of(),
-        OptionalInt.empty(), 0);
+    return new ScanStatement(source(), outputs, List.copyOf(conditions), false, List.of(),
+        List.of(), OptionalInt.empty(), 0);
   }
 
   /** Whether a condition has two columns equal, one of each side, so that rows are found by them. */
@@ -281,7 +285,8 @@ final class PushingScanBuilder extends MagicScanBuilder
     List<String> read = isAggregated ? outputs : Arrays.stream(schema().fields())
         .map(field -> column(field.name()).read()).toList();
     ScanStatement statement =
-        new ScanStatement(source(), read, conditions, grouping, order, limit, offset);
+        new ScanStatement(
+            source(), read, conditions, isAggregated, grouping, order, limit, offset);
     // The engine joins with all of its cores; each part of a join would join anew.
     boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0
         && source() instanceof RowSource.Table;

@@ -68,6 +68,15 @@ final class RowStream implements WritableByteChannel {
     return count;
   }
 
+  /** Sends what is written so far, if nothing waits to be sent. */
+  void flush() throws IOException {
+    if (length > 0 && chunks.isEmpty()) {
+      byte[] part = Arrays.copyOf(chunk, length);
+      length = 0;
+      send(part);
+    }
+  }
+
   /** Ends the body, and waits until the server has stored it. */
   void finish() throws IOException {
     if (length > 0) {

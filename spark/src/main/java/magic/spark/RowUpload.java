@@ -1,6 +1,10 @@
 package magic.spark;
 
 import java.io.IOException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.ipc.ArrowStreamWriter;
@@ -12,6 +16,15 @@ import org.apache.spark.sql.util.ArrowUtils;
 /** Rows on their way into a table. When it is closed before {@link #finish()}, none arrive. */
 final class RowUpload implements AutoCloseable {
   private static final long BATCH_BYTES = 8 << 20;
+  private static final long BEAT_SECONDS = 15;
+  private static final ScheduledExecutorService BEATS =
+      Executors.newScheduledThreadPool(
+          2,
+          task -> {
+            Thread thread = new Thread(task, "magic-uploads");
+            thread.setDaemon(true);
+            return thread;
+          });
   /** How often the size of a batch is looked at, in rows. */
   private static final int SIZE_PERIOD = 256;
 
@@ -21,7 +34,10 @@ final class RowUpload implements AutoCloseable {
   private final VectorSchemaRoot root;
   private final ArrowWriter rows;
   private final ArrowStreamWriter stream;
+  private final ScheduledFuture<?> beat;
   private int pending;
+  private long sent = System.nanoTime();
+  private boolean isOver;
 
   RowUpload(ConnectionOptions options, String url, RowTarget target, StructType schema)
       throws IOException {
@@ -33,10 +49,26 @@ final class RowUpload implements AutoCloseable {
     body = MagicClient.of(options).write(url, target);
     stream = new ArrowStreamWriter(root, null, body);
     stream.start();
+    beat = BEATS.scheduleWithFixedDelay(
+        this::beat, BEAT_SECONDS, BEAT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  /** The server gives up a client that sends nothing for long, as tasks do that compute their rows. */
+  private synchronized void beat() {
+    if (isOver || System.nanoTime() - sent < TimeUnit.SECONDS.toNanos(BEAT_SECONDS)) {
+      return;
+    }
+    try {
+      send();
+      body.flush();
+    } catch (IOException | RuntimeException error) {
+      // Who adds rows is told.
+      isOver = true;
+    }
   }
 
   /** Adds a row. */
-  void add(InternalRow row) throws IOException {
+  synchronized void add(InternalRow row) throws IOException {
     rows.write(row);
     pending++;
     if (pending >= batchRows || pending % SIZE_PERIOD == 0 && rows.sizeInBytes() >= BATCH_BYTES) {
@@ -46,10 +78,13 @@ final class RowUpload implements AutoCloseable {
 
   /** Waits until the server has all rows. */
   void finish() throws IOException {
-    if (pending > 0) {
-      send();
+    synchronized (this) {
+      isOver = true;
+      if (pending > 0) {
+        send();
+      }
+      stream.end();
     }
-    stream.end();
     body.finish();
   }
 
@@ -58,11 +93,16 @@ final class RowUpload implements AutoCloseable {
     stream.writeBatch();
     rows.reset();
     pending = 0;
+    sent = System.nanoTime();
   }
 
   @Override
   public void close() {
+    beat.cancel(false);
     body.close();
+    synchronized (this) {
+      isOver = true;
+    }
     root.close();
     allocator.close();
   }

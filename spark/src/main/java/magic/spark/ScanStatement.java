@@ -10,6 +10,7 @@ import java.util.OptionalInt;
  * @param source where the rows are from
  * @param outputs an expression for each column of the result
  * @param conditions that hold for all rows that are read
+ * @param isAggregate whether it gives one row for each group, or for all rows
  * @param grouping the expressions that rows are grouped by
  * @param order the parts of ORDER BY
  * @param limit how many rows there are at most
@@ -19,6 +20,7 @@ record ScanStatement(
     RowSource source,
     List<String> outputs,
     List<String> conditions,
+    boolean isAggregate,
     List<String> grouping,
     List<String> order,
     OptionalInt limit,
@@ -28,7 +30,8 @@ record ScanStatement(
   ScanStatement where(List<String> more) {
     List<String> all = new ArrayList<>(conditions);
     all.addAll(more);
-    return new ScanStatement(source, outputs, all, grouping, order, limit, offset);
+    return new ScanStatement(
+        source, outputs, all, isAggregate, grouping, order, limit, offset);
   }
 
   /** The statement for the rows in a range of a table. */

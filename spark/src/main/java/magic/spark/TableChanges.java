@@ -25,6 +25,9 @@ import org.apache.spark.sql.util.CaseInsensitiveStringMap;
  * however often it was changed in between. An update comes as the row before and the row after.
  */
 final class TableChanges implements Changelog {
+  /** A task holds the hashes of so many rows, about. */
+  private static final long MOST_ROWS = 500_000;
+
   /** What is told of each change beside the row's columns. */
   static final StructType METADATA = new StructType()
       .add("_change_type", DataTypes.StringType, false)
@@ -154,7 +157,7 @@ final class TableChanges implements Changelog {
 
     @Override
     public MicroBatchStream toMicroBatchStream(String checkpoint) {
-      return new ChangeStream(TableChanges.this, options, from, schema);
+      return new ChangeStream(TableChanges.this, options, from, schema, checkpoint);
     }
   }
 
@@ -173,10 +176,12 @@ final class TableChanges implements Changelog {
       table.tableColumns().stream().filter(each -> each.name().equals(field.name()))
           .findFirst().ifPresent(columns::add);
     }
-    List<String> key = table.primaryKey().stream().map(TableColumn::quoted).toList();
+    List<String> key = table.tableColumns().stream()
+        .filter(each -> table.primaryKey().contains(each.name()))
+        .flatMap(TableChanges::hashed).toList();
     List<String> values =
         table.tableColumns().stream().flatMap(TableChanges::hashed).toList();
-    return KeyRange.of(table, options, after.url(), after.id()).stream()
+    return KeyRange.of(table, options, after.url(), after.id(), MOST_ROWS).stream()
         .map(range -> new ChangePartition(options, before, after, schema,
             columns.stream().map(TableColumn::read).toList(), hash(key), hash(values),
             table.database(), table.table(), range.conditions()))

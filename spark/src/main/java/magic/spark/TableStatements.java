@@ -116,9 +116,21 @@ final class TableStatements {
     return "ALTER TABLE " + name(database, table) + " " + String.join(", ", clauses);
   }
 
-  /** ALTER TABLE … for a comment of the table. */
-  static String alterComment(String database, String table, String comment) {
-    return "ALTER TABLE " + name(database, table) + " MODIFY COMMENT " + text(comment);
+  /** ALTER TABLE … for the comments of a declaration; empty when it has none. */
+  static Optional<String> comments(String database, String table, TableInfo info) {
+    List<String> clauses = new ArrayList<>();
+    for (Column column : info.columns()) {
+      if (column.comment() != null) {
+        clauses.add("COMMENT COLUMN " + TableColumn.quoted(column.name()) + " "
+            + text(column.comment()));
+      }
+    }
+    String comment = info.properties().get(TableCatalog.PROP_COMMENT);
+    if (comment != null) {
+      clauses.add("MODIFY COMMENT " + text(comment));
+    }
+    return clauses.isEmpty() ? Optional.empty()
+        : Optional.of("ALTER TABLE " + name(database, table) + " " + String.join(", ", clauses));
   }
 
   private static String clause(

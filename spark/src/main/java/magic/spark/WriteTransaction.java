@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.lang.ref.WeakReference;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -20,9 +21,13 @@ import org.slf4j.LoggerFactory;
  */
 final class WriteTransaction {
   private static final long RENEWAL_SECONDS = 10;
+  /** What the connector says when it has no answer. */
+  private static final Set<String> UNANSWERED =
+      Set.of(MagicException.UNREACHABLE, "timedOut", "cancelled");
   private static final Logger LOG = LoggerFactory.getLogger(WriteTransaction.class);
   private static final ScheduledExecutorService RENEWALS =
-      Executors.newSingleThreadScheduledExecutor(
+      Executors.newScheduledThreadPool(
+          4,
           task -> {
             Thread thread = new Thread(task, "magic-transactions");
             thread.setDaemon(true);
@@ -100,7 +105,7 @@ final class WriteTransaction {
     try {
       client.callOnce(url, "transactions/commit", request);
     } catch (MagicException error) {
-      if (error.kind().equals(MagicException.UNREACHABLE)) {
+      if (UNANSWERED.contains(error.kind())) {
         throw new MagicException(url, "transactions/commit", MagicException.UNREACHABLE, 0,
             "it did not answer to the commit, so whether the rows are written is not known: "
                 + "look before you write them again.", error);
