@@ -4,7 +4,6 @@ A look in three minutes: bench_spark.py --scale 0.1 --jdbc-limit 20"""
 
 import argparse
 import math
-import os
 import subprocess
 import sys
 import tempfile

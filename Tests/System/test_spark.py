@@ -3,24 +3,23 @@ computes by itself, and every query reads one state."""
 
 import http.client
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
-import time
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import samples
 import sparking
-from harness import ROOT, free_port, temporary_folder, wait_until
+from harness import free_port, temporary_folder, wait_until
 from serving import SEED, SOAK, Service, new_database, shared
-from sparking import JAR, SparkTests, catalog, plan, rows, snapshots, statement
+from sparking import SparkTests, catalog, plan, rows, snapshots, statement
 from test_access import hashed
 from test_serving import Certificates
 
-from pyspark import InheritableThread  # after sparking, which tells where it is
+# After sparking, which tells where it is.
+from py4j.protocol import Py4JJavaError
+from pyspark import InheritableThread
+from pyspark.errors import PySparkException
 
 spark = None
 
