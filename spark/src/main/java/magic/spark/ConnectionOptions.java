@@ -58,6 +58,8 @@ record ConnectionOptions(
   ConnectionOptions with(CaseInsensitiveStringMap given) {
     TreeSet<String> unknown = new TreeSet<>(given.keySet());
     unknown.removeAll(DYNAMIC);
+    // Spark's own, which it hands on to what a stream writes to.
+    unknown.remove("checkpointlocation");
     if (!unknown.isEmpty()) {
       throw new IllegalArgumentException("A read or write has no option " + unknown.first()
           + "; there are " + new TreeSet<>(DYNAMIC));
