@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -100,7 +101,6 @@ def questions(sessions, numbers, runs, jdbc_limit):
 
 def jdbc(session, sql, limit):
     """The time of a question to the source; None when it takes longer than the limit."""
-    import threading
     session.sparkContext.setJobGroup("jdbc", "jdbc", interruptOnCancel=True)
     timer = threading.Timer(limit, lambda: session.sparkContext.cancelJobGroup("jdbc"))
     timer.start()

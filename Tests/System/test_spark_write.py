@@ -277,30 +277,27 @@ class ChangeTests(WriteTests):
     def test_a_change_that_another_one_overtakes(self):
         """An UPDATE reads, sleeps, and writes; meanwhile somebody else changes the table."""
         spark.udf.register("after_sleep", lambda value: time.sleep(2.5) or value, "int")
-        errors = []
 
-        def update():
-            try:
-                self.sql("UPDATE {}.t SET v = after_sleep(v) + 1 WHERE id = 1")
-            except Exception as error:
-                errors.append(str(error))
-        thread = threading.Thread(target=update)
-        thread.start()
-        time.sleep(1.2)
-        self.run_at_server("INSERT INTO {}.t VALUES (1, 'other', 100)")
-        thread.join()
-        self.assertIn("was changed by somebody else", "".join(errors))
+        def update_overtaken_by(change):
+            errors = []
+
+            def update():
+                try:
+                    self.sql("UPDATE {}.t SET v = after_sleep(v) + 1 WHERE id = 1")
+                except Exception as error:
+                    errors.append(str(error))
+            thread = threading.Thread(target=update)
+            thread.start()
+            time.sleep(1.2)
+            change()
+            thread.join()
+            self.assertIn("was changed by somebody else", "".join(errors))
+        update_overtaken_by(lambda: self.run_at_server("INSERT INTO {}.t VALUES (1, 'other', 100)"))
         self.assertEqual(rows(self.table("t"))[0], (1, "other", 100))
         self.sql("UPDATE {}.t SET v = v + 1 WHERE id = 1")
         self.assertEqual(rows(self.table("t"))[0], (1, "other", 101))
         # Also when the table is replaced meanwhile, by one that nobody has written to since.
-        errors.clear()
-        thread = threading.Thread(target=update)
-        thread.start()
-        time.sleep(1.2)
-        self.sql("INSERT OVERWRITE {}.t VALUES (7, 'new', 7)")
-        thread.join()
-        self.assertIn("was changed by somebody else", "".join(errors))
+        update_overtaken_by(lambda: self.sql("INSERT OVERWRITE {}.t VALUES (7, 'new', 7)"))
         self.assertEqual(rows(self.table("t")), [(7, "new", 7)])
         self.sql("UPDATE {}.t SET v = 8")
         self.assertEqual(rows(self.table("t")), [(7, "new", 8)])

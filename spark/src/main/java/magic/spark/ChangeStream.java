@@ -10,7 +10,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.fs.FileSystem;
@@ -23,6 +22,7 @@ import org.apache.spark.sql.connector.read.streaming.Offset;
 import org.apache.spark.sql.connector.read.streaming.ReadLimit;
 import org.apache.spark.sql.connector.read.streaming.SupportsAdmissionControl;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.ThreadUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,12 +42,7 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
   /** Where the stream keeps the state in which it began. */
   private final Path beginning;
   private final ScheduledExecutorService worker =
-      Executors.newSingleThreadScheduledExecutor(
-          task -> {
-            Thread thread = new Thread(task, "magic-changes");
-            thread.setDaemon(true);
-            return thread;
-          });
+      ThreadUtils.newDaemonSingleThreadScheduledExecutor("magic-changes");
   /** The snapshots that are kept, by their names, the oldest first. */
   private final Map<String, SnapshotVersion> kept = new LinkedHashMap<>();
   private Point newest;

@@ -3,6 +3,8 @@ package magic.spark;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.connector.catalog.SupportsRowLevelOperations;
+import org.apache.spark.sql.connector.expressions.Expressions;
+import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.write.RowLevelOperationBuilder;
 import org.apache.spark.sql.connector.write.RowLevelOperationInfo;
 
@@ -26,6 +28,12 @@ final class KeyedTable extends WritableTable implements SupportsRowLevelOperatio
   /** The columns of the key. */
   List<String> primaryKey() {
     return primaryKey;
+  }
+
+  /** What tells a row from others, in Spark's form. */
+  NamedReference[] rowId() {
+    return primaryKey.stream()
+        .map(each -> Expressions.column(TableColumn.escaped(each))).toArray(NamedReference[]::new);
   }
 
   @Override

@@ -310,14 +310,8 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
     }
     StructType schema =
         new StructType(columns.stream().map(TableColumn::field).toArray(StructField[]::new));
-    WriteTransaction transaction = WriteTransaction.begin(options);
-    try {
-      transaction.prepare(
-          RowTarget.insert(database, table, transaction.id()).as(mode, key), schema);
-    } catch (RuntimeException error) {
-      transaction.rollback();
-      throw error;
-    }
+    WriteTransaction transaction = WriteTransaction.begin(options, begun ->
+        begun.prepare(RowTarget.insert(database, table, begun.id()).as(mode, key), schema));
     Optional<String> comments = TableStatements.comments(database, table, info);
     return new StagedMagicTable(
         writable(database, table, columns.stream().map(TableColumn::orNull).toList(), key,

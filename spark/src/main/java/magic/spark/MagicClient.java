@@ -113,13 +113,7 @@ final class MagicClient {
   private void check(String at) {
     String shown = "databases {}";
     HttpResponse<InputStream> answer = send(at, "databases", object(), shown);
-    try (InputStream body = answer.body()) {
-      JSON.readTree(body.readAllBytes());
-    } catch (JsonProcessingException error) {
-      throw otherVersion(at, shown);
-    } catch (IOException error) {
-      throw unreachable(at, shown, error);
-    }
+    json(answer, at, shown);
     long revision = answer.headers().firstValueAsLong("X-Magic-API-Revision").orElse(1);
     if (revision < REVISION) {
       throw new MagicException(at, shown, "version", 0, "it is too old: it speaks revision "
@@ -153,7 +147,12 @@ final class MagicClient {
   /** The answer of the server at an address. */
   JsonNode call(String at, String route, ObjectNode request) {
     String shown = route + " " + request;
-    try (InputStream body = send(at, route, request, shown).body()) {
+    return json(send(at, route, request, shown), at, shown);
+  }
+
+  /** What an answer says. */
+  private static JsonNode json(HttpResponse<InputStream> answer, String at, String shown) {
+    try (InputStream body = answer.body()) {
       return JSON.readTree(body.readAllBytes());
     } catch (JsonProcessingException error) {
       throw otherVersion(at, shown);
@@ -201,11 +200,7 @@ final class MagicClient {
   /** The answer of the server at an address to a request that must not be made twice. */
   JsonNode callOnce(String at, String route, ObjectNode request) {
     String shown = route + " " + request;
-    try (InputStream body = sendOnce(post(at, route, request), at, shown).body()) {
-      return JSON.readTree(body.readAllBytes());
-    } catch (IOException error) {
-      throw unreachable(at, shown, error);
-    }
+    return json(sendOnce(post(at, route, request), at, shown), at, shown);
   }
 
   /** Begins to send rows, an Arrow stream that is written to the result. */

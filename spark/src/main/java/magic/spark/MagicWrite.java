@@ -58,23 +58,19 @@ final class MagicWrite implements Write, BatchWrite, StreamingWrite {
 
   private WriteTask task() {
     ConnectionOptions options = table.options().with(info.options());
-    transaction = staged.isPresent()
-        ? staged.get().transaction() : WriteTransaction.begin(table.options());
-    try {
-      if (staged.isEmpty()) {
-        RowTarget target = RowTarget.insert(table.database(), table.table(), transaction.id());
-        boolean isOverwrite = replaced.isEverything();
-        transaction.prepare(
-            isOverwrite ? target.as("overwrite", List.of()) : target, info.schema());
-        if (!replaced.conditions().isEmpty()) {
-          transaction.execute(table.deletion(replaced.conditions()));
-        }
-      }
-      return new WriteTask(options, transaction.url(), transaction.id(),
-          table.database(), table.table(), info.schema(), null, List.of());
-    } catch (RuntimeException error) {
-      transaction.rollback();
-      throw error;
+    transaction = staged.map(StagedMagicTable::transaction)
+        .orElseGet(() -> WriteTransaction.begin(table.options(), this::prepare));
+    return new WriteTask(options, transaction.url(), transaction.id(),
+        table.database(), table.table(), info.schema(), null, List.of());
+  }
+
+  /** Makes room for the rows in a transaction of the job's own. */
+  private void prepare(WriteTransaction own) {
+    RowTarget target = RowTarget.insert(table.database(), table.table(), own.id());
+    own.prepare(
+        replaced.isEverything() ? target.as("overwrite", List.of()) : target, info.schema());
+    if (!replaced.conditions().isEmpty()) {
+      own.execute(table.deletion(replaced.conditions()));
     }
   }
 

@@ -1,6 +1,5 @@
 package magic.spark;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.sql.connector.expressions.filter.Predicate;
@@ -62,7 +61,7 @@ final class MagicWriteBuilder implements SupportsOverwriteV2, SupportsStreamingU
     static final Replaced EVERYTHING = new Replaced(true, List.of());
 
     static Replaced where(List<String> conditions) {
-      return conditions.isEmpty() ? EVERYTHING : new Replaced(false, new ArrayList<>(conditions));
+      return conditions.isEmpty() ? EVERYTHING : new Replaced(false, conditions);
     }
   }
 }

@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkContext;
@@ -24,6 +23,7 @@ import org.apache.spark.sql.execution.QueryExecution;
 import org.apache.spark.sql.execution.SQLExecution;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionEnd;
 import org.apache.spark.sql.execution.ui.SparkListenerSQLExecutionStart;
+import org.apache.spark.util.ThreadUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,12 +45,7 @@ final class QuerySnapshots extends SparkListener {
   private final MagicClient client;
   private final SparkContext context;
   private final ScheduledExecutorService worker =
-      Executors.newSingleThreadScheduledExecutor(
-          task -> {
-            Thread thread = new Thread(task, "magic-snapshots");
-            thread.setDaemon(true);
-            return thread;
-          });
+      ThreadUtils.newDaemonSingleThreadScheduledExecutor("magic-snapshots");
   /** The snapshot of each query, which is known by what tracks its planning. Its plan holds it. */
   private final Map<QueryPlanningTracker, WeakReference<PinnedSnapshot>> planned =
       new WeakHashMap<>();
@@ -80,12 +75,9 @@ final class QuerySnapshots extends SparkListener {
     if (known != null) {
       return known;
     }
-    MagicClient.Answer answer = client.call("snapshots/open", MagicClient.object()
-        .put("lifetime", options.snapshotLifetime().toMillis() / 1000.0));
-    String id = answer.json().path("id").asText();
-    PinnedSnapshot snapshot = new PinnedSnapshot(
-        answer.url(), id, answer.json().path("commit").asLong(-1));
-    open.put(id, answer.url());
+    PinnedSnapshot snapshot = PinnedSnapshot.open(client, options);
+    String id = snapshot.id();
+    open.put(id, snapshot.url());
     CLEANER.register(snapshot, () -> worker.execute(() -> release(id)));
     if (tracker.isDefined()) {
       planned.put(tracker.get(), new WeakReference<>(snapshot));

@@ -3,7 +3,6 @@ package magic.spark;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
-import org.apache.spark.sql.connector.expressions.Expressions;
 import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.read.ScanBuilder;
 import org.apache.spark.sql.connector.write.DeltaBatchWrite;
@@ -50,8 +49,7 @@ final class RowLevelWrite implements SupportsDelta {
 
   @Override
   public NamedReference[] rowId() {
-    return table.primaryKey().stream()
-        .map(each -> Expressions.column(TableColumn.escaped(each))).toArray(NamedReference[]::new);
+    return table.rowId();
   }
 
   @Override
@@ -85,24 +83,19 @@ final class RowLevelWrite implements SupportsDelta {
 
     @Override
     public DeltaWriterFactory createBatchWriterFactory(PhysicalWriteInfo physical) {
-      transaction = WriteTransaction.begin(table.options());
-      try {
-        StructType schema = info.schema();
-        StructType ids = info.rowIdSchema().orElseThrow();
+      ConnectionOptions options = table.options().with(info.options());
+      StructType schema = info.schema();
+      StructType ids = info.rowIdSchema().orElseThrow();
+      List<Integer> key = schema.isEmpty() ? List.of()
+          : Stream.of(ids.fieldNames()).map(schema::fieldIndex).toList();
+      transaction = WriteTransaction.begin(table.options(), begun -> {
         if (!schema.isEmpty()) {
-          transaction.prepare(
-              RowTarget.insert(table.database(), table.table(), transaction.id()), schema);
+          begun.prepare(RowTarget.insert(table.database(), table.table(), begun.id()), schema);
         }
-        transaction.prepare(
-            RowTarget.delete(table.database(), table.table(), transaction.id()), ids);
-        List<Integer> key = schema.isEmpty() ? List.of()
-            : Stream.of(ids.fieldNames()).map(schema::fieldIndex).toList();
-        return new WriteTask(table.options().with(info.options()), transaction.url(), transaction.id(),
-            table.database(), table.table(), schema, ids, key);
-      } catch (RuntimeException error) {
-        transaction.rollback();
-        throw error;
-      }
+        begun.prepare(RowTarget.delete(table.database(), table.table(), begun.id()), ids);
+      });
+      return new WriteTask(options, transaction.url(), transaction.id(), table.database(),
+          table.table(), schema, ids, key);
     }
 
     @Override

@@ -55,8 +55,7 @@ record RowTarget(
   /** What errors say that was asked. */
   @Override
   public String toString() {
-    return "write (" + mode + ", " + action + ") into " + TableColumn.quoted(database) + "."
-        + TableColumn.quoted(table);
+    return "write (" + mode + ", " + action + ") into " + TableStatements.name(database, table);
   }
 
   private static String encoded(String text) {

@@ -1,7 +1,6 @@
 package magic.spark;
 
 import java.io.IOException;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -12,19 +11,14 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.execution.arrow.ArrowWriter;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.ArrowUtils;
+import org.apache.spark.util.ThreadUtils;
 
 /** Rows on their way into a table. When it is closed before {@link #finish()}, none arrive. */
 final class RowUpload implements AutoCloseable {
   private static final long BATCH_BYTES = 8 << 20;
   private static final long BEAT_SECONDS = 15;
   private static final ScheduledExecutorService BEATS =
-      Executors.newScheduledThreadPool(
-          2,
-          task -> {
-            Thread thread = new Thread(task, "magic-uploads");
-            thread.setDaemon(true);
-            return thread;
-          });
+      ThreadUtils.newDaemonThreadPoolScheduledExecutor("magic-uploads", 2);
   /** How often the size of a batch is looked at, in rows. */
   private static final int SIZE_PERIOD = 256;
 

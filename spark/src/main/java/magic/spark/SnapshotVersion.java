@@ -1,6 +1,5 @@
 package magic.spark;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.Serializable;
 
 /**
@@ -12,21 +11,22 @@ import java.io.Serializable;
  * @param micros when it was looked at, in microseconds since 1970
  */
 record SnapshotVersion(String url, String id, long commit, long micros) implements Serializable {
-  /** The state that a snapshot keeps. */
+  /** The state that a snapshot keeps, which is looked at now. */
+  static SnapshotVersion of(PinnedSnapshot snapshot) {
+    return new SnapshotVersion(snapshot.url(), snapshot.id(), snapshot.commit(),
+        System.currentTimeMillis() * 1000);
+  }
+
+  /** The state that a snapshot of this name keeps. */
   static SnapshotVersion of(MagicClient client, String id) {
     String url = client.url();
-    return of(url, client.call(url, "snapshots/renew", MagicClient.object().put("snapshot", id)));
+    long commit = client.call(url, "snapshots/renew", MagicClient.object().put("snapshot", id))
+        .path("commit").asLong();
+    return of(new PinnedSnapshot(url, id, commit));
   }
 
   /** The newest state, which stays for a while. */
   static SnapshotVersion newest(MagicClient client, ConnectionOptions options) {
-    MagicClient.Answer answer = client.call("snapshots/open", MagicClient.object()
-        .put("lifetime", options.snapshotLifetime().toMillis() / 1000.0));
-    return of(answer.url(), answer.json());
-  }
-
-  private static SnapshotVersion of(String url, JsonNode json) {
-    return new SnapshotVersion(url, json.path("id").asText(), json.path("commit").asLong(),
-        System.currentTimeMillis() * 1000);
+    return of(PinnedSnapshot.open(client, options));
   }
 }

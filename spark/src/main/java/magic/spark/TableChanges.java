@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.connector.catalog.Changelog;
 import org.apache.spark.sql.connector.catalog.Column;
-import org.apache.spark.sql.connector.expressions.Expressions;
 import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.read.Batch;
 import org.apache.spark.sql.connector.read.InputPartition;
@@ -81,8 +80,7 @@ final class TableChanges implements Changelog {
 
   @Override
   public NamedReference[] rowId() {
-    return table.primaryKey().stream()
-        .map(each -> Expressions.column(TableColumn.escaped(each))).toArray(NamedReference[]::new);
+    return table.rowId();
   }
 
   @Override
@@ -145,9 +143,7 @@ final class TableChanges implements Changelog {
             + "begin with, the name of a snapshot: CHANGES FROM VERSION '…', or the option "
             + "startingVersion");
       }
-      SnapshotVersion end = to != null ? to : new SnapshotVersion(pinned.url(), pinned.id(),
-          pinned.commit(), System.currentTimeMillis() * 1000);
-      return partitions(from, end, schema);
+      return partitions(from, to != null ? to : SnapshotVersion.of(pinned), schema);
     }
 
     @Override

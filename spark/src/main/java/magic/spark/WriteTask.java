@@ -1,7 +1,6 @@
 package magic.spark;
 
 import java.io.IOException;
-import java.io.Serializable;
 import java.util.List;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.connector.write.DataWriter;
@@ -33,7 +32,7 @@ record WriteTask(
     StructType schema,
     StructType idSchema,
     List<Integer> key)
-    implements Serializable, DeltaWriterFactory, StreamingDataWriterFactory {
+    implements DeltaWriterFactory, StreamingDataWriterFactory {
 
   @Override
   public DeltaWriter<InternalRow> createWriter(int partition, long task) {

@@ -7,11 +7,12 @@ import java.lang.ref.WeakReference;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.ThreadUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,13 +27,7 @@ final class WriteTransaction {
       Set.of(MagicException.UNREACHABLE, "timedOut", "cancelled");
   private static final Logger LOG = LoggerFactory.getLogger(WriteTransaction.class);
   private static final ScheduledExecutorService RENEWALS =
-      Executors.newScheduledThreadPool(
-          4,
-          task -> {
-            Thread thread = new Thread(task, "magic-transactions");
-            thread.setDaemon(true);
-            return thread;
-          });
+      ThreadUtils.newDaemonThreadPoolScheduledExecutor("magic-transactions", 4);
 
   private final ConnectionOptions options;
   private final MagicClient client;
@@ -51,8 +46,7 @@ final class WriteTransaction {
         () -> renew(weak), RENEWAL_SECONDS, RENEWAL_SECONDS, TimeUnit.SECONDS);
   }
 
-  /** Begins a transaction. */
-  static WriteTransaction begin(ConnectionOptions options) {
+  private static WriteTransaction begin(ConnectionOptions options) {
     MagicClient.Answer answer =
         MagicClient.of(options).call("transactions/begin", MagicClient.object());
     return new WriteTransaction(options, answer.url(), answer.json().path("transaction").asText());
@@ -66,6 +60,18 @@ final class WriteTransaction {
   /** Its name there. */
   String id() {
     return id;
+  }
+
+  /** Begins a transaction and prepares it, which is forgotten when that fails. */
+  static WriteTransaction begin(ConnectionOptions options, Consumer<WriteTransaction> prepare) {
+    WriteTransaction transaction = begin(options);
+    try {
+      prepare.accept(transaction);
+      return transaction;
+    } catch (RuntimeException error) {
+      transaction.rollback();
+      throw error;
+    }
   }
 
   /**
