@@ -4,6 +4,7 @@ A look in three minutes: bench_spark.py --scale 0.1 --jdbc-limit 20"""
 
 import argparse
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,8 @@ def fill(source, folder):
     """Loads the tables into the source."""
     source.execute("CREATE DATABASE tpch")
     for table, columns in COLUMNS.items():
-        source.execute(f"CREATE TABLE tpch.{table} ({columns}, PRIMARY KEY ({tpch.KEYS[table]}))")
+        declared = re.sub(r",(?= [a-z]+_)|$", " NOT NULL,", columns)
+        source.execute(f"CREATE TABLE tpch.{table} ({declared} PRIMARY KEY ({tpch.KEYS[table]}))")
         subprocess.run(
             [find_program("mariadb"), "--no-defaults", f"--socket={source.socket}", "--user=root", "--local-infile=1", "-e",
              "SET unique_checks = 0, foreign_key_checks = 0; "

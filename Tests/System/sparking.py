@@ -83,10 +83,10 @@ class SparkTests(unittest.TestCase):
     maxDiff = None
     spark = None
 
-    def equal(self, sql, pushed=None, absent=(), ordered=False):
+    def equal(self, sql, pushed=None, absent=(), ordered=False, catalog="magic"):
         """A query (`{}` stands for the catalog) gives what Spark computes by itself. What the server
         is asked contains `pushed`, and the plan none of `absent`."""
-        frame = self.spark.sql(sql.replace("{}", "magic"))
+        frame = self.spark.sql(sql.replace("{}", catalog))
         expected = self.spark.sql(sql.replace("{}", "plain"))
         if ordered:
             self.assertEqual(frame.collect(), expected.collect(), sql)

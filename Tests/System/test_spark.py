@@ -25,10 +25,11 @@ spark = None
 
 
 def setUpModule():
-    """One Spark with catalogs of one server: `magic`, and `plain`, which pushes nothing down."""
+    """One Spark with catalogs of one server: `magic`, `plain`, which pushes nothing down, and `parts`, which pushes down only
+    what Spark's interface for data sources has a form for."""
     global spark
     spark = SparkTests.spark = sparking.start(catalogs={
-        "magic": {}, "plain": {"pushDown": "false"},
+        "magic": {}, "plain": {"pushDown": "false"}, "parts": {"pushQueries": "false"},
         "divided": {"splits": 4, "splitRows": 1, "batchRows": 1000},
         "short": {"snapshotLifetime": "2s"}})
 
@@ -229,8 +230,8 @@ class TypeTests(SparkTests):
         self.equal(f"SELECT id FROM {{}}.{database}.raw WHERE b > CAST(X'00FF80' AS STRING)")
 
 
-class PushDownTests(SparkTests):
-    """What is computed by the server is what Spark computes."""
+class TypedRows(SparkTests):
+    """A table with columns of all types that are compared, with and without nulls."""
 
     POOLS = {
         "i8 Int8": [-128, -1, 0, 1, 127],
@@ -285,6 +286,10 @@ class PushDownTests(SparkTests):
         spark.table(f"plain.{cls.database}.t").cache().createOrReplaceTempView("kept")
         cls.addClassCleanup(spark.catalog.clearCache)
 
+
+class PushDownTests(TypedRows):
+    """What is computed by the server is what Spark computes."""
+
     def test_columns(self):
         frame = spark.sql(f"SELECT s, id FROM {self.table.format('magic')}")
         self.assertTrue(statement(frame).startswith("SELECT `id`, `s` FROM")
@@ -318,7 +323,7 @@ class PushDownTests(SparkTests):
                 "n_i8 IS NULL", "NOT (n_i8 > 0)", "n_i64 IN (1, 5)", "n_f64 >= 1.5D", "n_d9 > 1.5",
                 "n_s LIKE 'a%'", "n_s LIKE '%a%'", "n_s > 'a'", "n_day < DATE '1970-01-01'",
                 "n_t0 > TIMESTAMP '2024-02-29 12:00:00.25'", "n_b OR n_i8 > 0", "year(n_day) = 2024",
-                "n_u64 = 18446744073709551615", "n_d9 * 2 > n_d9 + 1"]:
+                "n_u64 = 18446744073709551615", "n_d9 * 2 > n_d9 + 1", "substr(n_s, 1, 1) = 'a'"]:
             with self.subTest(predicate):
                 frame = spark.sql(f"SELECT id FROM {self.table.format('magic')} WHERE {predicate}")
                 self.assertNotIn("Filter", plan(frame))
@@ -336,7 +341,7 @@ class PushDownTests(SparkTests):
 
     def test_predicates_that_stay(self):
         for predicate in ["n_f32 > n_f64", "n_i32 / 2 > 1", "n_i32 + 1 > 0", "upper(n_s) = 'A'",
-                          "n_f64 IN (0, 1.5)", "substr(n_s, 1, 1) = 'a'", "length(n_s) = 1",
+                          "n_f64 IN (0, 1.5)", "substr(n_s, 0, 1) = 'a'", "substr(n_s, -1) = 'a'", "n_s LIKE '_a'", "n_s LIKE 'a%b'", "length(n_s) = 1",
                           "hour(n_t6) = 12", "n_s = 'A' COLLATE UTF8_LCASE", "CAST(n_i32 AS STRING) = '5'"]:
             with self.subTest(predicate):
                 spark.conf.set("spark.sql.ansi.enabled", "+" not in predicate)
@@ -418,6 +423,9 @@ class PushDownTests(SparkTests):
                  "max(t0), min(n_t6), max(n_b), min(uuid) FROM {}", "maxOrNull(`t0`)"),
                 ("SELECT avg(n_d9), count(*) FROM {}", "sumOrNull"),
                 ("SELECT avg(n_i8), avg(u32) FROM {}", "avgOrNull"),
+                ("SELECT avg(u32), avg(d9), avg(n_d9), sum(n_d9) FROM {}", "intDiv"),
+                ("SELECT avg(d), avg(0.5 - d * 3), count(*) FROM (SELECT CAST(n_i8 AS DECIMAL(20,1)) AS d, u8 FROM {}) GROUP BY u8", ()),
+                ("SELECT substr(n_s, 1, 1), count(*) FROM {} GROUP BY 1", "substringUTF8"),
                 ("SELECT n_lc, n_b, count(*), sum(d9) FROM {} GROUP BY n_lc, n_b", "GROUP BY `n_lc`, `n_b`"),
                 ("SELECT u8, n_u64, uuid, max(day) FROM {} GROUP BY u8, n_u64, uuid", "GROUP BY"),
                 ("SELECT year(n_day), count(*) FROM {} GROUP BY 1", "GROUP BY toInt32(toYear(`n_day`))"),
@@ -448,7 +456,7 @@ class PushDownTests(SparkTests):
     def test_aggregates_that_stay(self):
         for query in ["SELECT min(n_f64), max(f32) FROM {}", "SELECT f64, count(*) FROM {} GROUP BY f64",
                       "SELECT max(upper(s)) FROM {}", "SELECT sum(DISTINCT i8) FROM {}",
-                      "SELECT avg(u32), avg(d9) FROM {}", "SELECT max_by(i8, id) FROM {}"]:
+                      "SELECT avg(d30) FROM {}", "SELECT max_by(i8, id) FROM {}"]:
             with self.subTest(query):
                 frame = self.equal(query.format(self.table))
                 self.assertIn("Aggregate", plan(frame))
@@ -511,21 +519,21 @@ class PushDownTests(SparkTests):
                    "a.n_uuid = b.uuid AND a.id < 300"):
             for kind in ("", "LEFT", "RIGHT"):
                 source = pair.replace("{kind}", kind).replace("{on}", on)
-                self.equal(f"SELECT a.id, b.id, a.n_s, b.s, b.n_u64, a.uuid, b.lc FROM {source}", "JOIN", ["Join"])
+                self.equal(f"SELECT a.id, b.id, a.n_s, b.s, b.n_u64, a.uuid, b.lc FROM {source}", "JOIN", ["Join"], catalog="parts")
                 self.equal(f"SELECT b.n_lc, count(*), sum(a.n_i32), max(b.id) FROM {source} WHERE a.i32 > 0 GROUP BY b.n_lc",
-                           "GROUP BY", ["Join", "Aggregate"])
+                           "GROUP BY", ["Join", "Aggregate"], catalog="parts")
         # Three tables, of which two have columns of one name; a limit after it all.
         self.equal(f"SELECT a.id, c.s FROM {self.table} a JOIN {self.table} b ON a.id = b.i8 JOIN {self.table} c ON b.id = c.id "
-                   "WHERE c.n_b ORDER BY a.id DESC, c.id LIMIT 9", "LIMIT 9", ["Join", "Sort"], ordered=True)
+                   "WHERE c.n_b ORDER BY a.id DESC, c.id LIMIT 9", "LIMIT 9", ["Join", "Sort"], ordered=True, catalog="parts")
 
     def test_joins_that_stay(self):
         self.joining()
         for on in ("a.id = b.id + 1", "a.id < b.id AND a.i8 > b.i8", "a.f64 = b.f64", "upper(a.s) = b.s", "a.id = b.id OR a.i8 = b.i8",
                    "a.n_u8 <=> b.n_u8 AND a.id < 5"):
-            frame = self.equal(f"SELECT a.id, b.id FROM {self.table} a JOIN {self.table} b ON {on}")
+            frame = self.equal(f"SELECT a.id, b.id FROM {self.table} a JOIN {self.table} b ON {on}", catalog="parts")
             self.assertIn("Join", plan(frame), on)
         for kind in ("LEFT SEMI", "LEFT ANTI", "FULL"):
-            frame = self.equal(f"SELECT a.id FROM {self.table} a {kind} JOIN {self.table} b ON a.id = b.i32")
+            frame = self.equal(f"SELECT a.id FROM {self.table} a {kind} JOIN {self.table} b ON a.id = b.i32", catalog="parts")
             self.assertIn("Join", plan(frame), kind)
 
     def test_random_joins(self):
@@ -539,7 +547,7 @@ class PushDownTests(SparkTests):
             columns = ", ".join(f"{choose.choice('ab')}.{choose.choice(['', 'n_'])}{choose.choice(names)} AS c{number}"
                                 for number in range(4))
             self.equal(f"SELECT {columns} FROM {self.table} a {choose.choice(['', 'LEFT', 'RIGHT'])} JOIN {self.table} b ON {on} "
-                       f"WHERE a.id < {choose.randrange(40, 400)}")
+                       f"WHERE a.id < {choose.randrange(40, 400)}", catalog="parts")
 
     def test_samples(self):
         sample = f"SELECT id, v FROM magic.{self.database}.big TABLESAMPLE (50 PERCENT) REPEATABLE ({{}})"
@@ -552,6 +560,164 @@ class PushDownTests(SparkTests):
         self.assertEqual(whole, self.ROWS)
         parts = spark.table(f"magic.{self.database}.t").select("id").randomSplit([0.3, 0.7], seed=9)
         self.assertEqual(sorted(row[0] for part in parts for row in part.collect()), list(range(self.ROWS)))
+
+
+class QueryTests(TypedRows):
+    """Whole queries that the server computes."""
+
+    WHOLE = ["Join", "Aggregate", "Filter", "Sort", "subquery"]
+
+    def test_queries(self):
+        for query, pushed in [
+                ("SELECT id FROM {t} WHERE EXISTS (SELECT 1 FROM {t} b WHERE b.i8 = a.n_u8 AND b.id <> a.id)", "LEFT SEMI JOIN"),
+                ("SELECT id FROM {t} WHERE NOT EXISTS (SELECT 1 FROM {t} b WHERE b.i8 = a.n_u8 AND b.d9 > a.n_d9)", "LEFT ANTI"),
+                ("SELECT id FROM {t} WHERE NOT EXISTS (SELECT 1 FROM {t} b WHERE b.i8 = a.n_u8 AND a.n_d9 > 0)", "LEFT ANTI"),
+                ("SELECT id FROM {t} WHERE n_s IN (SELECT n_lc FROM {t} b WHERE b.i8 > 0)", "LEFT SEMI JOIN"),
+                ("SELECT id FROM {t} WHERE s NOT IN (SELECT lc FROM {t} b)", "LEFT ANTI JOIN"),
+                ("SELECT id FROM {t} WHERE (u8, n_s) IN (SELECT u8, s FROM {t} b WHERE b.n_b)", "LEFT SEMI JOIN"),
+                ("SELECT id FROM {t} WHERE n_d9 > (SELECT avg(n_d9) FROM {t} b)", "> (SELECT"),
+                ("SELECT id FROM {t} WHERE n_i32 = (SELECT max(n_i32) FROM {t} b WHERE b.id < 0)", "= (SELECT"),
+                ("SELECT id FROM {t} WHERE n_d9 > (SELECT avg(n_d9) FROM {t} b WHERE b.lc = a.n_lc)", "GROUP BY"),
+                ("SELECT u8, count(*), avg(n_d9) FROM {t} GROUP BY u8 HAVING count(*) > 80 ORDER BY u8", "ORDER BY"),
+                ("SELECT n, count(*) FROM (SELECT n_lc, count(n_i8) AS n FROM {t} GROUP BY n_lc) GROUP BY n ORDER BY 2 DESC, n", "FROM (SELECT"),
+                ("SELECT a.id, b.n, b.most FROM {t} JOIN (SELECT n_s, count(*) AS n, max(n_t6) AS most FROM {t} b GROUP BY n_s) b "
+                 "ON a.n_s = b.n_s WHERE b.n > 3", "INNER JOIN"),
+                ("SELECT a.id, b.total FROM {t} LEFT JOIN (SELECT n_u64, sum(d9) AS total FROM {t} b GROUP BY n_u64) b "
+                 "ON a.u64 = b.n_u64 AND a.b", "LEFT JOIN"),
+                ("SELECT count(*), count(b.id), sum(b.n_d9), max(b.uuid) FROM {t} LEFT JOIN {t} b ON a.n_u8 = b.i8 AND b.s LIKE '%a%'", "LEFT JOIN"),
+                ("SELECT a.id, b.id, c.id FROM {t} JOIN {t} b ON a.id = b.n_u8 LEFT JOIN {t} c ON b.n_i8 = c.id JOIN {t} d ON d.id = c.u8 "
+                 "ORDER BY a.id DESC, b.id, c.id, d.id", "JOIN"),
+                ("SELECT DISTINCT a.n_day, b.n_lc FROM {t} JOIN {t} b ON a.id = b.n_u8", "GROUP BY"),
+                ("SELECT sum(v) FROM (SELECT id, u8 AS v FROM {t} ORDER BY id LIMIT 7)", "LIMIT 7"),
+                ("SELECT id, v FROM (SELECT id, n_d9 * 2 AS v FROM {t} ORDER BY id LIMIT 50) x JOIN (SELECT i8 AS k FROM {t} b GROUP BY i8) "
+                 "ON id = k WHERE v > 0", "LIMIT 50"),
+                ("SELECT lc, sum(CASE WHEN s LIKE '%a%' OR n_s LIKE 'a%' THEN d9 ELSE 0 END) FROM {t} WHERE n_s NOT LIKE '%a%b%' GROUP BY lc",
+                 "position"),
+                ("SELECT id FROM {t} JOIN (SELECT u8 AS k FROM {t} b GROUP BY u8) ON k = id ORDER BY id", "ORDER BY")]:
+            with self.subTest(query):
+                sql = query.replace("{t} b", f"{self.table} b", 9).replace("{t} c", f"{self.table} c").replace("{t} d", f"{self.table} d")
+                self.equal(sql.replace("{t}", f"{self.table} a"), pushed, self.WHOLE, ordered="ORDER BY" in query and "LIMIT" not in query)
+
+    def test_what_stays_is_above(self):
+        """Of a query that the server cannot compute wholly it computes the parts that it can."""
+        for query, left, pushed in [
+                ("SELECT lc, sum(d9) / count(*) FROM {} GROUP BY lc", "Project", "GROUP BY"),
+                ("SELECT lc, sum(d9) AS total FROM {} GROUP BY lc HAVING sqrt(sum(d9)) > 2 AND sum(d9) > 0", "Filter", "WHERE"),
+                ("SELECT u8, id, rank() OVER (PARTITION BY u8 ORDER BY id) FROM (SELECT u8, max(id) AS id FROM {} GROUP BY u8, i8)", "Window", "GROUP BY"),
+                ("SELECT a.id, m FROM {} a JOIN (SELECT u8, max(upper(s)) AS m FROM {} GROUP BY u8) b ON a.id = b.u8", "Join", ())]:
+            with self.subTest(query):
+                self.equal(query.replace("{}", self.table))
+                frame = spark.sql(query.replace("{}", self.table).replace("{}", "magic"))
+                self.assertIn(left, plan(frame))
+                for part in [pushed] if pushed else ():
+                    self.assertIn(part, statement(frame))
+
+    def test_queries_that_stay(self):
+        for query in ["SELECT a.id FROM {t} a JOIN {t} b ON a.id < b.id AND a.id < 9", "SELECT a.id FROM {t} a FULL JOIN {t} b ON a.id = b.i32",
+                      "SELECT id FROM {t} WHERE n_s NOT IN (SELECT n_lc FROM {t})", "SELECT a.id FROM {t} a JOIN {t} b ON upper(a.s) = b.s",
+                      "SELECT id FROM {t} a WHERE f64 IN (SELECT f64 FROM {t})",
+                      "SELECT id FROM {t} a WHERE (SELECT count(*) FROM {t} b WHERE b.id < a.id AND b.u8 = a.n_u8) = 0"]:
+            with self.subTest(query):
+                self.assertIn("Join", plan(self.equal(query.replace("{t}", self.table))))
+        frame = self.equal("SELECT a.id FROM {} a JOIN {} b ON a.id = b.u8".replace("{}", self.table), catalog="parts")
+        self.assertIn("Join", plan(frame))
+
+    def test_other_snapshots(self):
+        snapshot = open_snapshot()
+        table = self.table.format("magic")
+        frame = spark.sql(f"SELECT a.id FROM {table} VERSION AS OF '{snapshot}' a JOIN {table} b ON a.id = b.u8")
+        self.assertIn("Join", plan(frame))
+        frame = spark.sql(f"SELECT count(*) FROM {table} VERSION AS OF '{snapshot}' a JOIN {table} VERSION AS OF '{snapshot}' b ON a.id = b.u8")
+        self.assertNotIn("Join", plan(frame))
+        self.assertEqual(frame.collect()[0][0], self.equal("SELECT a.id FROM {} a JOIN {} b ON a.id = b.u8".replace("{}", self.table)).count())
+
+    def test_views(self):
+        with shared().connect() as connection:
+            connection.run(f"CREATE VIEW {self.database}.v AS SELECT a.id AS id, b.n_i8 AS m FROM {self.database}.t a "
+                           f"LEFT JOIN {self.database}.t b ON a.id = b.i32")
+        self.equal(f"SELECT a.id, b.id, b.m FROM {self.table} a LEFT JOIN {{}}.{self.database}.v b ON a.u8 = b.id", "LEFT JOIN", ["Join"])
+
+    def test_writing_the_result(self):
+        with shared().connect() as connection:
+            connection.run(f"CREATE TABLE {self.database}.totals (lc String, n Int64, total Nullable(Decimal(19, 2))) "
+                           "ENGINE = MutableMergeTree ORDER BY lc")
+        table = self.table.format("magic")
+        source = f"SELECT a.lc, count(*) AS n, sum(b.d9) FROM {table} a JOIN {table} b ON a.id = b.u8 GROUP BY a.lc"
+        for how in ("INTO", "OVERWRITE"):
+            spark.sql(f"INSERT {how} magic.{self.database}.totals {source}")
+            self.assertEqual(rows(spark.table(f"magic.{self.database}.totals")), rows(spark.sql(source)))
+        spark.sql(f"MERGE INTO magic.{self.database}.totals t USING ({source}) s ON t.lc = s.lc "
+                  "WHEN MATCHED AND s.lc = 'a' THEN DELETE WHEN MATCHED THEN UPDATE SET n = s.n + 1")
+        self.assertEqual(rows(spark.table(f"magic.{self.database}.totals").select("lc", "n")),
+                         [(lc, n + 1) for lc, n, _ in rows(spark.sql(source)) if lc != "a"])
+        spark.sql(f"DELETE FROM magic.{self.database}.totals WHERE lc IN (SELECT n_lc FROM {table} WHERE id < 300 GROUP BY n_lc)")
+        self.assertEqual(rows(spark.table(f"magic.{self.database}.totals")), [])
+
+    def test_random_queries(self):
+        for number in range(200 if SOAK else 30):
+            sql = self.random_query()
+            with self.subTest(number):
+                self.equal(sql)
+
+    def random_query(self):
+        """A query of one to four tables, which are joined, searched, grouped and sorted at random."""
+        choose = self.random
+        names = [declared.split(" ")[0] for declared in self.POOLS if not declared.startswith("f")]
+
+        def column(alias, among=names):
+            return f"{alias}.{choose.choice(['', 'n_'])}{choose.choice(among)}"
+
+        def equal(one, other):
+            name = [choose.choice(names)]
+            return f"{column(one, name)} = {column(other, name)}"
+
+        def condition(alias):
+            return choose.choice([
+                f"{column(alias, ['i8', 'i32', 'i64', 'u8'])} {choose.choice(['<', '>', '=', '<>'])} {choose.choice([0, 1, 5])}",
+                f"{column(alias, ['s', 'lc'])} LIKE '{choose.choice(['%a%', 'a%', '%a%b%', '%'])}'", f"{column(alias)} IS NOT NULL",
+                f"{column(alias, ['d9'])} * 2 > {column(alias, ['d9'])}", column(alias, ["b"])])
+
+        aliases = ["x"]
+        source = f"(SELECT * FROM {self.table} WHERE id < {choose.randrange(20, 300)}) x"
+        conditions = [condition("x")] if choose.random() < 0.4 else []
+        for alias in "yzw"[:choose.choice([0, 1, 1, 2, 3])]:
+            on = equal(choose.choice(aliases), alias)
+            if choose.random() < 0.5:
+                on += f" AND {choose.choice(aliases)}.id {choose.choice(['<', '<>', '>='])} {alias}.id"
+            if choose.random() < 0.3:
+                on += f" AND {condition(choose.choice([*aliases, alias]))}"
+            kind = choose.choice(["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "IN", "EXISTS", "NOT EXISTS"])
+            side = f"(SELECT * FROM {self.table} WHERE id < {choose.randrange(5, 40)})"
+            if choose.random() < 0.3:
+                side = f"(SELECT n_i32, s, n_s, lc, n_lc, max(id) AS id, min(i8) AS i8, sum(d9) AS d9 FROM {self.table} GROUP BY ALL)"
+                name = choose.choice(["s", "lc"])
+                on = f"{choose.choice(aliases)}.{name} = {alias}.{choose.choice(['', 'n_'])}{name} AND {alias}.id < {choose.choice(aliases)}.id"
+                kind = choose.choice(["EXISTS", "NOT EXISTS"])
+            if kind.endswith("JOIN"):
+                source += f" {kind} {side} {alias} ON {on}"
+                aliases.append(alias)
+                if choose.random() < 0.3:
+                    conditions.append(condition(alias))
+            elif kind == "IN":
+                name = choose.choice(names)
+                conditions.append(f"{choose.choice(aliases)}.{name} IN (SELECT {name} FROM {side} {alias})")
+            else:
+                conditions.append(f"{kind} (SELECT 1 FROM {side} {alias} WHERE {on})")
+        if choose.random() < 0.2:
+            conditions.append(f"{column(choose.choice(aliases), ['i8', 'u8'])} >= (SELECT min(n_u8) FROM {self.table} WHERE id > {choose.choice([0, 1000])})")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        if choose.random() < 0.5:
+            keys = [column(choose.choice(aliases)) for _ in range(choose.choice([0, 1, 1, 2]))]
+            aggregates = [choose.choice(["count(*)", f"sum({column(choose.choice(aliases), ['i32', 'd9', 'u8', 'd9'])})",
+                                         f"avg({column(choose.choice(aliases), ['d9', 'i8'])})", f"max({column(choose.choice(aliases))})",
+                                         f"count(DISTINCT {column(choose.choice(aliases))})"]) for _ in range(2)]
+            outputs = ", ".join(f"{each} AS c{number}" for number, each in enumerate([*keys, *aggregates]))
+            group = f" GROUP BY {', '.join(keys)}" if keys else ""
+            having = f" HAVING {choose.choice(['count(*) > 1', 'max(x.id) > 10', 'sum(x.d9) > 0'])}" if choose.random() < 0.3 else ""
+            return f"SELECT {outputs} FROM {source}{where}{group}{having}"
+        outputs = ", ".join(f"{column(choose.choice(aliases))} AS c{number}" for number in range(3))
+        order = f" ORDER BY {', '.join(f'{alias}.id' for alias in aliases)} LIMIT 20" if choose.random() < 0.3 else ""
+        return f"SELECT {outputs} FROM {source}{where}{order}"
 
 
 class ScanTests(SparkTests):

@@ -88,8 +88,9 @@ extension MutableTable {
     return """
       CREATE TABLE \(name) (\((columns + hidden).joined(separator: ", "))) ENGINE = MergeTree \
       ORDER BY (\(shape.keyList), \(HiddenColumn.version)) \
-      SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, allow_nullable_key = 1, \
-      old_parts_lifetime = 60, parts_to_delay_insert = 3000, parts_to_throw_insert = 10000
+      SETTINGS auto_statistics_types = '', fsync_after_insert = 1, fsync_part_directory = 1, \
+      allow_nullable_key = 1, old_parts_lifetime = 60, parts_to_delay_insert = 3000, \
+      parts_to_throw_insert = 10000
       """
   }
 

@@ -79,7 +79,7 @@ record ColumnType(
 
   /** Whether the server has nulls of it. */
   boolean canBeNull() {
-    return nullable || !(type instanceof ArrayType || type instanceof MapType
+    return !(type instanceof ArrayType || type instanceof MapType
         || type instanceof StructType);
   }
 
@@ -92,6 +92,26 @@ record ColumnType(
   /** Whether the server has an integer of 64 bits without sign, and Spark a decimal. */
   boolean isUnsignedLong() {
     return type instanceof DecimalType && !isTarget;
+  }
+
+  /** The values of an expression of this type where there can be no row, as NULL then. */
+  String missing(String expression) {
+    return "toNullable(" + (compares ? expression : read(expression)) + ")";
+  }
+
+  /** The type of these. */
+  ColumnType missing() {
+    return compares ? orNull() : asRead(type);
+  }
+
+  /** The type of what an expression gives that the server evaluates; it can be NULL. */
+  static ColumnType computed(DataType type) {
+    return new ColumnType(type, true, "Nullable(" + target(type) + ")", false, true, false);
+  }
+
+  /** The type of what has been read from the server as Spark takes it. */
+  static ColumnType asRead(DataType type) {
+    return new ColumnType(type, true, target(type), true, target(type) != null, false);
   }
 
   /** A conversion in the server's SQL. */

@@ -26,6 +26,7 @@ import org.apache.spark.sql.util.CaseInsensitiveStringMap;
  * @param batchRows a columnar batch has at most as many rows
  * @param snapshotLifetime after how long without use the server forgets a snapshot
  * @param pushDown whether the server evaluates filters, aggregates, sorting and limits
+ * @param pushQueries whether it also evaluates what Spark's interface for data sources has no form for
  */
 record ConnectionOptions(
     List<String> urls,
@@ -40,15 +41,18 @@ record ConnectionOptions(
     long splitRows,
     int batchRows,
     Duration snapshotLifetime,
-    boolean pushDown)
+    boolean pushDown,
+    boolean pushQueries)
     implements Serializable {
 
   private static final Set<String> NAMES =
       Set.of("url", "user", "password", "token", "certificate", "connecttimeout", "readtimeout",
-          "retries", "splits", "splitrows", "batchrows", "snapshotlifetime", "pushdown");
+          "retries", "splits", "splitrows", "batchrows", "snapshotlifetime", "pushdown",
+          "pushqueries");
 
   /** What a read or a write may have otherwise than its catalog. */
-  private static final Set<String> DYNAMIC = Set.of("splits", "splitrows", "batchrows", "pushdown");
+  private static final Set<String> DYNAMIC = 
+      Set.of("splits", "splitrows", "batchrows", "pushdown", "pushqueries");
 
   /**
    * These options with those of one read or write.
@@ -69,13 +73,14 @@ record ConnectionOptions(
         (int) number("", given, "splits", splits, 0),
         number("", given, "splitRows", splitRows, 1),
         (int) number("", given, "batchRows", batchRows, 1),
-        snapshotLifetime, given.getBoolean("pushDown", pushDown));
+        snapshotLifetime, given.getBoolean("pushDown", pushDown),
+        given.getBoolean("pushQueries", pushQueries));
   }
 
   /** What concerns the connection only. */
   ConnectionOptions connection() {
     return new ConnectionOptions(urls, user, password, token, certificate, connectTimeout,
-        readTimeout, retries, 0, 1, 1, Duration.ZERO, true);
+        readTimeout, retries, 0, 1, 1, Duration.ZERO, true, true);
   }
 
   /** The options of a catalog, from Spark's configuration and, for who asks, the environment. */
@@ -100,7 +105,8 @@ record ConnectionOptions(
         number(prefix, options, "splitRows", 100_000, 1),
         (int) number(prefix, options, "batchRows", 65_536, 1),
         duration(options, "snapshotLifetime", "10m"),
-        options.getBoolean("pushDown", true));
+        options.getBoolean("pushDown", true),
+        options.getBoolean("pushQueries", true));
   }
 
   /** Says where, and not the secrets. */

@@ -54,6 +54,16 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
     this.runtime = runtime;
   }
 
+  /** What it reads. */
+  ScanStatement statement() {
+    return statement;
+  }
+
+  /** How it is read. */
+  ConnectionOptions options() {
+    return options;
+  }
+
   @Override
   public StructType readSchema() {
     return schema;

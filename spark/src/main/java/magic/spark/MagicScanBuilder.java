@@ -15,7 +15,6 @@ import org.apache.spark.sql.types.StructType;
 class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   final MagicTable table;
   final ConnectionOptions options;
-  private final QuerySnapshots snapshots;
   private RowSource source;
   private final Map<String, TableColumn> columns = new HashMap<>();
   private StructType schema;
@@ -28,12 +27,10 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
       MagicTable table,
       List<TableColumn> visible,
       List<TableColumn> all,
-      ConnectionOptions options,
-      QuerySnapshots snapshots) {
+      ConnectionOptions options) {
     this.table = table;
     this.source = new RowSource.Table(table);
     this.options = options;
-    this.snapshots = snapshots;
     all.forEach(each -> columns.putIfAbsent(each.name(), each));
     this.schema = new StructType(
         visible.stream().map(TableColumn::field).toArray(StructField[]::new));
@@ -50,15 +47,8 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   public Scan build() {
     List<String> outputs = Arrays.stream(schema.fields())
         .map(field -> columns.get(field.name()).read()).toList();
-    return scan(schema, new ScanStatement(source, outputs, List.of(), false, List.of(),
-        List.of(), OptionalInt.empty(), 0), true, Optional.empty());
-  }
-
-  /** A scan of the query's snapshot. */
-  final Scan scan(StructType read, ScanStatement statement, boolean isDivided,
-      Optional<SqlExpressions> runtime) {
-    return new MagicScan(
-        read, statement, isDivided, options, snapshots, table.snapshot(), runtime);
+    return table.scan(schema, new ScanStatement(source, outputs, List.of(), false, List.of(),
+        List.of(), OptionalInt.empty(), 0), options, true, Optional.empty());
   }
 
   /** Where the rows are from. */

@@ -12,6 +12,7 @@ import org.apache.spark.sql.connector.catalog.SupportsRead;
 import org.apache.spark.sql.connector.catalog.TableCapability;
 import org.apache.spark.sql.connector.read.ScanBuilder;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 
 /** A table or view of a Magic server, to be read. */
@@ -72,6 +73,11 @@ class MagicTable implements SupportsRead, SupportsMetadataColumns {
     return options;
   }
 
+  /** All columns that can be asked for. */
+  List<TableColumn> readableColumns() {
+    return Stream.concat(columns.stream(), METADATA.stream()).toList();
+  }
+
   /** The columns that {@code SELECT *} has. */
   List<TableColumn> tableColumns() {
     return columns;
@@ -100,10 +106,21 @@ class MagicTable implements SupportsRead, SupportsMetadataColumns {
   @Override
   public ScanBuilder newScanBuilder(CaseInsensitiveStringMap given) {
     ConnectionOptions chosen = options.with(given);
-    List<TableColumn> all = Stream.concat(columns.stream(), METADATA.stream()).toList();
+    List<TableColumn> all = readableColumns();
     return chosen.pushDown()
-        ? new PushingScanBuilder(this, columns, all, chosen, snapshots)
-        : new MagicScanBuilder(this, columns, all, chosen, snapshots);
+        ? new PushingScanBuilder(this, columns, all, chosen)
+        : new MagicScanBuilder(this, columns, all, chosen);
+  }
+
+  /**
+   * A scan of the state that it is read at.
+   *
+   * @param isDivided whether ranges of the table can be read apart from each other
+   * @param runtime writes conditions that are found while the query runs; empty for none
+   */
+  MagicScan scan(StructType schema, ScanStatement statement, ConnectionOptions chosen,
+      boolean isDivided, Optional<SqlExpressions> runtime) {
+    return new MagicScan(schema, statement, isDivided, chosen, snapshots, snapshot(), runtime);
   }
 
   /** The state that it is read at. */

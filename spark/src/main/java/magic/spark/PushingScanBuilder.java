@@ -2,7 +2,9 @@ package magic.spark;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
@@ -12,7 +14,6 @@ import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.expressions.SortOrder;
 import org.apache.spark.sql.connector.expressions.aggregate.AggregateFunc;
 import org.apache.spark.sql.connector.expressions.aggregate.Aggregation;
-import org.apache.spark.sql.connector.expressions.aggregate.Avg;
 import org.apache.spark.sql.connector.expressions.aggregate.Count;
 import org.apache.spark.sql.connector.expressions.aggregate.CountStar;
 import org.apache.spark.sql.connector.expressions.filter.Predicate;
@@ -38,16 +39,12 @@ final class PushingScanBuilder extends MagicScanBuilder
         SupportsPushDownOffset,
         SupportsPushDownTableSample,
         SupportsPushDownJoin {
-  /** How long a statement gets by conditions; the server takes up to a megabyte of most users. */
-  private static final int LONGEST_CONDITIONS = 500_000;
-
   private SqlExpressions expressions;
   private final List<Predicate> predicates = new ArrayList<>();
   private final List<String> conditions = new ArrayList<>();
   private List<String> order = List.of();
   private OptionalInt limit = OptionalInt.empty();
   private int offset;
-  private boolean averagesLong;
   private StructType aggregated;
   private List<String> outputs = List.of();
   private List<String> grouping = List.of();
@@ -56,9 +53,8 @@ final class PushingScanBuilder extends MagicScanBuilder
       MagicTable table,
       List<TableColumn> visible,
       List<TableColumn> all,
-      ConnectionOptions options,
-      QuerySnapshots snapshots) {
-    super(table, visible, all, options, snapshots);
+      ConnectionOptions options) {
+    super(table, visible, all, options);
     expressions = new SqlExpressions(all, SQLConf.get().ansiEnabled());
   }
 
@@ -68,7 +64,7 @@ final class PushingScanBuilder extends MagicScanBuilder
     int length = 0;
     for (Predicate predicate : offered) {
       Optional<String> condition = expressions.condition(predicate);
-      if (condition.isPresent() && length + condition.get().length() <= LONGEST_CONDITIONS) {
+      if (condition.isPresent() && length + condition.get().length() <= ScanStatement.LONGEST_CONDITIONS) {
         length += condition.get().length();
         predicates.add(predicate);
         conditions.add(condition.get());
@@ -84,25 +80,14 @@ final class PushingScanBuilder extends MagicScanBuilder
     return predicates.toArray(Predicate[]::new);
   }
 
-  /**
-   * Averages of decimals come a second time, as sums and counts. Then a sum of 64-bit integers that
-   * stands for an average could overflow, where Spark's average does not.
-   */
+  /** One statement gives all rows of a group. */
   @Override
   public boolean supportCompletePushDown(Aggregation aggregation) {
-    List<Expression> averaged = Arrays.stream(aggregation.aggregateExpressions())
-        .filter(Avg.class::isInstance).map(each -> ((Avg) each).column()).toList();
-    averagesLong |= averaged.stream().anyMatch(expressions::isLong);
-    return averaged.stream().noneMatch(expressions::isDecimal);
+    return true;
   }
 
   @Override
   public boolean pushAggregation(Aggregation aggregation) {
-    boolean hasAverages =
-        Arrays.stream(aggregation.aggregateExpressions()).anyMatch(Avg.class::isInstance);
-    if (averagesLong && !hasAverages) {
-      return false;
-    }
     StructType schema = new StructType();
     List<String> read = new ArrayList<>();
     List<String> keys = new ArrayList<>();
@@ -158,74 +143,47 @@ final class PushingScanBuilder extends MagicScanBuilder
   public boolean pushDownJoin(SupportsPushDownJoin other, JoinType type,
       ColumnWithAlias[] leftColumns, ColumnWithAlias[] rightColumns, Predicate condition) {
     PushingScanBuilder right = (PushingScanBuilder) other;
-    boolean isInner = type == JoinType.INNER_JOIN;
-    if (!isInner && !Stream.concat(source().tables().stream(), right.source().tables().stream())
-        .allMatch(WritableTable.class::isInstance)) {
+    try {
+      Query first = side(leftColumns, 0, type == JoinType.RIGHT_OUTER_JOIN);
+      Query second = right.side(rightColumns, 1, type == JoinType.LEFT_OUTER_JOIN);
+      Untranslatable.require(equates(condition, first.columns(), second.columns()));
+      List<TableColumn> all = Stream.concat(
+          first.columns().values().stream(), second.columns().values().stream()).toList();
+      SqlExpressions joining = new SqlExpressions(all, SQLConf.get().ansiEnabled());
+      String text = joining.condition(condition).orElseThrow(Untranslatable::new);
+      boolean isReversed = type == JoinType.RIGHT_OUTER_JOIN;
+      read(new RowSource.Join(
+          isReversed ? second.source() : first.source(),
+          (RowSource.Nested) (isReversed ? first : second).source(),
+          type == JoinType.INNER_JOIN ? "INNER" : "LEFT", text), all);
+      expressions = joining;
+      predicates.clear();
+      conditions.clear();
+      return true;
+    } catch (Untranslatable reason) {
       return false;
     }
-    int depth = 1 + Math.max(source().depth(), right.source().depth());
-    List<TableColumn> ofLeft = joined(this, leftColumns, "l" + depth,
-        type == JoinType.RIGHT_OUTER_JOIN);
-    List<TableColumn> ofRight = joined(right, rightColumns, "r" + depth,
-        type == JoinType.LEFT_OUTER_JOIN);
-    if (ofLeft == null || ofRight == null || !equates(condition, ofLeft, ofRight)) {
-      return false;
-    }
-    List<TableColumn> all = Stream.concat(ofLeft.stream(), ofRight.stream()).toList();
-    SqlExpressions joining = new SqlExpressions(all, SQLConf.get().ansiEnabled());
-    Optional<String> text = joining.condition(condition);
-    if (text.isEmpty()) {
-      return false;
-    }
-    String kind = switch (type) {
-      case INNER_JOIN -> "INNER";
-      case LEFT_OUTER_JOIN -> "LEFT";
-      case RIGHT_OUTER_JOIN -> "RIGHT";
-    };
-    read(new RowSource.Join(side(leftColumns, ofLeft), right.side(rightColumns, ofRight), kind,
-        text.get()), all);
-    expressions = joining;
-    predicates.clear();
-    conditions.clear();
-    return true;
   }
 
   /**
-   * The columns of one side of a join, by the names that Spark has for them then; null when one of
-   * them cannot be told from others, or not be NULL where there is no row.
+   * The rows of one side of a join, by the names that Spark has for its columns then.
    *
-   * @param prefix of their names in the server's SQL
    * @param isOuter whether there can be no row
    */
-  private static List<TableColumn> joined(
-      PushingScanBuilder side, ColumnWithAlias[] columns, String prefix, boolean isOuter) {
-    List<TableColumn> result = new ArrayList<>();
-    for (ColumnWithAlias each : columns) {
-      TableColumn column = side.column(each.colName());
-      if (column == null || isOuter && !column.type().canBeNull()) {
-        return null;
-      }
-      ColumnType type = isOuter ? column.type().orNull() : column.type();
-      result.add(new TableColumn(each.alias() == null ? each.colName() : each.alias(),
-          TableColumn.quoted("magic " + prefix + " " + result.size()), type, ""));
+  private Query side(ColumnWithAlias[] read, int number, boolean isOuter) throws Untranslatable {
+    Map<String, TableColumn> named = new LinkedHashMap<>();
+    for (ColumnWithAlias each : read) {
+      TableColumn column = column(each.colName());
+      Untranslatable.require(column != null);
+      String name = each.alias() == null ? each.colName() : each.alias();
+      named.put(name, new TableColumn(name, column.expression(), column.type(), ""));
     }
-    return result;
-  }
-
-  /** The rows of this side, with its columns under the names that the join has for them. */
-  private ScanStatement side(ColumnWithAlias[] columns, List<TableColumn> names) {
-    List<String> outputs = new ArrayList<>();
-    for (int index = 0; index < columns.length; index++) {
-      outputs.add(column(columns[index].colName()).expression() + " AS "
-          + names.get(index).expression());
-    }
-    return new ScanStatement(source(), outputs, List.copyOf(conditions), false, List.of(),
-        List.of(), OptionalInt.empty(), 0);
+    return Query.of(table, options, source(), named).where(conditions).nested(number, isOuter);
   }
 
   /** Whether a condition has two columns equal, one of each side, so that rows are found by them. */
   private static boolean equates(
-      Predicate condition, List<TableColumn> left, List<TableColumn> right) {
+      Predicate condition, Map<String, TableColumn> left, Map<String, TableColumn> right) {
     if (condition.name().equals("AND")) {
       return Arrays.stream(condition.children())
           .anyMatch(each -> each instanceof Predicate part && equates(part, left, right));
@@ -235,11 +193,10 @@ final class PushingScanBuilder extends MagicScanBuilder
             || names(condition.children()[0], right) && names(condition.children()[1], left));
   }
 
-  private static boolean names(Expression expression, List<TableColumn> columns) {
+  private static boolean names(Expression expression, Map<String, TableColumn> columns) {
     return expression.references().length > 0
         && Arrays.stream(expression.references()).allMatch(reference ->
-            reference.fieldNames().length == 1 && columns.stream()
-                .anyMatch(each -> each.name().equals(reference.fieldNames()[0])));
+            reference.fieldNames().length == 1 && columns.containsKey(reference.fieldNames()[0]));
   }
 
   @Override
@@ -290,7 +247,7 @@ final class PushingScanBuilder extends MagicScanBuilder
     // The engine joins with all of its cores; each part of a join would join anew.
     boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0
         && source() instanceof RowSource.Table;
-    return scan(isAggregated ? aggregated : schema(), statement, isDivided,
+    return table.scan(isAggregated ? aggregated : schema(), statement, options, isDivided,
         isDivided ? Optional.of(expressions) : Optional.empty());
   }
 

@@ -1,5 +1,6 @@
 package magic.spark;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -8,15 +9,10 @@ sealed interface RowSource {
   /** What stands behind FROM. */
   String sql();
 
-  /** A clause at the end of the statement; empty for none. */
-  default String settings() {
-    return "";
-  }
-
   /** The tables that it reads. */
   List<MagicTable> tables();
 
-  /** How deep joins are nested in it. */
+  /** How deep statements are nested in it. Names that are given to outputs have it in them. */
   int depth();
 
   /** The rows of a table. */
@@ -48,34 +44,56 @@ sealed interface RowSource {
   }
 
   /**
-   * The rows of two scans, joined.
+   * The rows that a statement gives.
    *
-   * @param type {@code INNER}, or {@code LEFT} or {@code RIGHT} for tables that are no views
-   * @param condition in the names that the scans give their outputs
+   * @param names those of its outputs
    */
-  record Join(ScanStatement left, ScanStatement right, String type, String condition)
-      implements RowSource {
+  record Nested(ScanStatement statement, List<String> names) implements RowSource {
     @Override
     public String sql() {
-      return "(" + left.sql() + ") AS l " + type + " JOIN (" + right.sql() + ") AS r ON "
-          + condition;
-    }
-
-    /** Has rows without a partner have nulls, as in SQL. */
-    @Override
-    public String settings() {
-      return type.equals("INNER") ? "" : " SETTINGS join_use_nulls = 1";
+      List<String> outputs = new ArrayList<>();
+      for (int index = 0; index < names.size(); index++) {
+        outputs.add(statement.outputs().get(index) + " AS " + names.get(index));
+      }
+      return "(" + statement.reading(outputs).sql() + ")";
     }
 
     @Override
     public List<MagicTable> tables() {
-      return Stream.concat(left.source().tables().stream(), right.source().tables().stream())
-          .toList();
+      return statement.source().tables();
     }
 
     @Override
     public int depth() {
-      return 1 + Math.max(left.source().depth(), right.source().depth());
+      return 1 + statement.source().depth();
+    }
+  }
+
+  /**
+   * The rows of two others, joined. Their columns have different names.
+   *
+   * @param right a single one
+   * @param type what stands before JOIN; columns that can be missing have nulls by their type
+   */
+  record Join(RowSource left, Nested right, String type, String condition) implements RowSource {
+    @Override
+    public String sql() {
+      String first = left instanceof Join ? left.sql() : left.sql() + " AS t0";
+      return first + " " + type + " JOIN " + right.sql() + " AS t" + count() + " ON " + condition;
+    }
+
+    private int count() {
+      return left instanceof Join join ? 1 + join.count() : 1;
+    }
+
+    @Override
+    public List<MagicTable> tables() {
+      return Stream.concat(left.tables().stream(), right.tables().stream()).toList();
+    }
+
+    @Override
+    public int depth() {
+      return Math.max(left.depth(), right.depth());
     }
   }
 }

@@ -26,12 +26,26 @@ record ScanStatement(
     OptionalInt limit,
     int offset) {
 
+  /** How long a statement gets by conditions; the server takes up to a megabyte of most users. */
+  static final int LONGEST_CONDITIONS = 500_000;
+
   /** The same with more conditions. */
   ScanStatement where(List<String> more) {
     List<String> all = new ArrayList<>(conditions);
     all.addAll(more);
     return new ScanStatement(
         source, outputs, all, isAggregate, grouping, order, limit, offset);
+  }
+
+  /** Whether it gives one row at most. */
+  boolean isSingle() {
+    return isAggregate && grouping.isEmpty() || limit.isPresent() && limit.getAsInt() <= 1;
+  }
+
+  /** The same with other outputs. */
+  ScanStatement reading(List<String> others) {
+    return new ScanStatement(
+        source, others, conditions, isAggregate, grouping, order, limit, offset);
   }
 
   /** The statement for the rows in a range of a table. */
@@ -51,7 +65,7 @@ record ScanStatement(
     if (offset > 0) {
       sql.append(" OFFSET ").append(offset);
     }
-    return sql.append(source.settings()).toString();
+    return sql.toString();
   }
 
   private static void append(StringBuilder sql, String word, List<String> parts, String between) {

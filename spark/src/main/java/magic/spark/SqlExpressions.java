@@ -1,5 +1,7 @@
 package magic.spark;
 
+import static magic.spark.Untranslatable.require;
+
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -44,6 +46,11 @@ final class SqlExpressions {
   private static final int LONGEST_CHECKED = 4000;
   /** By how many digits Spark makes a decimal's sum wider. */
   private static final int SUM_DIGITS = 10;
+  /** By how many decimals Spark makes an average finer, and how many can be rounded at once. */
+  private static final int AVERAGE_DECIMALS = 4;
+  private static final int MOST_AVERAGE_DECIMALS = 18;
+  /** How many parts a pattern of LIKE has, each of which is looked for after those before. */
+  private static final int MOST_PARTS = 4;
   /** The days of 0001-01-01 and 9999-12-31, and their first and last microsecond. */
   private static final int FIRST_DAY = -719_162;
   private static final int LAST_DAY = 2_932_896;
@@ -84,7 +91,7 @@ final class SqlExpressions {
   Optional<SqlValue> grouping(Expression expression) {
     return translated(() -> {
       require(expression.references().length > 0);
-      return ordered(value(expression));
+      return ordered(written(expression));
     });
   }
 
@@ -97,23 +104,16 @@ final class SqlExpressions {
   Optional<String> order(SortOrder order) {
     return translated(() -> {
       SqlValue value = order.expression() instanceof AggregateFunc function
-          ? aggregated(function) : value(order.expression());
+          ? aggregated(function) : written(order.expression());
       return ordered(value).text()
           + (order.direction() == SortDirection.ASCENDING ? " ASC" : " DESC")
           + (order.nullOrdering() == NullOrdering.NULLS_FIRST ? " NULLS FIRST" : " NULLS LAST");
     });
   }
 
-  /** Whether Spark computes the average of this column from its exact sum. */
-  boolean isDecimal(Expression expression) {
-    return translated(() -> value(expression))
-        .filter(value -> value.type() instanceof DecimalType).isPresent();
-  }
-
-  /** Whether this is a 64-bit integer. */
-  boolean isLong(Expression expression) {
-    return translated(() -> value(expression))
-        .filter(value -> value.type().equals(DataTypes.LongType)).isPresent();
+  /** A value. */
+  Optional<SqlValue> value(Expression expression) {
+    return translated(() -> written(expression));
   }
 
   private interface Translation<T> {
@@ -139,7 +139,7 @@ final class SqlExpressions {
       }
     }
     if (COMPARISONS.contains(name)) {
-      return comparison(name, value(children[0]), children[1]);
+      return comparison(name, written(children[0]), children[1]);
     }
     return switch (name) {
       case "ALWAYS_TRUE" -> "true";
@@ -150,13 +150,14 @@ final class SqlExpressions {
       case "IS_NULL" -> "(" + known(children[0]) + " IS NULL)";
       case "IS_NOT_NULL" -> "(" + known(children[0]) + " IS NOT NULL)";
       case "<=>" -> {
-        SqlValue left = ordered(value(children[0]));
-        yield "(" + left.text() + " IS NOT DISTINCT FROM " + same(left, value(children[1])) + ")";
+        SqlValue left = ordered(written(children[0]));
+        yield "(" + left.text() + " IS NOT DISTINCT FROM " + same(left, written(children[1])) + ")";
       }
       case "IN" -> membership(children);
       case "STARTS_WITH" -> "startsWith(" + texts(children) + ")";
       case "ENDS_WITH" -> "endsWith(" + texts(children) + ")";
       case "CONTAINS" -> "(position(" + texts(children) + ") > 0)";
+      case "LIKE" -> like(children);
       case "CASE_WHEN" -> cases(children, DataTypes.BooleanType).text();
       case "BOOLEAN_EXPRESSION" -> truth(children[0]);
       default -> throw new Untranslatable();
@@ -168,7 +169,7 @@ final class SqlExpressions {
     if (expression instanceof Predicate predicate) {
       return predicate(predicate);
     }
-    SqlValue value = value(expression);
+    SqlValue value = written(expression);
     require(value.type().equals(DataTypes.BooleanType));
     return value.text();
   }
@@ -178,11 +179,11 @@ final class SqlExpressions {
     if (expression instanceof NamedReference reference) {
       return column(reference).expression();
     }
-    return value(expression).text();
+    return written(expression).text();
   }
 
   private String comparison(String sign, SqlValue left, Expression other) throws Untranslatable {
-    SqlValue right = value(other);
+    SqlValue right = written(other);
     if (isFloating(left.type())) {
       // NaN is a value for Spark, equal to itself and greater than all others. No literal is NaN.
       require(other instanceof Literal<?> && left.type().equals(right.type()));
@@ -198,7 +199,7 @@ final class SqlExpressions {
     boolean isUuid = left instanceof NamedReference reference && column(reference).type().isUuid()
         && right instanceof Literal<?> literal && literal.value() instanceof UTF8String text
         && UUID.matcher(text.toString()).matches();
-    return isUuid ? Optional.of("toUUID(" + value(right).text() + ")") : Optional.empty();
+    return isUuid ? Optional.of("toUUID(" + written(right).text() + ")") : Optional.empty();
   }
 
   /**
@@ -206,7 +207,7 @@ final class SqlExpressions {
    * then, and decimals are refused beside integers. So both get Spark's type here.
    */
   private String membership(Expression[] children) throws Untranslatable {
-    SqlValue value = ordered(value(children[0]));
+    SqlValue value = ordered(written(children[0]));
     boolean isWide = false;
     if (children[0] instanceof NamedReference reference) {
       ColumnType type = column(reference).type();
@@ -219,7 +220,7 @@ final class SqlExpressions {
     List<String> members = new ArrayList<>();
     for (int index = 1; index < children.length; index++) {
       require(children[index] instanceof Literal<?>);
-      String member = same(value, value(children[index]));
+      String member = same(value, written(children[index]));
       members.add(isWide ? unsigned((Literal<?>) children[index]) : member);
     }
     return "(" + value.text() + " IN (" + String.join(", ", members) + "))";
@@ -231,10 +232,45 @@ final class SqlExpressions {
     return "toUInt64('" + number + "')";
   }
 
+  /** A text that has some parts one after another, {@code %one%other%}. Bytes are compared. */
+  private String like(Expression[] children) throws Untranslatable {
+    String text = typed(children[0], DataTypes.StringType).text();
+    require(children[1] instanceof Literal<?> literal && literal.value() instanceof UTF8String);
+    String pattern = ((Literal<?>) children[1]).value().toString();
+    require(pattern.matches("(?s)%([^%_\\\\\uFFFD]+%){1," + MOST_PARTS + "}"));
+    List<String> conditions = new ArrayList<>();
+    String start = "1";
+    for (String part : pattern.substring(1).split("%")) {
+      UTF8String bytes = UTF8String.fromString(part);
+      String place = "position(" + text + ", " + text(bytes) + ", " + start + ")";
+      conditions.add(place + " > 0");
+      start = place + " + " + bytes.numBytes();
+    }
+    return "(" + String.join(" AND ", conditions) + ")";
+  }
+
+  /** A part of a text, by the numbers of characters. */
+  private SqlValue part(Expression[] children) throws Untranslatable {
+    String text = typed(children[0], DataTypes.StringType).text();
+    require(children.length == 3);
+    for (int index = 1; index < children.length; index++) {
+      require(children[index] instanceof Literal<?> literal
+          && literal.value() instanceof Integer number && number >= 2 - index);
+    }
+    return new SqlValue("substringUTF8(" + text + ", " + ((Literal<?>) children[1]).value() + ", "
+        + ((Literal<?>) children[2]).value() + ")", DataTypes.StringType);
+  }
+
+  private SqlValue typed(Expression expression, DataType type) throws Untranslatable {
+    SqlValue value = written(expression);
+    require(value.type().equals(type));
+    return value;
+  }
+
   private String texts(Expression[] children) throws Untranslatable {
-    SqlValue text = value(children[0]);
+    SqlValue text = written(children[0]);
     require(text.type().equals(DataTypes.StringType));
-    return text.text() + ", " + same(text, value(children[1]));
+    return text.text() + ", " + same(text, written(children[1]));
   }
 
   /** The text of a value that has the type of another one. */
@@ -249,7 +285,7 @@ final class SqlExpressions {
     return value;
   }
 
-  private SqlValue value(Expression expression) throws Untranslatable {
+  private SqlValue written(Expression expression) throws Untranslatable {
     if (expression instanceof NamedReference reference) {
       TableColumn column = column(reference);
       require(ColumnType.target(column.type().type()) != null);
@@ -259,10 +295,10 @@ final class SqlExpressions {
       return literal(literal.value(), literal.dataType());
     }
     if (expression instanceof Cast cast) {
-      return converted(value(cast.expression()), cast.dataType());
+      return converted(written(cast.expression()), cast.dataType());
     }
     if (expression instanceof Extract extract) {
-      SqlValue date = value(extract.source());
+      SqlValue date = written(extract.source());
       String function = DATE_PARTS.get(extract.field());
       require(function != null && date.type().equals(DataTypes.DateType));
       return new SqlValue("toInt32(" + function + "(" + date.text() + "))", DataTypes.IntegerType);
@@ -275,13 +311,14 @@ final class SqlExpressions {
       return switch (general.name()) {
         case "+", "-", "*" -> {
           require(children.length == 2);
-          yield arithmetic(general.name(), value(children[0]), value(children[1]));
+          yield arithmetic(general.name(), written(children[0]), written(children[1]));
         }
         case "CASE_WHEN" -> cases(children, null);
+        case "SUBSTRING" -> part(children);
         case "COALESCE" -> {
           require(!mayFail || cannotFail(children));
           List<String> values = new ArrayList<>();
-          DataType type = value(children[0]).type();
+          DataType type = written(children[0]).type();
           for (Expression child : children) {
             values.add(nullable(child, type));
           }
@@ -303,7 +340,7 @@ final class SqlExpressions {
   /** Conditions and values in turn, and a value for when none holds, if there is one. */
   private SqlValue cases(Expression[] children, DataType wanted) throws Untranslatable {
     require(!mayFail || cannotFail(children));
-    DataType type = wanted == null ? value(children[1]).type() : wanted;
+    DataType type = wanted == null ? written(children[1]).type() : wanted;
     List<String> parts = new ArrayList<>();
     for (int index = 0; index + 1 < children.length; index += 2) {
       parts.add(truth(children[index]));
@@ -318,7 +355,7 @@ final class SqlExpressions {
     mayFail = false;
     try {
       for (Expression expression : expressions) {
-        value(expression);
+        written(expression);
       }
       return true;
     } catch (Untranslatable reason) {
@@ -329,7 +366,7 @@ final class SqlExpressions {
   }
 
   private String nullable(Expression expression, DataType type) throws Untranslatable {
-    SqlValue value = ordered(value(expression));
+    SqlValue value = ordered(written(expression));
     require(value.type().equals(type));
     return ColumnType.cast(value.text(), "Nullable(" + ColumnType.target(type) + ")");
   }
@@ -412,7 +449,7 @@ final class SqlExpressions {
     }
     if (function instanceof Count count) {
       String text = count.isDistinct()
-          ? "uniqExact(" + ordered(value(count.column())).text() + ")"
+          ? "uniqExact(" + ordered(written(count.column())).text() + ")"
           : "count(" + known(count.column()) + ")";
       return new SqlValue("toInt64(" + text + ")", DataTypes.LongType);
     }
@@ -424,19 +461,38 @@ final class SqlExpressions {
     }
     if (function instanceof Sum sum) {
       require(!sum.isDistinct());
-      return sum(value(sum.column()));
+      return sum(written(sum.column()));
     }
     if (function instanceof Avg average) {
-      SqlValue value = value(average.column());
+      SqlValue value = written(average.column());
       require(!average.isDistinct());
+      if (value.type() instanceof DecimalType decimal) {
+        return average(value.text(), decimal);
+      }
       require(INTEGER_DIGITS.containsKey(value.type()) || isFloating(value.type()));
       return new SqlValue("avgOrNull(toFloat64(" + value.text() + "))", DataTypes.DoubleType);
     }
     throw new Untranslatable();
   }
 
+  /**
+   * The sum by the count, half up. Spark divides with 38 decimals and rounds that; so few decimals
+   * are wanted here that it makes no difference.
+   */
+  private static SqlValue average(String text, DecimalType type) throws Untranslatable {
+    int scale = type.scale() + AVERAGE_DECIMALS;
+    require(type.precision() + SUM_DIGITS <= MOST_DIGITS && scale <= MOST_AVERAGE_DECIMALS);
+    String sum = "toInt256(toDecimal256(sumOrNull(toDecimal128(" + text + ", " + type.scale()
+        + ")), " + type.scale() + ") * toInt256('1" + "0".repeat(scale) + "'))";
+    String count = "toInt256(greatest(count(" + text + "), 1))";
+    String quotient = "sign(" + sum + ") * intDiv(2 * abs(" + sum + ") + " + count + ", 2 * " + count + ")";
+    return new SqlValue(
+        "(toDecimal256(" + quotient + ", " + scale + ") / toInt256('1" + "0".repeat(scale) + "'))",
+        DataTypes.createDecimalType(type.precision() + AVERAGE_DECIMALS, scale));
+  }
+
   private SqlValue extreme(String function, Expression column) throws Untranslatable {
-    SqlValue value = ordered(value(column));
+    SqlValue value = ordered(written(column));
     return new SqlValue(function + "(" + value.text() + ")", value.type());
   }
 
@@ -521,18 +577,5 @@ final class SqlExpressions {
 
   private static boolean isFloating(DataType type) {
     return type.equals(DataTypes.FloatType) || type.equals(DataTypes.DoubleType);
-  }
-
-  private static void require(boolean condition) throws Untranslatable {
-    if (!condition) {
-      throw new Untranslatable();
-    }
-  }
-
-  /** Not an error: the expression stays with Spark. */
-  private static final class Untranslatable extends Exception {
-    Untranslatable() {
-      super(null, null, false, false);
-    }
   }
 }

@@ -1,0 +1,187 @@
+package magic.spark;
+
+import static magic.spark.Untranslatable.require;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.spark.sql.catalyst.expressions.And;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.ExprId;
+import org.apache.spark.sql.catalyst.expressions.Like;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.Not;
+import org.apache.spark.sql.catalyst.expressions.Or;
+import org.apache.spark.sql.catalyst.expressions.ScalarSubquery;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
+import org.apache.spark.sql.catalyst.util.V2ExpressionBuilder;
+import org.apache.spark.sql.connector.expressions.Expression;
+import org.apache.spark.sql.connector.expressions.LiteralValue;
+import org.apache.spark.sql.connector.expressions.SortValue;
+import org.apache.spark.sql.connector.expressions.aggregate.Aggregation;
+import org.apache.spark.sql.connector.expressions.filter.Predicate;
+import org.apache.spark.sql.execution.datasources.DataSourceStrategy$;
+import org.apache.spark.sql.internal.SQLConf;
+import org.apache.spark.sql.types.DataType;
+import scala.Option;
+import scala.PartialFunction;
+import scala.collection.immutable.Nil$;
+import scala.jdk.javaapi.CollectionConverters;
+
+/** Writes the expressions of a plan, through the form that Spark gives to data sources. */
+final class PlanExpressions {
+  /** Finds what a subquery of one value is in the server's SQL. */
+  interface Subqueries {
+    /** @throws Untranslatable when it stays with Spark */
+    String value(ScalarSubquery subquery) throws Untranslatable;
+  }
+
+  private final Map<String, TableColumn> columns;
+  private final Subqueries subqueries;
+  private boolean haveSubqueries;
+
+  /** @param columns those that expressions can name, see {@link #name} */
+  PlanExpressions(Map<String, TableColumn> columns, Subqueries subqueries) {
+    this.columns = new HashMap<>(columns);
+    this.subqueries = subqueries;
+  }
+
+  /** Whether one of the expressions has had a subquery. */
+  boolean haveSubqueries() {
+    return haveSubqueries;
+  }
+
+  /** The name of an attribute: no other one of the plan has it. */
+  static String name(ExprId id) {
+    return "c" + id.id();
+  }
+
+  /** A condition. */
+  String condition(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    return translator(expression).condition(predicate(renamed(expression)))
+        .orElseThrow(Untranslatable::new);
+  }
+
+  /** A value, of just the type that it has for Spark. */
+  SqlValue value(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    return typed(translator(expression).value(built(renamed(expression))), expression.dataType());
+  }
+
+  /** What rows are grouped by. */
+  SqlValue grouping(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    return typed(
+        translator(expression).grouping(built(renamed(expression))), expression.dataType());
+  }
+
+  /** An aggregate. */
+  SqlValue aggregate(AggregateExpression expression) throws Untranslatable {
+    AggregateExpression renamed = (AggregateExpression) renamed(expression);
+    Option<Aggregation> aggregation = DataSourceStrategy$.MODULE$.translateAggregation(
+        CollectionConverters.asScala(List.of(renamed)).toSeq(), nothing());
+    require(aggregation.isDefined());
+    return typed(translator(expression).aggregate(
+        aggregation.get().aggregateExpressions()[0]), expression.dataType());
+  }
+
+  /** A part of ORDER BY. */
+  String order(org.apache.spark.sql.catalyst.expressions.SortOrder order) throws Untranslatable {
+    var direction = order.direction().sql().equals("ASC")
+        ? org.apache.spark.sql.connector.expressions.SortDirection.ASCENDING
+        : org.apache.spark.sql.connector.expressions.SortDirection.DESCENDING;
+    var nulls = order.nullOrdering().sql().equals("NULLS FIRST")
+        ? org.apache.spark.sql.connector.expressions.NullOrdering.NULLS_FIRST
+        : org.apache.spark.sql.connector.expressions.NullOrdering.NULLS_LAST;
+    return translator(order.child())
+        .order(new SortValue(built(renamed(order.child())), direction, nulls))
+        .orElseThrow(Untranslatable::new);
+  }
+
+  private static SqlValue typed(Optional<SqlValue> value, DataType type) throws Untranslatable {
+    require(value.isPresent() && value.get().type().equals(type));
+    return value.get();
+  }
+
+  /** Writes expressions with the columns and the subqueries that one has. */
+  private SqlExpressions translator(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    List<ScalarSubquery> found = new ArrayList<>();
+    expression.foreach(each -> {
+      if (each instanceof ScalarSubquery subquery) {
+        found.add(subquery);
+      }
+      return scala.runtime.BoxedUnit.UNIT;
+    });
+    for (ScalarSubquery each : found) {
+      haveSubqueries = true;
+      String target = ColumnType.target(each.dataType());
+      require(target != null);
+      columns.put(name(each.exprId()), new TableColumn(name(each.exprId()), subqueries.value(each),
+          ColumnType.of("Nullable(" + target + ")"), ""));
+    }
+    List<TableColumn> named = new ArrayList<>();
+    columns.forEach((name, column) ->
+        named.add(new TableColumn(name, column.expression(), column.type(), "")));
+    return new SqlExpressions(named, SQLConf.get().ansiEnabled());
+  }
+
+  /** The same with names that no other attributes have; subqueries have them, too. */
+  private static org.apache.spark.sql.catalyst.expressions.Expression renamed(
+      org.apache.spark.sql.catalyst.expressions.Expression expression) {
+    return expression.transformDown(
+        PartialFunction.fromFunction(each -> {
+          if (each instanceof AttributeReference attribute) {
+            return attribute.withName(name(attribute.exprId()));
+          }
+          if (each instanceof ScalarSubquery subquery) {
+            Attribute value = new AttributeReference(name(subquery.exprId()), subquery.dataType(),
+                true, org.apache.spark.sql.types.Metadata.empty(), subquery.exprId(), nothing());
+            return value;
+          }
+          return each;
+        }));
+  }
+
+  /** Conditions of which Spark's own translation has no LIKE. */
+  private static Predicate predicate(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    if (expression instanceof And and) {
+      return new Predicate("AND", both(predicate(and.left()), predicate(and.right())));
+    }
+    if (expression instanceof Or or) {
+      return new Predicate("OR", both(predicate(or.left()), predicate(or.right())));
+    }
+    if (expression instanceof Not not && not.child() instanceof Like) {
+      return new Predicate("NOT", new Expression[] {predicate(not.child())});
+    }
+    if (expression instanceof Like like && like.right() instanceof Literal pattern) {
+      require(pattern.value() != null && pattern.value().toString().indexOf(like.escapeChar()) < 0);
+      return new Predicate("LIKE", both(
+          built(like.left()), new LiteralValue<>(pattern.value(), pattern.dataType())));
+    }
+    Option<Predicate> built = new V2ExpressionBuilder(expression, true).buildPredicate();
+    require(built.isDefined());
+    return built.get();
+  }
+
+  private static Expression[] both(Expression left, Expression right) {
+    return new Expression[] {left, right};
+  }
+
+  private static Expression built(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    Option<Expression> built = new V2ExpressionBuilder(expression, false).build();
+    require(built.isDefined());
+    return built.get();
+  }
+
+  @SuppressWarnings("unchecked")
+  static <T> scala.collection.immutable.Seq<T> nothing() {
+    return (scala.collection.immutable.Seq<T>) Nil$.MODULE$;
+  }
+}

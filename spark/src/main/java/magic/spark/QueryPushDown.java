@@ -1,0 +1,112 @@
+package magic.spark;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.sql.catalyst.expressions.And;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.optimizer.BooleanSimplification$;
+import org.apache.spark.sql.catalyst.optimizer.ColumnPruning$;
+import org.apache.spark.sql.catalyst.optimizer.NullPropagation$;
+import org.apache.spark.sql.catalyst.optimizer.RewritePredicateSubquery$;
+import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
+import org.apache.spark.sql.catalyst.plans.logical.Filter;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.catalyst.plans.logical.Project;
+import org.apache.spark.sql.catalyst.plans.logical.RowLevelWrite;
+import org.apache.spark.sql.catalyst.rules.Rule;
+import org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation;
+import org.apache.spark.sql.execution.datasources.v2.DataSourceV2ScanRelation;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Replaces the largest parts of a plan that the server can compute by scans of their results. What
+ * it leaves Spark pushes down as far as its interface for data sources goes.
+ */
+final class QueryPushDown extends Rule<LogicalPlan> {
+  @Override
+  public LogicalPlan apply(LogicalPlan plan) {
+    if (plan.exists(RowLevelWrite.class::isInstance)
+        || !plan.exists(QueryPushDown::isTable)) {
+      return plan;
+    }
+    // IN and EXISTS become joins, as they would later.
+    LogicalPlan rewritten = ColumnPruning$.MODULE$.apply(BooleanSimplification$.MODULE$.apply(
+        NullPropagation$.MODULE$.apply(RewritePredicateSubquery$.MODULE$.apply(plan))));
+    LogicalPlan result = new Pass().pushed(rewritten);
+    return result.equals(rewritten) ? plan : result;
+  }
+
+  private static boolean isTable(LogicalPlan plan) {
+    return plan instanceof DataSourceV2Relation relation && relation.table() instanceof MagicTable;
+  }
+
+  /** One plan's. */
+  private static final class Pass {
+    private final PlanTranslator translator = new PlanTranslator();
+
+    LogicalPlan pushed(LogicalPlan plan) {
+      Optional<Query> query = composed(plan);
+      if (query.isPresent()) {
+        return relation(query.get(), plan);
+      }
+      if (plan instanceof Filter filter && composed(filter.child()).isPresent()) {
+        return filtered(filter);
+      }
+      if (plan instanceof Aggregate aggregate
+          && PlanTranslator.divided(aggregate) instanceof Project divided
+          && composed(divided.child()).isPresent()) {
+        return divided.mapChildren(this::pushed);
+      }
+      return plan.mapChildren(this::pushed);
+    }
+
+    /** What is more than a scan of a table, of which Spark reads parts. */
+    private Optional<Query> composed(LogicalPlan plan) {
+      return plan instanceof DataSourceV2ScanRelation ? Optional.empty()
+          : translator.query(plan).filter(Query::isComposed);
+    }
+
+    /** The conditions that the server knows below those that it does not. */
+    private LogicalPlan filtered(Filter filter) {
+      List<Expression> known = new ArrayList<>();
+      List<Expression> left = new ArrayList<>();
+      for (Expression each : PlanTranslator.conjuncts(filter.condition())) {
+        (translator.canFilter(filter.child(), each) ? known : left).add(each);
+      }
+      LogicalPlan below =
+          known.isEmpty() ? filter.child() : new Filter(all(known), filter.child());
+      return new Filter(all(left), pushed(below));
+    }
+
+    private static Expression all(List<Expression> conditions) {
+      return conditions.stream().reduce(And::new).orElseThrow();
+    }
+
+    private LogicalPlan relation(Query query, LogicalPlan plan) {
+      StructType schema = new StructType();
+      List<String> outputs = new ArrayList<>();
+      List<AttributeReference> attributes = new ArrayList<>();
+      for (Attribute each : PlanTranslator.list(plan.output())) {
+        TableColumn column = query.columns().get(PlanExpressions.name(each.exprId()));
+        outputs.add(column.read());
+        schema = schema.add(each.name(), each.dataType(), each.nullable());
+        attributes.add((AttributeReference) each);
+      }
+      MagicScan scan = query.first().scan(
+          schema, query.statement(outputs), query.options(), false, Optional.empty());
+      return new DataSourceV2ScanRelation(relation(plan), scan,
+          PlanTranslator.sequence(attributes), scala.Option.empty(), scala.Option.empty(),
+          PlanExpressions.nothing(), false);
+    }
+
+    /** One of the tables. */
+    private static DataSourceV2Relation relation(LogicalPlan plan) {
+      LogicalPlan leaf = plan.collectLeaves().head();
+      return leaf instanceof DataSourceV2ScanRelation scan ? scan.relation()
+          : (DataSourceV2Relation) leaf;
+    }
+  }
+}
