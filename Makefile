@@ -22,7 +22,7 @@ test: ## unit, integration and system tests
 	scripts/test
 
 soak: ## tests at full length: models, 20 kills, a random workload of 10 minutes (about an hour)
-	scripts/setup
+	scripts/setup soak
 	swift build --build-tests
 	MAGIC_SOAK=1 swift test --skip-build --disable-xctest --filter 'LatchSimulationTests|CommitPointModelTests'
 	scripts/test-system --soak

@@ -167,8 +167,7 @@ def main():
                 print(f"copied by magic serve in {time.monotonic() - start:.0f} s", flush=True)
                 connection.run("CREATE DATABASE written")
             settings = {
-                "spark.driver.memory": "6g", "spark.driver.extraJavaOptions": "-Darrow.enable_unsafe_memory_access=true",
-                "spark.sql.optimizer.datasourceV2JoinPushdown": "true"}
+                "spark.driver.memory": "6g", "spark.driver.extraJavaOptions": "-Darrow.enable_unsafe_memory_access=true"}
             if arguments.jdbc_limit:
                 settings["spark.driver.extraClassPath"] = DRIVER
             spark = sparking.start(catalogs={}, **settings, **catalog("magic", service.url("")))

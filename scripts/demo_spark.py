@@ -43,8 +43,7 @@ def spark_sql(service, statements):
         print("\n           spark-sql> " + statement.replace("\n", "\n                      "))
     settings = {
         "spark.sql.catalog.magic": "magic.spark.MagicCatalog", "spark.sql.catalog.magic.url": service.url(""),
-        "spark.sql.session.timeZone": "UTC", "spark.sql.optimizer.datasourceV2JoinPushdown": "true",
-        "spark.ui.enabled": "false", "spark.log.level": "ERROR", "spark.driver.host": "127.0.0.1",
+        "spark.sql.session.timeZone": "UTC", "spark.ui.enabled": "false", "spark.log.level": "ERROR", "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1", "spark.sql.catalogImplementation": "in-memory"}
     done = subprocess.run(
         [SPARK / "bin/spark-sql", "--master", "local[2]", "--jars", ROOT / ".build-spark/spark-magic.jar",

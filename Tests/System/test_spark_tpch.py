@@ -15,7 +15,7 @@ spark = None
 
 def setUpModule():
     global spark
-    spark = SparkTests.spark = sparking.start(**{"spark.sql.optimizer.datasourceV2JoinPushdown": "true"})
+    spark = SparkTests.spark = sparking.start()
 
 
 def tearDownModule():
