@@ -754,6 +754,9 @@ class ScanTests(SparkTests):
         statistics = frame._jdf.queryExecution().optimizedPlan().stats()
         self.assertEqual(int(statistics.rowCount().get()), 200000)
         self.assertGreater(int(statistics.sizeInBytes()), 200000 * 12)
+        statistics = spark.table(f"magic.{self.database}.accounts")._jdf.queryExecution().optimizedPlan().stats()
+        key = statistics.attributeStats().values().head()
+        self.assertEqual(key.distinctCount().get(), statistics.rowCount().get())
 
     def test_what_a_join_finds_out(self):
         query = ("SELECT a.id, w.v FROM {}.accounts a JOIN {}.wide w ON a.id = w.v "

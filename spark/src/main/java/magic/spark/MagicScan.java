@@ -16,6 +16,7 @@ import org.apache.spark.sql.connector.read.PartitionReaderFactory;
 import org.apache.spark.sql.connector.read.Statistics;
 import org.apache.spark.sql.connector.read.SupportsReportStatistics;
 import org.apache.spark.sql.connector.read.SupportsRuntimeV2Filtering;
+import org.apache.spark.sql.connector.read.colstats.ColumnStatistics;
 import org.apache.spark.sql.types.StructType;
 
 /** A scan of one state of a table, by ranges of its key. */
@@ -59,6 +60,11 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
     return statement;
   }
 
+  /** Whether tasks read parts of it. */
+  boolean isDivided() {
+    return isDivided;
+  }
+
   /** How it is read. */
   ConnectionOptions options() {
     return options;
@@ -87,7 +93,15 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
 
   @Override
   public Statistics estimateStatistics() {
-    return new Estimate(rows(), schema, statement);
+    return new Estimate(rows(), schema, statement, key());
+  }
+
+  /** The column that tells rows of the table apart by itself, if it is read; null for none. */
+  private String key() {
+    return isDivided && statement.source() instanceof RowSource.Table source
+        && source.table() instanceof KeyedTable table && table.primaryKey().size() == 1
+        && List.of(schema.fieldNames()).contains(table.primaryKey().get(0))
+        ? table.primaryKey().get(0) : null;
   }
 
   /** The columns of which Spark may find out, from the other side of a join, what is wanted. */
@@ -170,9 +184,10 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
 
   /**
    * What the optimizer is told: the most that there can be, since nobody knows how many rows pass a
-   * filter before it is run, and nothing of views, whose rows nobody has counted.
+   * filter before it is run, and nothing of views, whose rows nobody has counted. A key has as many
+   * values as there are rows.
    */
-  private record Estimate(long total, StructType schema, ScanStatement statement)
+  private record Estimate(long total, StructType schema, ScanStatement statement, String key)
       implements Statistics {
     private static final int ROW_OVERHEAD = 8;
 
@@ -186,6 +201,20 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
       }
       return OptionalLong.of(statement.limit().isPresent()
           ? Math.min(total, statement.limit().getAsInt()) : total);
+    }
+
+    @Override
+    public Map<NamedReference, ColumnStatistics> columnStats() {
+      OptionalLong rows = numRows();
+      if (key == null || rows.isEmpty()) {
+        return Map.of();
+      }
+      return Map.of(Expressions.column(TableColumn.escaped(key)), new ColumnStatistics() {
+        @Override
+        public OptionalLong distinctCount() {
+          return rows;
+        }
+      });
     }
 
     @Override

@@ -16,6 +16,7 @@ import org.apache.spark.sql.catalyst.plans.logical.Filter;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.RowLevelWrite;
+import org.apache.spark.sql.catalyst.plans.logical.Sort;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2ScanRelation;
@@ -60,7 +61,18 @@ final class QueryPushDown extends Rule<LogicalPlan> {
           && composed(divided.child()).isPresent()) {
         return divided.mapChildren(this::pushed);
       }
-      return plan.mapChildren(this::pushed);
+      LogicalPlan result = plan.mapChildren(this::pushed);
+      return result instanceof Sort sort && sort.global() && isInOnePart(sort.child())
+          ? new Sort(sort.order(), false, sort.child(), sort.hint()) : result;
+    }
+
+    /** Whether all rows come from one task. Spark would run a statement twice to sort what it gives. */
+    private static boolean isInOnePart(LogicalPlan plan) {
+      if (plan instanceof Project || plan instanceof Filter) {
+        return isInOnePart(plan.children().head());
+      }
+      return plan instanceof DataSourceV2ScanRelation relation
+          && relation.scan() instanceof MagicScan scan && !scan.isDivided();
     }
 
     /** What is more than a scan of a table, of which Spark reads parts. */

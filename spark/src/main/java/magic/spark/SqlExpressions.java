@@ -482,8 +482,8 @@ final class SqlExpressions {
   private static SqlValue average(String text, DecimalType type) throws Untranslatable {
     int scale = type.scale() + AVERAGE_DECIMALS;
     require(type.precision() + SUM_DIGITS <= MOST_DIGITS && scale <= MOST_AVERAGE_DECIMALS);
-    String sum = "toInt256(toDecimal256(sumOrNull(toDecimal128(" + text + ", " + type.scale()
-        + ")), " + type.scale() + ") * toInt256('1" + "0".repeat(scale) + "'))";
+    String sum = "toInt256(toDecimal256(sumOrNull(" + summand(text, type) + "), "
+        + type.scale() + ") * toInt256('1" + "0".repeat(scale) + "'))";
     String count = "toInt256(greatest(count(" + text + "), 1))";
     String quotient = "sign(" + sum + ") * intDiv(2 * abs(" + sum + ") + " + count + ", 2 * " + count + ")";
     return new SqlValue(
@@ -496,6 +496,11 @@ final class SqlExpressions {
     return new SqlValue(function + "(" + value.text() + ")", value.type());
   }
 
+  /** What can be added up in 128 bits, as the server does with decimals; others can be integers there. */
+  private static String summand(String text, DecimalType type) {
+    return type.scale() > 0 ? text : "toDecimal128(" + text + ", 0)";
+  }
+
   /** Sums that overflow where Spark's do, with an error as there. */
   private SqlValue sum(SqlValue value) throws Untranslatable {
     if (value.type() instanceof DecimalType decimal) {
@@ -503,9 +508,9 @@ final class SqlExpressions {
       DecimalType type = DataTypes.createDecimalType(digits, decimal.scale());
       boolean hasRoom = digits == decimal.precision() + SUM_DIGITS;
       require(hasRoom || ansi);
-      String function = hasRoom ? "toDecimal128" : "toDecimal256";
-      return new SqlValue(
-          "sumOrNull(" + function + "(" + value.text() + ", " + decimal.scale() + "))", type);
+      String summand = hasRoom ? summand(value.text(), decimal)
+          : "toDecimal256(" + value.text() + ", " + decimal.scale() + ")";
+      return new SqlValue("sumOrNull(" + summand + ")", type);
     }
     if (isFloating(value.type())) {
       return new SqlValue("sumOrNull(toFloat64(" + value.text() + "))", DataTypes.DoubleType);
