@@ -421,9 +421,12 @@ class PushDownTests(TypedRows):
                  "sumOrNull(toInt128(`i64`))"),
                 ("SELECT min(n_i8), max(u8), min(n_u64), max(d30), min(n_s), max(s), max(lc), min(n_day), "
                  "max(t0), min(n_t6), max(n_b), min(uuid) FROM {}", "maxOrNull(`t0`)"),
-                ("SELECT avg(n_d9), count(*) FROM {}", "sumOrNull"),
+                ("SELECT avg(n_d15), count(*) FROM (SELECT CAST(n_d9 AS DECIMAL(15,2)) AS n_d15 FROM {})", "sumOrNull"),
                 ("SELECT avg(n_i8), avg(u32) FROM {}", "avgOrNull"),
-                ("SELECT avg(u32), avg(d9), avg(n_d9), sum(n_d9) FROM {}", "intDiv"),
+                ("SELECT avg(u32), avg(d15), sum(n_d9) FROM (SELECT *, CAST(d9 AS DECIMAL(15,2)) AS d15 FROM {})", "intDiv"),
+                ("SELECT u8, avg(n_d9), avg(d9) / 2, count(n_d9) FROM {} GROUP BY u8", "count(`n_d9`)"),
+                ("SELECT 1 FROM {} HAVING max(id) > 0", "HAVING"),
+                ("SELECT lc, sum(d9) IN (1.50, 2.25) FROM {} GROUP BY lc HAVING sum(d9) IN (1.5, 2.25) OR count(*) > 3", ()),
                 ("SELECT avg(d), avg(0.5 - d * 3), count(*) FROM (SELECT CAST(n_i8 AS DECIMAL(20,1)) AS d, u8 FROM {}) GROUP BY u8", ()),
                 ("SELECT substr(n_s, 1, 1), count(*) FROM {} GROUP BY 1", "substringUTF8"),
                 ("SELECT n_lc, n_b, count(*), sum(d9) FROM {} GROUP BY n_lc, n_b", "GROUP BY `n_lc`, `n_b`"),
@@ -456,7 +459,7 @@ class PushDownTests(TypedRows):
     def test_aggregates_that_stay(self):
         for query in ["SELECT min(n_f64), max(f32) FROM {}", "SELECT f64, count(*) FROM {} GROUP BY f64",
                       "SELECT max(upper(s)) FROM {}", "SELECT sum(DISTINCT i8) FROM {}",
-                      "SELECT avg(d30) FROM {}", "SELECT max_by(i8, id) FROM {}"]:
+                      "SELECT avg(d30) FROM {}", "SELECT try_sum(i64), try_sum(d9) FROM {}", "SELECT max_by(i8, id) FROM {}"]:
             with self.subTest(query):
                 frame = self.equal(query.format(self.table))
                 self.assertIn("Aggregate", plan(frame))
@@ -575,10 +578,10 @@ class QueryTests(TypedRows):
                 ("SELECT id FROM {t} WHERE n_s IN (SELECT n_lc FROM {t} b WHERE b.i8 > 0)", "LEFT SEMI JOIN"),
                 ("SELECT id FROM {t} WHERE s NOT IN (SELECT lc FROM {t} b)", "LEFT ANTI JOIN"),
                 ("SELECT id FROM {t} WHERE (u8, n_s) IN (SELECT u8, s FROM {t} b WHERE b.n_b)", "LEFT SEMI JOIN"),
-                ("SELECT id FROM {t} WHERE n_d9 > (SELECT avg(n_d9) FROM {t} b)", "> (SELECT"),
+                ("SELECT id FROM {t} WHERE n_d9 > (SELECT avg(CAST(n_d9 AS DECIMAL(15,2))) FROM {t} b)", "> (SELECT"),
                 ("SELECT id FROM {t} WHERE n_i32 = (SELECT max(n_i32) FROM {t} b WHERE b.id < 0)", "= (SELECT"),
-                ("SELECT id FROM {t} WHERE n_d9 > (SELECT avg(n_d9) FROM {t} b WHERE b.lc = a.n_lc)", "GROUP BY"),
-                ("SELECT u8, count(*), avg(n_d9) FROM {t} GROUP BY u8 HAVING count(*) > 80 ORDER BY u8", "ORDER BY"),
+                ("SELECT id FROM {t} WHERE n_d9 > (SELECT avg(CAST(n_d9 AS DECIMAL(15,2))) FROM {t} b WHERE b.lc = a.n_lc)", "GROUP BY"),
+                ("SELECT u8, count(*), avg(CAST(n_d9 AS DECIMAL(15,2))) FROM {t} GROUP BY u8 HAVING count(*) > 80 ORDER BY u8", "ORDER BY"),
                 ("SELECT n, count(*) FROM (SELECT n_lc, count(n_i8) AS n FROM {t} GROUP BY n_lc) GROUP BY n ORDER BY 2 DESC, n", "FROM (SELECT"),
                 ("SELECT a.id, b.n, b.most FROM {t} JOIN (SELECT n_s, count(*) AS n, max(n_t6) AS most FROM {t} b GROUP BY n_s) b "
                  "ON a.n_s = b.n_s WHERE b.n > 3", "INNER JOIN"),
@@ -597,6 +600,44 @@ class QueryTests(TypedRows):
             with self.subTest(query):
                 sql = query.replace("{t} b", f"{self.table} b", 9).replace("{t} c", f"{self.table} c").replace("{t} d", f"{self.table} d")
                 self.equal(sql.replace("{t}", f"{self.table} a"), pushed, self.WHOLE, ordered="ORDER BY" in query and "LIMIT" not in query)
+
+    def test_aggregates_that_nobody_reads(self):
+        for query in ["SELECT count(*) FROM (SELECT max(id) FROM {t})", "SELECT a.id FROM {t} a, (SELECT max(id) AS m FROM {t}) x WHERE a.id < 3",
+                      "SELECT id FROM {t} WHERE EXISTS (SELECT max(id) FROM {t} WHERE id < 0)",
+                      "SELECT id FROM {t} WHERE NOT EXISTS (SELECT count(*) FROM {t} WHERE id < 0)",
+                      "SELECT lc, (SELECT 5 FROM (SELECT max(id) FROM {t})) AS five FROM {t}"]:
+            with self.subTest(query):
+                self.equal(query.replace("{t}", self.table))
+
+    def test_columns_with_generated_names(self):
+        database = new_database(
+            shared(), "CREATE TABLE {}.odd (id Int32, c12 Int32, `magic 1 0 0` Int32, `magic 1 0 1` String) "
+            "ENGINE = MutableMergeTree ORDER BY id", "INSERT INTO {}.odd SELECT number, number % 5, number * 7, toString(number % 3) FROM numbers(30)")
+        for query in ["SELECT a.id, b.id FROM {t} a JOIN {t} b ON a.id = b.c12 WHERE a.`magic 1 0 0` < 20 AND b.`magic 1 0 1` = '1'",
+                      "SELECT x, count(*) FROM (SELECT `magic 1 0 1` x, `magic 1 0 0` y FROM {t} ORDER BY y DESC, id LIMIT 10) GROUP BY x"]:
+            self.equal(query.replace("{t}", f"{{}}.{database}.odd"))
+
+    def test_long_conditions(self):
+        numbers = ", ".join(map(str, range(20000)))
+        wide = ", ".join(map(str, range(100000, 120000)))
+        for query in [f"SELECT lc, count(*), max(id) FROM {{t}} GROUP BY lc, i8 HAVING count(*) IN ({numbers}) AND max(id) IN ({numbers})",
+                      f"SELECT count(*) FROM {{t}} a JOIN {{t}} b ON a.id = b.id WHERE a.i32 IN ({numbers}) AND b.u32 IN ({wide})",
+                      f"SELECT count(*) FROM {{t}} WHERE d9 IN ({', '.join(f'{each}.25' for each in range(9000))})"]:
+            self.equal(query.replace("{t}", self.table))
+
+    def test_functions_in_python(self):
+        from pyspark.sql.functions import udf
+        for catalog in ("magic", "plain"):
+            frame = spark.table(self.table.replace("{}", catalog))
+            joined = frame.alias("a").join(frame.alias("b"), "id").groupBy("id").count()
+            for each in (frame, joined):
+                self.assertEqual(each.where(udf(lambda x: x >= 100, "boolean")("id")).count(), self.ROWS - 100)
+        table = f"divided.{self.database}.many"
+        with shared().connect() as connection:
+            connection.run(f"CREATE TABLE {self.database}.many (id Int64, s String) ENGINE = MutableMergeTree ORDER BY id")
+            connection.run(f"INSERT INTO {self.database}.many SELECT number, repeat(toString(number), 9) FROM numbers(300000)")
+        found = spark.table(table).select(udf(lambda x: x * 2, "long")("id").alias("x"), "s").selectExpr("sum(x)", "sum(length(s))").collect()
+        self.assertEqual(tuple(found[0]), (299999 * 300000, 9 * sum(len(str(each)) for each in range(300000))))
 
     def test_what_stays_is_above(self):
         """Of a query that the server cannot compute wholly it computes the parts that it can."""
@@ -630,6 +671,14 @@ class QueryTests(TypedRows):
         frame = spark.sql(f"SELECT count(*) FROM {table} VERSION AS OF '{snapshot}' a JOIN {table} VERSION AS OF '{snapshot}' b ON a.id = b.u8")
         self.assertNotIn("Join", plan(frame))
         self.assertEqual(frame.collect()[0][0], self.equal("SELECT a.id FROM {} a JOIN {} b ON a.id = b.u8".replace("{}", self.table)).count())
+        with shared().connect() as connection:
+            connection.run(f"CREATE TABLE {self.database}.growing (id Int32) ENGINE = MutableMergeTree ORDER BY id")
+            connection.run(f"INSERT INTO {self.database}.growing VALUES (1), (2)")
+            before = open_snapshot()
+            connection.run(f"INSERT INTO {self.database}.growing VALUES (3)")
+        table = f"magic.{self.database}.growing"
+        found = spark.sql(f"SELECT max(id), (SELECT max(id) FROM {table} VERSION AS OF '{before}') FROM {table}").collect()
+        self.assertEqual(tuple(found[0]), (3, 2))
 
     def test_views(self):
         with shared().connect() as connection:

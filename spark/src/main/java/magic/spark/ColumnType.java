@@ -20,9 +20,16 @@ import org.apache.spark.sql.types.StructType;
  * @param isTarget whether values come in that form by themselves
  * @param compares whether the server compares values as Spark does what it gets
  * @param isUuid whether it is a UUID, which Spark gets as a text
+ * @param isUnsignedLong whether it is an integer of 64 bits without sign, and a decimal for Spark
  */
 record ColumnType(
-    DataType type, boolean nullable, String target, boolean isTarget, boolean compares, boolean isUuid) {
+    DataType type,
+    boolean nullable,
+    String target,
+    boolean isTarget,
+    boolean compares,
+    boolean isUuid,
+    boolean isUnsignedLong) {
   private static final int MOST_DIGITS = 38;
   private static final int SPARK_FRACTION = 6;
 
@@ -36,13 +43,13 @@ record ColumnType(
       case "Nullable" -> {
         ColumnType inner = of(arguments.get(0));
         yield new ColumnType(inner.type, true, "Nullable(" + inner.target + ")", inner.isTarget,
-            inner.compares, inner.isUuid);
+            inner.compares, inner.isUuid, inner.isUnsignedLong);
       }
       case "LowCardinality" -> {
         ColumnType inner = of(arguments.get(0));
         boolean isText = inner.type.equals(DataTypes.StringType);
         yield new ColumnType(inner.type, inner.nullable, inner.target, inner.isTarget && isText,
-            inner.compares, inner.isUuid);
+            inner.compares, inner.isUuid, inner.isUnsignedLong);
       }
       case "SimpleAggregateFunction" -> of(arguments.get(1));
       case "Array" -> {
@@ -62,7 +69,8 @@ record ColumnType(
       case "DateTime64" ->
           Integer.parseInt(arguments.get(0)) <= SPARK_FRACTION ? moment(arguments) : text();
       case "DateTime" -> moment(List.of("0"));
-      case "UUID" -> new ColumnType(DataTypes.StringType, false, "String", false, false, true);
+      case "UUID" -> new ColumnType(DataTypes.StringType, false, "String", false, false, true,
+          false);
       default -> simple(head);
     };
   }
@@ -86,12 +94,8 @@ record ColumnType(
   /** The same type with nulls. */
   ColumnType orNull() {
     return nullable ? this
-        : new ColumnType(type, true, "Nullable(" + target + ")", isTarget, compares, isUuid);
-  }
-
-  /** Whether the server has an integer of 64 bits without sign, and Spark a decimal. */
-  boolean isUnsignedLong() {
-    return type instanceof DecimalType && !isTarget;
+        : new ColumnType(type, true, "Nullable(" + target + ")", isTarget, compares, isUuid,
+            isUnsignedLong);
   }
 
   /** The values of an expression of this type where there can be no row, as NULL then. */
@@ -106,12 +110,14 @@ record ColumnType(
 
   /** The type of what an expression gives that the server evaluates; it can be NULL. */
   static ColumnType computed(DataType type) {
-    return new ColumnType(type, true, "Nullable(" + target(type) + ")", false, true, false);
+    return new ColumnType(
+        type, true, "Nullable(" + target(type) + ")", false, true, false, false);
   }
 
   /** The type of what has been read from the server as Spark takes it. */
   static ColumnType asRead(DataType type) {
-    return new ColumnType(type, true, target(type), true, target(type) != null, false);
+    return new ColumnType(
+        type, true, target(type), true, target(type) != null, false, false);
   }
 
   /** A conversion in the server's SQL. */
@@ -179,23 +185,27 @@ record ColumnType(
       case "UInt8" -> number(DataTypes.ShortType, false);
       case "UInt16" -> number(DataTypes.IntegerType, false);
       case "UInt32" -> number(DataTypes.LongType, false);
-      case "UInt64" -> number(DataTypes.createDecimalType(20, 0), false);
+      case "UInt64" -> {
+        DataType type = DataTypes.createDecimalType(20, 0);
+        yield new ColumnType(type, false, target(type), false, true, false, true);
+      }
       case "Float32" -> number(DataTypes.FloatType, true);
       case "Float64" -> number(DataTypes.DoubleType, true);
       case "BFloat16" -> number(DataTypes.FloatType, false);
       case "Date32" -> number(DataTypes.DateType, true);
       case "Date" -> number(DataTypes.DateType, false);
-      case "String" -> new ColumnType(DataTypes.StringType, false, "String", true, true, false);
+      case "String" -> new ColumnType(DataTypes.StringType, false, "String", true, true, false,
+          false);
       default -> text();
     };
   }
 
   private static ColumnType number(DataType type, boolean isTarget) {
-    return new ColumnType(type, false, target(type), isTarget, true, false);
+    return new ColumnType(type, false, target(type), isTarget, true, false, false);
   }
 
   private static ColumnType text() {
-    return new ColumnType(DataTypes.StringType, false, "String", false, false, false);
+    return new ColumnType(DataTypes.StringType, false, "String", false, false, false, false);
   }
 
   private static ColumnType decimal(List<String> arguments) {
@@ -227,7 +237,7 @@ record ColumnType(
   }
 
   private static ColumnType composed(DataType type, String target, boolean isTarget) {
-    return new ColumnType(type, false, target, isTarget, false, false);
+    return new ColumnType(type, false, target, isTarget, false, false, false);
   }
 
   /** Where the name of a tuple's element ends; -1 when it has none. */

@@ -2,7 +2,6 @@ package magic.spark;
 
 import java.io.IOException;
 import java.util.List;
-import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.vector.DecimalVector;
 import org.apache.arrow.vector.FieldVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
@@ -15,12 +14,12 @@ import org.apache.spark.sql.vectorized.ArrowColumnVector;
 import org.apache.spark.sql.vectorized.ColumnVector;
 import org.apache.spark.sql.vectorized.ColumnarBatch;
 
-/** Reads one part of a scan. Each batch has vectors of its own, which are freed with it. */
+/** Reads one part of a scan. Each batch has vectors of its own, see {@link TaskBatches}. */
 final class MagicPartitionReader implements PartitionReader<ColumnarBatch> {
   private final MagicPartition partition;
   private final ConnectionOptions options;
   private final StructType schema;
-  private BufferAllocator allocator;
+  private final TaskBatches given = TaskBatches.ofTask();
   private ArrowBatches batches;
   private ColumnarBatch current;
 
@@ -33,16 +32,15 @@ final class MagicPartitionReader implements PartitionReader<ColumnarBatch> {
   @Override
   public boolean next() throws IOException {
     if (batches == null) {
-      allocator = ArrowUtils.rootAllocator().newChildAllocator("magic scan", 0, Long.MAX_VALUE);
-      batches = MagicClient.of(options).query(
-          partition.url(), partition.statement(), partition.snapshot(), options.batchRows(), allocator);
+      batches = MagicClient.of(options).query(partition.url(), partition.statement(),
+          partition.snapshot(), options.batchRows(), given.allocator());
     }
-    free();
     VectorSchemaRoot root = batches.next();
     if (root == null) {
       return false;
     }
     current = batch(root);
+    given.add(current);
     return true;
   }
 
@@ -53,21 +51,9 @@ final class MagicPartitionReader implements PartitionReader<ColumnarBatch> {
 
   @Override
   public void close() throws IOException {
-    free();
     if (batches != null) {
       batches.close();
       batches = null;
-    }
-    if (allocator != null) {
-      allocator.close();
-      allocator = null;
-    }
-  }
-
-  private void free() {
-    if (current != null) {
-      current.close();
-      current = null;
     }
   }
 

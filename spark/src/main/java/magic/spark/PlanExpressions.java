@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.EvalMode;
 import org.apache.spark.sql.catalyst.expressions.ExprId;
 import org.apache.spark.sql.catalyst.expressions.Like;
 import org.apache.spark.sql.catalyst.expressions.Literal;
@@ -17,6 +18,8 @@ import org.apache.spark.sql.catalyst.expressions.Not;
 import org.apache.spark.sql.catalyst.expressions.Or;
 import org.apache.spark.sql.catalyst.expressions.ScalarSubquery;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
+import org.apache.spark.sql.catalyst.expressions.aggregate.Average;
+import org.apache.spark.sql.catalyst.expressions.aggregate.Sum;
 import org.apache.spark.sql.catalyst.util.V2ExpressionBuilder;
 import org.apache.spark.sql.connector.expressions.Expression;
 import org.apache.spark.sql.connector.expressions.LiteralValue;
@@ -26,6 +29,7 @@ import org.apache.spark.sql.connector.expressions.filter.Predicate;
 import org.apache.spark.sql.execution.datasources.DataSourceStrategy$;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
+import scala.Enumeration;
 import scala.Option;
 import scala.PartialFunction;
 import scala.collection.immutable.Nil$;
@@ -42,6 +46,8 @@ final class PlanExpressions {
   private final Map<String, TableColumn> columns;
   private final Subqueries subqueries;
   private boolean haveSubqueries;
+  /** Whether what overflows is an error. */
+  private boolean ansi = SQLConf.get().ansiEnabled();
 
   /** @param columns those that expressions can name, see {@link #name} */
   PlanExpressions(Map<String, TableColumn> columns, Subqueries subqueries) {
@@ -81,6 +87,9 @@ final class PlanExpressions {
 
   /** An aggregate. */
   SqlValue aggregate(AggregateExpression expression) throws Untranslatable {
+    Enumeration.Value mode = mode(expression);
+    require(mode != EvalMode.TRY());
+    ansi = mode == null ? SQLConf.get().ansiEnabled() : mode == EvalMode.ANSI();
     AggregateExpression renamed = (AggregateExpression) renamed(expression);
     Option<Aggregation> aggregation = DataSourceStrategy$.MODULE$.translateAggregation(
         CollectionConverters.asScala(List.of(renamed)).toSeq(), nothing());
@@ -100,6 +109,14 @@ final class PlanExpressions {
     return translator(order.child())
         .order(new SortValue(built(renamed(order.child())), direction, nulls))
         .orElseThrow(Untranslatable::new);
+  }
+
+  /** What a sum or an average does when it overflows; null for other aggregates. */
+  static Enumeration.Value mode(AggregateExpression expression) {
+    if (expression.aggregateFunction() instanceof Sum sum) {
+      return sum.evalContext().evalMode();
+    }
+    return expression.aggregateFunction() instanceof Average average ? average.evalMode() : null;
   }
 
   private static SqlValue typed(Optional<SqlValue> value, DataType type) throws Untranslatable {
@@ -127,7 +144,7 @@ final class PlanExpressions {
     List<TableColumn> named = new ArrayList<>();
     columns.forEach((name, column) ->
         named.add(new TableColumn(name, column.expression(), column.type(), "")));
-    return new SqlExpressions(named, SQLConf.get().ansiEnabled());
+    return new SqlExpressions(named, ansi);
   }
 
   /** The same with names that no other attributes have; subqueries have them, too. */

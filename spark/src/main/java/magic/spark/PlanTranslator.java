@@ -2,6 +2,7 @@ package magic.spark;
 
 import static magic.spark.Untranslatable.require;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -12,15 +13,24 @@ import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
+import org.apache.spark.sql.catalyst.expressions.Cast;
+import org.apache.spark.sql.catalyst.expressions.Divide;
 import org.apache.spark.sql.catalyst.expressions.EqualNullSafe;
 import org.apache.spark.sql.catalyst.expressions.EqualTo;
+import org.apache.spark.sql.catalyst.expressions.EvalMode;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.Multiply;
 import org.apache.spark.sql.catalyst.expressions.NamedExpression;
+import org.apache.spark.sql.catalyst.expressions.NumericEvalContext;
 import org.apache.spark.sql.catalyst.expressions.ScalarSubquery;
 import org.apache.spark.sql.catalyst.expressions.SortOrder;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateFunction;
+import org.apache.spark.sql.catalyst.expressions.aggregate.Average;
 import org.apache.spark.sql.catalyst.expressions.aggregate.Complete$;
+import org.apache.spark.sql.catalyst.expressions.aggregate.Count;
+import org.apache.spark.sql.catalyst.expressions.aggregate.Sum;
 import org.apache.spark.sql.catalyst.plans.Inner$;
 import org.apache.spark.sql.catalyst.plans.LeftAnti$;
 import org.apache.spark.sql.catalyst.plans.LeftOuter$;
@@ -36,6 +46,9 @@ import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.Sort;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2ScanRelation;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.Decimal;
+import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.sql.types.StructType;
 import scala.PartialFunction;
 import scala.jdk.javaapi.CollectionConverters;
@@ -65,10 +78,10 @@ final class PlanTranslator {
     return query;
   }
 
-  /** Whether rows can be found by a condition at the server. */
-  boolean canFilter(LogicalPlan child, Expression condition) {
+  /** Whether rows can be found by these conditions at the server. */
+  boolean canFilter(LogicalPlan child, List<Expression> conditions) {
     try {
-      filtered(required(child), List.of(condition));
+      filtered(required(child), conditions);
       return true;
     } catch (Untranslatable reason) {
       return false;
@@ -129,13 +142,14 @@ final class PlanTranslator {
   private Query scan(DataSourceV2ScanRelation relation) throws Untranslatable {
     require(relation.scan() instanceof MagicScan && relation.relation().table() instanceof MagicTable);
     MagicScan scan = (MagicScan) relation.scan();
-    require(scan.options().pushQueries());
+    require(scan.options().pushDown() && scan.options().pushQueries());
+    Query.requireOwnNames(scan.statement().source());
     StructType schema = scan.readSchema();
     List<AttributeReference> output = list(relation.output());
     require(output.size() == schema.size());
     List<String> names = new ArrayList<>();
     Map<String, TableColumn> columns = new LinkedHashMap<>();
-    String prefix = "magic " + (scan.statement().source().depth() + 1) + " " + nested++ + " ";
+    String prefix = Query.NAMES + (scan.statement().source().depth() + 1) + " " + nested++ + " ";
     for (AttributeReference each : output) {
       String name = TableColumn.quoted(prefix + names.size());
       names.add(name);
@@ -147,6 +161,7 @@ final class PlanTranslator {
   }
 
   private Query filtered(Query query, List<Expression> conditions) throws Untranslatable {
+    // The order of groups would be lost in a statement around them.
     require(query.isPlain() || query.order().isEmpty() || query.limit().isPresent());
     Query plain = query.isPlain() ? query : query.nested(nested++, false);
     PlanExpressions expressions = expressions(plain);
@@ -154,7 +169,9 @@ final class PlanTranslator {
     for (Expression condition : conditions) {
       texts.add(expressions.condition(condition));
     }
-    require(texts.stream().mapToInt(String::length).sum() <= ScanStatement.LONGEST_CONDITIONS);
+    List<String> all = new ArrayList<>(plain.conditions());
+    all.addAll(texts);
+    require(ScanStatement.areShort(all));
     return expressions.haveSubqueries() ? plain.where(texts).withSubqueries() : plain.where(texts);
   }
 
@@ -207,7 +224,7 @@ final class PlanTranslator {
     both.putAll(second.columns());
     List<Expression> conditions = conjuncts(join.condition().get());
     require(conditions.stream().anyMatch(each -> equates(each, first, second)));
-    PlanExpressions expressions = new PlanExpressions(both, this::value);
+    PlanExpressions expressions = new PlanExpressions(both, each -> value(each, first));
     List<String> texts = new ArrayList<>();
     for (Expression condition : conditions) {
       texts.add(expressions.condition(condition));
@@ -283,7 +300,7 @@ final class PlanTranslator {
     List<NamedExpression> outputs = list(aggregate.aggregateExpressions());
     boolean isSimple = outputs.stream().allMatch(output -> {
       Expression expression = output instanceof Alias alias ? alias.child() : (Expression) output;
-      return expression instanceof AggregateExpression
+      return expression instanceof AggregateExpression function && !isFloatingAverage(function)
           || keys.stream().anyMatch(key -> key.semanticEquals(expression));
     });
     if (isSimple) {
@@ -295,6 +312,9 @@ final class PlanTranslator {
     for (NamedExpression output : outputs) {
       above.add((NamedExpression) ((Expression) output).transformDown(
           PartialFunction.fromFunction(each -> {
+            if (each instanceof AggregateExpression function && isFloatingAverage(function)) {
+              return floatingAverage(function, parts, simple);
+            }
             boolean isPart = each instanceof AggregateExpression
                 || keys.stream().anyMatch(key -> key.semanticEquals(each));
             return isPart ? part(each, parts, simple) : each;
@@ -302,6 +322,47 @@ final class PlanTranslator {
     }
     return new Project(sequence(above), new Aggregate(aggregate.groupingExpressions(),
         sequence(simple), aggregate.child(), aggregate.hint()));
+  }
+
+  /** Whether one of the aggregates gives NULL where it overflows. */
+  static boolean hasTry(Aggregate aggregate) {
+    return aggregate.aggregateExpressions().exists(output -> ((Expression) output).exists(each ->
+        each instanceof AggregateExpression function
+            && PlanExpressions.mode(function) == EvalMode.TRY()));
+  }
+
+  /** Whether this is an average of decimals of so few digits that Spark computes it with floats. */
+  private static boolean isFloatingAverage(AggregateExpression expression) {
+    return expression.aggregateFunction() instanceof Average average
+        && average.evalMode() != EvalMode.TRY() && !expression.isDistinct()
+        && expression.filter().isEmpty() && average.child().dataType() instanceof DecimalType type
+        && type.precision() + SqlExpressions.AVERAGE_DECIMALS <= SqlExpressions.FLOAT_DIGITS;
+  }
+
+  /** Such an average as Spark computes it, from a sum and a count. */
+  private static Expression floatingAverage(
+      AggregateExpression expression, List<Expression> parts, List<NamedExpression> outputs) {
+    Average average = (Average) expression.aggregateFunction();
+    DecimalType type = (DecimalType) average.child().dataType();
+    NumericEvalContext legacy = NumericEvalContext.apply(EvalMode.LEGACY(), true);
+    Expression sum = part(with(expression, new Sum(average.child(), legacy)), parts, outputs);
+    Expression count = part(
+        with(expression, new Count(sequence(List.of(average.child())))), parts, outputs);
+    Decimal unit = Decimal.apply(BigDecimal.ONE.scaleByPowerOfTen(type.scale()));
+    Expression unscaled = new Cast(
+        new Multiply(sum, new Literal(unit, DataTypes.createDecimalType(type.scale() + 1, 0)), legacy),
+        DataTypes.DoubleType, scala.Option.empty());
+    Expression mean = new Divide(
+        unscaled, new Cast(count, DataTypes.DoubleType, scala.Option.empty()), legacy);
+    Expression scaled = new Divide(
+        mean, new Literal(Math.pow(10, type.scale()), DataTypes.DoubleType), legacy);
+    return new Cast(scaled, average.dataType(), scala.Option.empty());
+  }
+
+  private static AggregateExpression with(
+      AggregateExpression expression, AggregateFunction function) {
+    return expression.copy(function, expression.mode(), expression.isDistinct(),
+        expression.filter(), NamedExpression.newExprId());
   }
 
   /** The attribute that stands for a part of what an aggregate gives. */
@@ -331,15 +392,14 @@ final class PlanTranslator {
   }
 
   private PlanExpressions expressions(Query query) {
-    return new PlanExpressions(query.columns(), this::value);
+    return new PlanExpressions(query.columns(), each -> value(each, query));
   }
 
   /** A subquery that gives one value, or none, which is NULL. */
-  private String value(ScalarSubquery subquery) throws Untranslatable {
+  private String value(ScalarSubquery subquery, Query outer) throws Untranslatable {
     require(subquery.outerAttrs().isEmpty() && subquery.joinCond().isEmpty());
     Query query = required(subquery.plan());
-    require(query.isSingle() || query.source() instanceof RowSource.Nested source
-        && source.statement().isSingle());
+    require(query.isSingle() && query.isReadWith(outer));
     List<Attribute> output = list(subquery.plan().output());
     require(output.size() == 1);
     TableColumn column = query.columns().get(PlanExpressions.name(output.get(0).exprId()));

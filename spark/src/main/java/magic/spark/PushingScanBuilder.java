@@ -61,11 +61,10 @@ final class PushingScanBuilder extends MagicScanBuilder
   @Override
   public Predicate[] pushPredicates(Predicate[] offered) {
     List<Predicate> left = new ArrayList<>();
-    int length = 0;
     for (Predicate predicate : offered) {
       Optional<String> condition = expressions.condition(predicate);
-      if (condition.isPresent() && length + condition.get().length() <= ScanStatement.LONGEST_CONDITIONS) {
-        length += condition.get().length();
+      if (condition.isPresent() && ScanStatement.areShort(
+          Stream.concat(conditions.stream(), condition.stream()).toList())) {
         predicates.add(predicate);
         conditions.add(condition.get());
       } else {

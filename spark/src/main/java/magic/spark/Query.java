@@ -33,6 +33,9 @@ record Query(
     OptionalInt limit,
     boolean hasSubqueries) {
 
+  /** What names that are given to outputs begin with. */
+  static final String NAMES = "magic ";
+
   /** The rows of a source. */
   static Query of(MagicTable first, ConnectionOptions options, RowSource source,
       Map<String, TableColumn> columns) {
@@ -89,12 +92,32 @@ record Query(
 
   /** Whether there is one row at most. */
   boolean isSingle() {
-    return statement(List.of()).isSingle();
+    return statement(List.of()).isSingle()
+        || source instanceof RowSource.Nested nested && nested.statement().isSingle();
+  }
+
+  /** Makes sure that names which are given to outputs are not those of columns. */
+  static void requireOwnNames(RowSource source) throws Untranslatable {
+    for (MagicTable table : source.tables()) {
+      Untranslatable.require(table.tableColumns().stream()
+          .noneMatch(each -> each.name().startsWith(NAMES)));
+    }
   }
 
   /** Whether it does more than to look for rows of one table. */
   boolean isComposed() {
     return isAggregate || hasSubqueries || !(source instanceof RowSource.Table);
+  }
+
+  /** Whether parts of the rows can be read apart from each other. */
+  boolean isDivided() {
+    return !isComposed() && isPlain() && order.isEmpty();
+  }
+
+  /** Whether the server takes it. */
+  boolean isShort() {
+    return statement(columns.values().stream().map(TableColumn::read).toList()).sql().length()
+        <= ScanStatement.LONGEST;
   }
 
   /** Whether both can be in one statement. */
@@ -113,10 +136,11 @@ record Query(
    *
    * @param number a number that no other part of the statement has
    * @param isOuter whether rows can be missing, and are nulls then
-   * @throws Untranslatable when nulls cannot tell that
+   * @throws Untranslatable when nulls cannot tell that, or a table has columns with such names
    */
   Query nested(int number, boolean isOuter) throws Untranslatable {
-    String prefix = "magic " + (source.depth() + 1) + " " + number + " ";
+    requireOwnNames(source);
+    String prefix = NAMES + (source.depth() + 1) + " " + number + " ";
     List<String> outputs = new ArrayList<>();
     List<String> names = new ArrayList<>();
     Map<String, TableColumn> named = new LinkedHashMap<>();

@@ -3,6 +3,7 @@ package magic.spark;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
@@ -21,18 +22,31 @@ import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2ScanRelation;
 import org.apache.spark.sql.types.StructType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Replaces the largest parts of a plan that the server can compute by scans of their results. What
  * it leaves Spark pushes down as far as its interface for data sources goes.
  */
 final class QueryPushDown extends Rule<LogicalPlan> {
+  private static final Logger LOG = LoggerFactory.getLogger(QueryPushDown.class);
+
   @Override
   public LogicalPlan apply(LogicalPlan plan) {
     if (plan.exists(RowLevelWrite.class::isInstance)
         || !plan.exists(QueryPushDown::isTable)) {
       return plan;
     }
+    try {
+      return pushed(plan);
+    } catch (RuntimeException error) {
+      LOG.warn("A query is not pushed down", error);
+      return plan;
+    }
+  }
+
+  private static LogicalPlan pushed(LogicalPlan plan) {
     // IN and EXISTS become joins, as they would later.
     LogicalPlan rewritten = ColumnPruning$.MODULE$.apply(BooleanSimplification$.MODULE$.apply(
         NullPropagation$.MODULE$.apply(RewritePredicateSubquery$.MODULE$.apply(plan))));
@@ -56,6 +70,11 @@ final class QueryPushDown extends Rule<LogicalPlan> {
       if (plan instanceof Filter filter && composed(filter.child()).isPresent()) {
         return filtered(filter);
       }
+      if (plan instanceof Aggregate aggregate && PlanTranslator.hasTry(aggregate)) {
+        // Spark's interface for data sources has no form for it, and would push a sum down.
+        return aggregate.mapChildren(child -> translator.query(child)
+            .map(rows -> relation(rows, child)).orElseGet(() -> pushed(child)));
+      }
       if (plan instanceof Aggregate aggregate
           && PlanTranslator.divided(aggregate) instanceof Project divided
           && composed(divided.child()).isPresent()) {
@@ -78,7 +97,7 @@ final class QueryPushDown extends Rule<LogicalPlan> {
     /** What is more than a scan of a table, of which Spark reads parts. */
     private Optional<Query> composed(LogicalPlan plan) {
       return plan instanceof DataSourceV2ScanRelation ? Optional.empty()
-          : translator.query(plan).filter(Query::isComposed);
+          : translator.query(plan).filter(Query::isComposed).filter(Query::isShort);
     }
 
     /** The conditions that the server knows below those that it does not. */
@@ -86,11 +105,13 @@ final class QueryPushDown extends Rule<LogicalPlan> {
       List<Expression> known = new ArrayList<>();
       List<Expression> left = new ArrayList<>();
       for (Expression each : PlanTranslator.conjuncts(filter.condition())) {
-        (translator.canFilter(filter.child(), each) ? known : left).add(each);
+        List<Expression> more = Stream.concat(known.stream(), Stream.of(each)).toList();
+        (translator.canFilter(filter.child(), more) ? known : left).add(each);
       }
-      LogicalPlan below =
-          known.isEmpty() ? filter.child() : new Filter(all(known), filter.child());
-      return new Filter(all(left), pushed(below));
+      if (known.isEmpty() || left.isEmpty()) {
+        return filter.mapChildren(this::pushed);
+      }
+      return new Filter(all(left), pushed(new Filter(all(known), filter.child())));
     }
 
     private static Expression all(List<Expression> conditions) {
@@ -108,7 +129,7 @@ final class QueryPushDown extends Rule<LogicalPlan> {
         attributes.add((AttributeReference) each);
       }
       MagicScan scan = query.first().scan(
-          schema, query.statement(outputs), query.options(), false, Optional.empty());
+          schema, query.statement(outputs), query.options(), query.isDivided(), Optional.empty());
       return new DataSourceV2ScanRelation(relation(plan), scan,
           PlanTranslator.sequence(attributes), scala.Option.empty(), scala.Option.empty(),
           PlanExpressions.nothing(), false);

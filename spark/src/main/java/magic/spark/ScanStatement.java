@@ -26,8 +26,17 @@ record ScanStatement(
     OptionalInt limit,
     int offset) {
 
-  /** How long a statement gets by conditions; the server takes up to a megabyte of most users. */
-  static final int LONGEST_CONDITIONS = 500_000;
+  /**
+   * How long a statement and its conditions get. The server takes up to a megabyte of most users, and
+   * 50,000 parts of expressions, which need more than seven letters each.
+   */
+  static final int LONGEST = 300_000;
+  private static final int LONGEST_CONDITIONS = 200_000;
+
+  /** Whether a statement can have these conditions. */
+  static boolean areShort(List<String> conditions) {
+    return conditions.stream().mapToInt(String::length).sum() <= LONGEST_CONDITIONS;
+  }
 
   /** The same with more conditions. */
   ScanStatement where(List<String> more) {
@@ -60,6 +69,10 @@ record ScanStatement(
         .append(" FROM ").append(source.sql());
     append(sql, " WHERE ", conditions, " AND ");
     append(sql, " GROUP BY ", grouping, ", ");
+    if (isAggregate && grouping.isEmpty()) {
+      // One row, also where no aggregate is read.
+      sql.append(" HAVING count() >= 0");
+    }
     append(sql, " ORDER BY ", order, ", ");
     limit.ifPresent(most -> sql.append(" LIMIT ").append(most));
     if (offset > 0) {

@@ -47,8 +47,10 @@ final class SqlExpressions {
   /** By how many digits Spark makes a decimal's sum wider. */
   private static final int SUM_DIGITS = 10;
   /** By how many decimals Spark makes an average finer, and how many can be rounded at once. */
-  private static final int AVERAGE_DECIMALS = 4;
+  static final int AVERAGE_DECIMALS = 4;
   private static final int MOST_AVERAGE_DECIMALS = 18;
+  /** Up to how many digits Spark computes the average of a decimal with floats. */
+  static final int FLOAT_DIGITS = 15;
   /** How many parts a pattern of LIKE has, each of which is looked for after those before. */
   private static final int MOST_PARTS = 4;
   /** The days of 0001-01-01 and 9999-12-31, and their first and last microsecond. */
@@ -221,9 +223,16 @@ final class SqlExpressions {
     for (int index = 1; index < children.length; index++) {
       require(children[index] instanceof Literal<?>);
       String member = same(value, written(children[index]));
-      members.add(isWide ? unsigned((Literal<?>) children[index]) : member);
+      members.add(isWide ? unsigned((Literal<?>) children[index])
+          : isPlain(children[index]) ? ((Literal<?>) children[index]).value().toString() : member);
     }
     return "(" + value.text() + " IN (" + String.join(", ", members) + "))";
+  }
+
+  /** Whether this is an integer that the server reads as the same one: many are read fast then. */
+  private static boolean isPlain(Expression literal) {
+    return INTEGER_DIGITS.containsKey(((Literal<?>) literal).dataType())
+        && !((Literal<?>) literal).value().equals(Long.MIN_VALUE);
   }
 
   private static String unsigned(Literal<?> literal) throws Untranslatable {
@@ -393,7 +402,7 @@ final class SqlExpressions {
   private SqlValue checked(
       String sign, SqlValue left, int leftScale, SqlValue right, int rightScale, int scale)
       throws Untranslatable {
-    require(mayFail && scale <= KEPT_SCALE);
+    require(mayFail && ansi && scale <= KEPT_SCALE);
     String result = "(toDecimal256(" + left.text() + ", " + leftScale + ") " + sign
         + " toDecimal256(" + right.text() + ", " + rightScale + "))";
     require(result.length() <= LONGEST_CHECKED);
@@ -477,11 +486,12 @@ final class SqlExpressions {
 
   /**
    * The sum by the count, half up. Spark divides with 38 decimals and rounds that; so few decimals
-   * are wanted here that it makes no difference.
+   * are wanted here that it makes no difference. Those of few digits it computes with floats.
    */
   private static SqlValue average(String text, DecimalType type) throws Untranslatable {
     int scale = type.scale() + AVERAGE_DECIMALS;
-    require(type.precision() + SUM_DIGITS <= MOST_DIGITS && scale <= MOST_AVERAGE_DECIMALS);
+    require(type.precision() + AVERAGE_DECIMALS > FLOAT_DIGITS
+        && type.precision() + SUM_DIGITS <= MOST_DIGITS && scale <= MOST_AVERAGE_DECIMALS);
     String sum = "toInt256(toDecimal256(sumOrNull(" + summand(text, type) + "), "
         + type.scale() + ") * toInt256('1" + "0".repeat(scale) + "'))";
     String count = "toInt256(greatest(count(" + text + "), 1))";
