@@ -38,6 +38,9 @@ actor MutableTable {
   /// How long it waits.
   private static let roomPatience = Duration.seconds(60)
 
+  /// When copied rows get statistics of their columns; nil when they have them.
+  var statisticsAreDue: ContinuousClock.Instant?
+
   nonisolated let owner: StorageOwner
   nonisolated let latch = WriteLatch()
   nonisolated let settling = WriteLatch()

@@ -28,7 +28,9 @@ extension MutableTable {
       try await connection.execute(
         "INSERT INTO \(settled) (\(settledColumns)) SELECT \(settledColumns) "
           + "FROM (\(newest(of: youngs, where: slice))) "
-          + "WHERE \(HiddenColumn.deleteMark) = 0" + unlessStaged)
+          + "WHERE \(HiddenColumn.deleteMark) = 0" + unlessStaged
+          // What comes later is merged with others, and gets statistics of its columns then.
+          + " SETTINGS materialize_statistics_on_insert = \(isEmpty ? 1 : 0)")
     }
     if !youngs.isEmpty {
       let marks = MutableView.rows(

@@ -19,6 +19,10 @@ extension MutableTable {
   /// With fewer young rows than these it does not, but for snapshots.
   private static let copyRowCount = 100_000
   private static let generationLimit = 8
+  /// How long after a copy its rows get statistics, which take a third of its time, and of how many rows
+  /// at most: of more there are parts enough to be merged.
+  static let statisticsDelay = Duration.seconds(2)
+  private static let mostRowsWithoutMerge = 20_000_000
   /// How long rows are left alone after they were written.
   private static let grace = Duration.milliseconds(200)
 
@@ -28,6 +32,7 @@ extension MutableTable {
   /// Whether the background should call ``settle()`` now.
   func settlingIsDue(at now: ContinuousClock.Instant) -> Bool {
     guard isSettled else { return false }
+    if let statisticsAreDue, now >= statisticsAreDue { return true }
     if !unreadGenerations.isEmpty || !pinnedGenerations.isEmpty { return true }
     if current.youngs.count > 1 { return true }
     guard openYoung.rows > 0, let first = openYoung.firstWrite, let last = openYoung.lastWrite
@@ -52,7 +57,20 @@ extension MutableTable {
       try await storage.withConnection { connection in
         try await latch.withLatch { try await removeOldGenerations(on: connection) }
         try await settleYoung(isForced: isForced, on: connection)
+        try await addStatistics(on: connection)
       }
+    }
+  }
+
+  /// Has the engine compute the statistics of the columns, by which it orders joins. Parts get them when
+  /// they are merged; of few copied rows there may be too few parts for that.
+  private func addStatistics(on connection: any EngineConnection) async throws {
+    guard let due = statisticsAreDue, due <= .now else { return }
+    statisticsAreDue = nil
+    let settled = current.settled
+    if try await connection.count("\(settled)") <= Self.mostRowsWithoutMerge {
+      try await connection.execute(
+        "ALTER TABLE \(settled) MATERIALIZE STATISTICS ALL SETTINGS mutations_sync = 0")
     }
   }
 

@@ -38,8 +38,6 @@ final class StorageEngine: Sendable {
     "allow_suspicious_indices = 1", "max_partitions_per_insert_block = 0",
     "lightweight_deletes_sync = 1", "mutations_sync = 1", "insert_null_as_default = 0",
     "max_query_size = 16777216",
-    // The engine orders joins by what it knows of the columns, also of rows that are never merged.
-    "materialize_statistics_on_insert = 1",
   ]
 
   // MARK: Commits

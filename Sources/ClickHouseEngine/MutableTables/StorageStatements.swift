@@ -20,9 +20,10 @@ extension MutableTable {
   static let filling = "min_parts_to_merge_at_once = 50"
 
   /// From now on the engine merges the parts of the settled table as usual.
-  nonisolated func beginMerging(on connection: any EngineConnection) async throws {
+  func beginMerging(on connection: any EngineConnection) async throws {
     try await connection.execute(
-      "ALTER TABLE \(await current.settled) RESET SETTING min_parts_to_merge_at_once")
+      "ALTER TABLE \(current.settled) RESET SETTING min_parts_to_merge_at_once")
+    statisticsAreDue = .now + Self.statisticsDelay
   }
 
   /// The hidden columns of settled tables and stages.
