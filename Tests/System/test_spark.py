@@ -520,7 +520,7 @@ class PushDownTests(TypedRows):
         for on in ("a.id = b.id", "a.n_u8 = b.n_u8 AND a.id < b.id", "a.s = b.n_s AND b.i8 > 0",
                    "a.n_d9 = b.n_d9 AND a.n_lc = b.n_lc", "a.u64 = b.n_u64 AND a.day = b.n_day", "a.n_t6 = b.t6 AND a.b",
                    "a.n_uuid = b.uuid AND a.id < 300"):
-            for kind in ("", "LEFT", "RIGHT"):
+            for kind in ("", "LEFT", "RIGHT") if SOAK or on.startswith("a.id") else ("LEFT",):
                 source = pair.replace("{kind}", kind).replace("{on}", on)
                 self.equal(f"SELECT a.id, b.id, a.n_s, b.s, b.n_u64, a.uuid, b.lc FROM {source}", "JOIN", ["Join"], catalog="parts")
                 self.equal(f"SELECT b.n_lc, count(*), sum(a.n_i32), max(b.id) FROM {source} WHERE a.i32 > 0 GROUP BY b.n_lc",
@@ -542,7 +542,7 @@ class PushDownTests(TypedRows):
     def test_random_joins(self):
         self.joining()
         names = [declared.split(" ")[0] for declared in self.POOLS if not declared.startswith("f")]
-        for _ in range(60 if SOAK else 15):
+        for _ in range(60 if SOAK else 8):
             choose = self.random
             on = " AND ".join(
                 f"a.{choose.choice(['', 'n_'])}{name} = b.{choose.choice(['', 'n_'])}{name}"
@@ -618,8 +618,9 @@ class QueryTests(TypedRows):
             self.equal(query.replace("{t}", f"{{}}.{database}.odd"))
 
     def test_long_conditions(self):
-        numbers = ", ".join(map(str, range(20000)))
-        wide = ", ".join(map(str, range(100000, 120000)))
+        count = 20000 if SOAK else 12000
+        numbers = ", ".join(map(str, range(count)))
+        wide = ", ".join(map(str, range(100000, 100000 + count)))
         for query in [f"SELECT lc, count(*), max(id) FROM {{t}} GROUP BY lc, i8 HAVING count(*) IN ({numbers}) AND max(id) IN ({numbers})",
                       f"SELECT count(*) FROM {{t}} a JOIN {{t}} b ON a.id = b.id WHERE a.i32 IN ({numbers}) AND b.u32 IN ({wide})",
                       f"SELECT count(*) FROM {{t}} WHERE d9 IN ({', '.join(f'{each}.25' for each in range(9000))})"]:
@@ -703,7 +704,7 @@ class QueryTests(TypedRows):
         self.assertEqual(rows(spark.table(f"magic.{self.database}.totals")), [])
 
     def test_random_queries(self):
-        for number in range(200 if SOAK else 30):
+        for number in range(200 if SOAK else 15):
             sql = self.random_query()
             with self.subTest(number):
                 self.equal(sql)

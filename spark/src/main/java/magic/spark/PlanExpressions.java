@@ -3,7 +3,6 @@ package magic.spark;
 import static magic.spark.Untranslatable.require;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -43,7 +42,7 @@ final class PlanExpressions {
     String value(ScalarSubquery subquery) throws Untranslatable;
   }
 
-  private final Map<String, TableColumn> columns;
+  private final List<TableColumn> columns = new ArrayList<>();
   private final Subqueries subqueries;
   private boolean haveSubqueries;
   /** Whether what overflows is an error. */
@@ -51,7 +50,8 @@ final class PlanExpressions {
 
   /** @param columns those that expressions can name, see {@link #name} */
   PlanExpressions(Map<String, TableColumn> columns, Subqueries subqueries) {
-    this.columns = new HashMap<>(columns);
+    columns.forEach((name, column) -> this.columns.add(
+        new TableColumn(name, column.expression(), column.type(), "")));
     this.subqueries = subqueries;
   }
 
@@ -138,13 +138,10 @@ final class PlanExpressions {
       haveSubqueries = true;
       String target = ColumnType.target(each.dataType());
       require(target != null);
-      columns.put(name(each.exprId()), new TableColumn(name(each.exprId()), subqueries.value(each),
+      columns.add(new TableColumn(name(each.exprId()), subqueries.value(each),
           ColumnType.of("Nullable(" + target + ")"), ""));
     }
-    List<TableColumn> named = new ArrayList<>();
-    columns.forEach((name, column) ->
-        named.add(new TableColumn(name, column.expression(), column.type(), "")));
-    return new SqlExpressions(named, ansi);
+    return new SqlExpressions(columns, ansi);
   }
 
   /** The same with names that no other attributes have; subqueries have them, too. */

@@ -143,18 +143,14 @@ final class PlanTranslator {
     require(relation.scan() instanceof MagicScan && relation.relation().table() instanceof MagicTable);
     MagicScan scan = (MagicScan) relation.scan();
     require(scan.options().pushDown() && scan.options().pushQueries());
-    Query.requireOwnNames(scan.statement().source());
     StructType schema = scan.readSchema();
     List<AttributeReference> output = list(relation.output());
     require(output.size() == schema.size());
-    List<String> names = new ArrayList<>();
+    List<String> names = Query.names(scan.statement().source(), nested++, output.size());
     Map<String, TableColumn> columns = new LinkedHashMap<>();
-    String prefix = Query.NAMES + (scan.statement().source().depth() + 1) + " " + nested++ + " ";
     for (AttributeReference each : output) {
-      String name = TableColumn.quoted(prefix + names.size());
-      names.add(name);
-      columns.put(PlanExpressions.name(each.exprId()),
-          new TableColumn(each.name(), name, ColumnType.asRead(each.dataType()), ""));
+      columns.put(PlanExpressions.name(each.exprId()), new TableColumn(
+          each.name(), names.get(columns.size()), ColumnType.asRead(each.dataType()), ""));
     }
     return Query.of((MagicTable) relation.relation().table(), scan.options(),
         new RowSource.Nested(scan.statement(), names), columns);
@@ -162,17 +158,16 @@ final class PlanTranslator {
 
   private Query filtered(Query query, List<Expression> conditions) throws Untranslatable {
     // The order of groups would be lost in a statement around them.
-    require(query.isPlain() || query.order().isEmpty() || query.limit().isPresent());
+    require(query.isPlain() || query.rows().order().isEmpty() || query.rows().limit().isPresent());
     Query plain = query.isPlain() ? query : query.nested(nested++, false);
     PlanExpressions expressions = expressions(plain);
     List<String> texts = new ArrayList<>();
     for (Expression condition : conditions) {
       texts.add(expressions.condition(condition));
     }
-    List<String> all = new ArrayList<>(plain.conditions());
-    all.addAll(texts);
-    require(ScanStatement.areShort(all));
-    return expressions.haveSubqueries() ? plain.where(texts).withSubqueries() : plain.where(texts);
+    Query result = plain.where(texts).with(expressions);
+    require(ScanStatement.areShort(result.rows().conditions()));
+    return result;
   }
 
   private Query projected(Query query, List<NamedExpression> outputs) throws Untranslatable {
@@ -183,9 +178,8 @@ final class PlanTranslator {
     }
     boolean isLong = columns.values().stream()
         .anyMatch(each -> each.expression().length() > LONGEST_INLINE);
-    Query result = expressions.haveSubqueries()
-        ? query.giving(columns).withSubqueries() : query.giving(columns);
-    return isLong && query.order().isEmpty() ? result.nested(nested++, false) : result;
+    Query result = query.giving(columns).with(expressions);
+    return isLong && query.rows().order().isEmpty() ? result.nested(nested++, false) : result;
   }
 
   private static TableColumn column(NamedExpression output, Query query,
@@ -210,14 +204,14 @@ final class PlanTranslator {
     boolean isInner = join.joinType() == Inner$.MODULE$;
     Query left = required(isReversed ? join.right() : join.left());
     Query right = required(isReversed ? join.left() : join.right());
-    if (isInner && right.isPlain() && right.source() instanceof RowSource.Join
-        && !(left.source() instanceof RowSource.Join)) {
+    if (isInner && right.isPlain() && right.rows().source() instanceof RowSource.Join
+        && !(left.rows().source() instanceof RowSource.Join)) {
       Query other = left;
       left = right;
       right = other;
     }
     require(left.isReadWith(right));
-    boolean goesOn = left.isPlain() && left.source() instanceof RowSource.Join;
+    boolean goesOn = left.isPlain() && left.rows().source() instanceof RowSource.Join;
     Query first = goesOn ? left.orderedBy(List.of()) : left.nested(nested++, false);
     Query second = right.nested(nested++, isOuter);
     Map<String, TableColumn> both = new LinkedHashMap<>(first.columns());
@@ -240,10 +234,10 @@ final class PlanTranslator {
       require(join.joinType() == LeftAnti$.MODULE$);
       type = "LEFT ANTI";
     }
-    RowSource source = new RowSource.Join(first.source(), (RowSource.Nested) second.source(), type,
-        String.join(" AND ", texts));
-    return Query.of(first.first(), first.options(), source, isInner || isOuter ? both : first.columns())
-        .where(first.conditions());
+    RowSource source = new RowSource.Join(first.rows().source(),
+        (RowSource.Nested) second.rows().source(), type, String.join(" AND ", texts));
+    return Query.of(first.first(), first.options(), source,
+        isInner || isOuter ? both : first.columns()).where(first.rows().conditions());
   }
 
   /** Whether a condition has one side's value equal to the other's, so that rows are found by it. */
@@ -382,7 +376,7 @@ final class PlanTranslator {
   }
 
   private Query sorted(Query query, List<SortOrder> orders) throws Untranslatable {
-    Query free = query.limit().isPresent() ? query.nested(nested++, false) : query;
+    Query free = query.rows().limit().isPresent() ? query.nested(nested++, false) : query;
     PlanExpressions expressions = expressions(free);
     List<String> parts = new ArrayList<>();
     for (SortOrder each : orders) {
@@ -403,7 +397,7 @@ final class PlanTranslator {
     List<Attribute> output = list(subquery.plan().output());
     require(output.size() == 1);
     TableColumn column = query.columns().get(PlanExpressions.name(output.get(0).exprId()));
-    return "(" + query.statement(List.of(column.read())).sql() + ")";
+    return "(" + query.rows().reading(List.of(column.read())).sql() + ")";
   }
 
   /** The parts of a condition that all have to hold. */

@@ -152,8 +152,8 @@ final class PushingScanBuilder extends MagicScanBuilder
       String text = joining.condition(condition).orElseThrow(Untranslatable::new);
       boolean isReversed = type == JoinType.RIGHT_OUTER_JOIN;
       read(new RowSource.Join(
-          isReversed ? second.source() : first.source(),
-          (RowSource.Nested) (isReversed ? first : second).source(),
+          (isReversed ? second : first).rows().source(),
+          (RowSource.Nested) (isReversed ? first : second).rows().source(),
           type == JoinType.INNER_JOIN ? "INNER" : "LEFT", text), all);
       expressions = joining;
       predicates.clear();

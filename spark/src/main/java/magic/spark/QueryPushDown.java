@@ -129,7 +129,7 @@ final class QueryPushDown extends Rule<LogicalPlan> {
         attributes.add((AttributeReference) each);
       }
       MagicScan scan = query.first().scan(
-          schema, query.statement(outputs), query.options(), query.isDivided(), Optional.empty());
+          schema, query.rows().reading(outputs), query.options(), query.isDivided(), Optional.empty());
       return new DataSourceV2ScanRelation(relation(plan), scan,
           PlanTranslator.sequence(attributes), scala.Option.empty(), scala.Option.empty(),
           PlanExpressions.nothing(), false);

@@ -57,6 +57,24 @@ record ScanStatement(
         source, others, conditions, isAggregate, grouping, order, limit, offset);
   }
 
+  /** The same with one row for each group. */
+  ScanStatement groupedBy(List<String> keys) {
+    return new ScanStatement(source, outputs, conditions, true, keys, List.of(), limit, offset);
+  }
+
+  /** The same in an order. */
+  ScanStatement orderedBy(List<String> parts) {
+    return new ScanStatement(
+        source, outputs, conditions, isAggregate, grouping, parts, limit, offset);
+  }
+
+  /** The same with no more than so many rows. */
+  ScanStatement limitedTo(int most) {
+    int rows = limit.isPresent() ? Math.min(limit.getAsInt(), most) : most;
+    return new ScanStatement(source, outputs, conditions, isAggregate, grouping, order,
+        OptionalInt.of(rows), offset);
+  }
+
   /** The statement for the rows in a range of a table. */
   String sql(KeyRange range) {
     return where(range.conditions()).sql();
