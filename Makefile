@@ -1,4 +1,4 @@
-.PHONY: help build spark demo demo-spark test soak bench bench-spark fuzz fmt check clean
+.PHONY: help build spark release install deb demo demo-spark test soak bench bench-spark fuzz fmt check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -11,6 +11,20 @@ build: ## the command line and the ADBC driver, for development: .build/debug/ma
 spark: ## the Spark connector: .build-spark/spark-magic.jar
 	scripts/setup spark
 	scripts/build-spark
+
+PREFIX ?= /usr/local
+
+release:
+	scripts/setup package
+	swift build -c release --scratch-path .build-release --product magic
+	swift build -c release --scratch-path .build-release --product adbc_driver_magic
+	scripts/build-spark
+
+install: release ## the programs, connector, man pages, completions and unit, below PREFIX (/usr/local)
+	scripts/install $(PREFIX)
+
+deb: release ## the same as a Debian package, .build-packages/magic_*.deb
+	scripts/package-deb
 
 demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
 	scripts/demo

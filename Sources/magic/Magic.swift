@@ -14,6 +14,7 @@ struct Magic: AsyncParsableCommand {
       StatusCommand.self, WriterCommand.self, SnapshotCommand.self, BackupCommand.self,
       RestoreCommand.self,
       VerifyCommand.self, BinlogCommand.self, LatchCommand.self, PasswordCommand.self,
+      ConfigCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line on stderr.
@@ -22,7 +23,7 @@ struct Magic: AsyncParsableCommand {
       var arguments = Array(CommandLine.arguments.dropFirst())
       LatchChild.becomeCommand(arguments)
       let inner = LatchRunCommand.takeCommand(from: &arguments)
-      var command = try parseAsRoot(arguments)
+      var command = try parseAsRoot(try ConfigurationFile.expand(arguments))
       if var run = command as? LatchRunCommand {
         run.command = inner ?? []
         command = run

@@ -26,6 +26,13 @@ struct ServeCommand: AsyncParsableCommand {
 
   @OptionGroup var data: DataFolderOptions
 
+  /// Taken from the arguments before they are parsed, see ``ConfigurationFile``.
+  @Option(
+    help: """
+      A file with options, YAML; see `magic config`. Those on the command line go before it.
+      """, completion: .file(extensions: ["yaml", "yml"]))
+  var config: String?
+
   @Option(help: "Where HTTP clients connect: HOST:PORT, port 0 for any, or none.")
   var http = ListenAddress(host: "127.0.0.1", port: 8123)
 
@@ -72,6 +79,14 @@ struct ServeCommand: AsyncParsableCommand {
       throw error
     }
     await served.close()
+  }
+
+  /// Reads what the options name, and starts nothing.
+  func check() throws {
+    _ = try access.makeGuard(
+      of: [("--http", http), ("--flight", flight), ("--latch", latch)],
+      logger: logging.makeLogger("magic.config"))
+    _ = try writer.makeSource()
   }
 
   private func serve(
