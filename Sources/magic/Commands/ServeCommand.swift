@@ -64,6 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
     let metrics = Metrics.start()
     let guardian = try access.makeGuard(
       of: [("--http", http), ("--flight", flight), ("--latch", latch)], logger: logger)
+    let source = try writer.makeSource()
     let folder = try DataFolder(creating: data.path)
     let lock = try folder.lock()
     let latches = try latchNodes.makeNode(
@@ -73,7 +74,7 @@ struct ServeCommand: AsyncParsableCommand {
       folder, lock: lock, limits: limits.makeLimits(), diskReserve: limits.diskReserve,
       fence: LatchFence(latches), keepsQueryLog: true, logger: logger)
     do {
-      try await serve(served, latches, guardian, metrics, logger)
+      try await serve(served, latches, guardian, metrics, source, logger)
     } catch {
       await served.close()
       throw error
@@ -91,7 +92,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   private func serve(
     _ served: ServedFolder, _ latches: LatchNode, _ guardian: Guard,
-    _ metrics: PrometheusRegistry, _ logger: Logger
+    _ metrics: PrometheusRegistry, _ source: ServerSource?, _ logger: Logger
   ) async throws {
     // Later services stop first, so what the servers need outlives them.
     var services: [any Service] = [
@@ -103,7 +104,7 @@ struct ServeCommand: AsyncParsableCommand {
     contents.metrics = { metrics.text() }
     let health = HealthService()
     var isReady: @Sendable () async -> Bool = { true }
-    if let source = try writer.makeSource() {
+    if let source {
       let replication = WriterService(
         tables: ReservedSink(sink: served.open.tables, disk: served.disk), store: served.store,
         server: source, configuration: writer.configuration, logger: logger)
