@@ -1,4 +1,4 @@
-.PHONY: help build spark release install deb demo demo-spark test soak bench bench-spark fuzz fmt check clean
+.PHONY: help build spark release install deb test-deb demo demo-spark test soak bench bench-spark fuzz fmt check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ install: release ## the programs, connector, man pages, completions and unit, be
 
 deb: release ## the same as a Debian package, .build-packages/magic_*.deb
 	scripts/package-deb
+
+test-deb: ## installs that package in an empty Debian, uses it and removes it; needs root and debootstrap
+	scripts/test-deb
 
 demo: ## a shop on MariaDB, copied live and queried on both sides; cleans up after itself
 	scripts/demo
