@@ -628,8 +628,8 @@ class QueryTests(TypedRows):
 
     def test_functions_in_python(self):
         from pyspark.sql.functions import udf
-        for catalog in ("magic", "plain"):
-            frame = spark.table(self.table.replace("{}", catalog))
+        for name in ("magic", "plain"):
+            frame = spark.table(self.table.replace("{}", name))
             joined = frame.alias("a").join(frame.alias("b"), "id").groupBy("id").count()
             for each in (frame, joined):
                 self.assertEqual(each.where(udf(lambda x: x >= 100, "boolean")("id")).count(), self.ROWS - 100)
