@@ -173,7 +173,7 @@ def main():
             spark = sparking.start(catalogs={}, **settings, **catalog("magic", service.url("")))
             sessions = {"Magic": spark.newSession(), "Parquet": spark.newSession()}
             sessions["Magic"].sql("USE magic.tpch")
-            tpch.show_files(sessions["Parquet"], folder)
+            sparking.show_files(sessions["Parquet"], folder, tpch.KEYS)
             if arguments.jdbc_limit:
                 sessions["JDBC"] = spark.newSession()
                 for table in COLUMNS:

@@ -1,6 +1,6 @@
 """Writes the manual pages of magic and of its commands from what `magic --experimental-dump-help` prints.
 
-    magic --experimental-dump-help | python man-pages.py FOLDER
+    magic --experimental-dump-help | python man-pages.py FOLDER VERSION
 """
 
 import json
@@ -58,10 +58,8 @@ def page(command, path, version):
 
 
 def main():
-    folder = Path(sys.argv[1])
+    folder, version = Path(sys.argv[1]), sys.argv[2]
     command = json.load(sys.stdin)["command"]
-    version = next((line.split('"')[1] for line in (Path(__file__).resolve().parents[1] / "Sources/magic/Magic.swift").read_text().splitlines()
-                    if line.strip().startswith("version:")), "")
     for name, text in page(command, ["magic"], version).items():
         (folder / f"{name}.1").write_text(text)
 

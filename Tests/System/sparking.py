@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 from harness import ROOT
 from serving import shared
@@ -44,6 +45,12 @@ def catalog(name, url, **options):
     prefix = f"spark.sql.catalog.{name}"
     return {prefix: "magic.spark.MagicCatalog", f"{prefix}.url": url} | {
         f"{prefix}.{key}": value for key, value in options.items()}
+
+
+def show_files(spark, folder, tables):
+    """Makes Parquet files, by the names of their tables, tables of the session."""
+    for table in tables:
+        spark.read.parquet(str(Path(folder) / f"{table}.parquet")).createOrReplaceTempView(table)
 
 
 def snapshots(service=None):

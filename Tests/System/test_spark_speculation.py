@@ -35,8 +35,9 @@ def launch(folder, kind, host, *arguments):
 
 
 def setUpModule():
-    global spark, folder
+    global spark
     folder = temporary_folder("spark-cluster")
+    unittest.addModuleCleanup(end, folder)
     (folder / "log4j2.properties").write_text(
         "rootLogger.level = info\nrootLogger.appenderRef.out.ref = out\nappender.out.type = Console\nappender.out.name = out\n"
         "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %m%n\n")
@@ -56,7 +57,7 @@ def setUpModule():
     wait_until(lambda: spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size() == 3, 60, "two executors")
 
 
-def tearDownModule():
+def end(folder):
     if spark is not None:
         spark.stop()
     for each in processes:

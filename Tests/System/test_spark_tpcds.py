@@ -42,7 +42,7 @@ class Tests(SparkTests):
         self.addCleanup(shutil.rmtree, folder)
         tables, questions = tpcds.generate(folder, SCALE)
         files = spark.newSession()
-        tpcds.show_files(files, folder, tables)
+        sparking.show_files(files, folder, tables)
         namespace = "magic." + new_database(shared())
         tpcds.load(files, namespace, tables)
         copy = spark.newSession()

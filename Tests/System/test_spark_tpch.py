@@ -30,7 +30,7 @@ class Tests(SparkTests):
         cls.addClassCleanup(shutil.rmtree, folder)
         tpch.generate(folder, SCALE)
         cls.files = spark.newSession()
-        tpch.show_files(cls.files, folder)
+        sparking.show_files(cls.files, folder, tpch.KEYS)
         cls.namespace = "magic." + new_database(shared())
         tpch.load(cls.files, cls.namespace)
         cls.copy = spark.newSession()

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from harness import ROOT
 
@@ -42,12 +41,6 @@ def generate(folder, scale):
     questions = {
         number: re.sub(r"\sLIMIT \d+;?\s*$", "", sql.strip()).rstrip(";").replace('"', "`") for number, sql in found["questions"]}
     return found["tables"], questions
-
-
-def show_files(spark, folder, tables):
-    """Makes the files tables of the session."""
-    for table in tables:
-        spark.read.parquet(str(Path(folder) / f"{table}.parquet")).createOrReplaceTempView(table)
 
 
 def load(spark, namespace, tables):

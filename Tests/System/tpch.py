@@ -25,12 +25,6 @@ def generate(folder, scale, form="parquet"):
         check=True, capture_output=True)
 
 
-def show_files(spark, folder):
-    """Makes the files tables of the session."""
-    for table in KEYS:
-        spark.read.parquet(str(Path(folder) / f"{table}.parquet")).createOrReplaceTempView(table)
-
-
 def load(spark, namespace):
     """Copies the tables of the session into a namespace of a catalog, through Spark."""
     for table, key in KEYS.items():

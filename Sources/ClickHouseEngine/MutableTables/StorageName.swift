@@ -48,7 +48,8 @@ struct StorageName: Hashable, Sendable, CustomStringConvertible {
 
   /// The settings of a stage, which is read once and then dropped: merging it would be for nothing.
   static let stageSettings =
-    "auto_statistics_types = '', max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1, "
+    "auto_statistics_types = '', max_bytes_to_merge_at_max_space_in_pool = 1, "
+    + "max_bytes_to_merge_at_min_space_in_pool = 1, "
     + "parts_to_delay_insert = 1000000, parts_to_throw_insert = 1000000, "
     + "max_parts_in_total = 1000000000"
 

@@ -62,8 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = logging.makeLogger("magic.serve")
     // What is measured asks for its metrics when it is made, so this comes first.
     let metrics = Metrics.start()
-    let guardian = try access.makeGuard(
-      of: [("--http", http), ("--flight", flight), ("--latch", latch)], logger: logger)
+    let guardian = try makeGuard(logger: logger)
     let source = try writer.makeSource()
     let folder = try DataFolder(creating: data.path)
     let lock = try folder.lock()
@@ -84,10 +83,13 @@ struct ServeCommand: AsyncParsableCommand {
 
   /// Reads what the options name, and starts nothing.
   func check() throws {
-    _ = try access.makeGuard(
-      of: [("--http", http), ("--flight", flight), ("--latch", latch)],
-      logger: logging.makeLogger("magic.config"))
+    _ = try makeGuard(logger: logging.makeLogger("magic.config"))
     _ = try writer.makeSource()
+  }
+
+  private func makeGuard(logger: Logger) throws -> Guard {
+    try access.makeGuard(
+      of: [("--http", http), ("--flight", flight), ("--latch", latch)], logger: logger)
   }
 
   private func serve(

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Logging
 
 /// `magic config`: the configuration file of `magic serve`.
 struct ConfigCommand: ParsableCommand {

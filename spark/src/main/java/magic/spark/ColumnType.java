@@ -100,7 +100,7 @@ record ColumnType(
 
   /** The values of an expression of this type where there can be no row, as NULL then. */
   String missing(String expression) {
-    return "toNullable(" + (compares ? expression : read(expression)) + ")";
+    return "toNullable(" + comparable(expression) + ")";
   }
 
   /** The type of these. */

@@ -51,7 +51,7 @@ record ConnectionOptions(
           "pushqueries");
 
   /** What a read or a write may have otherwise than its catalog. */
-  private static final Set<String> DYNAMIC = 
+  private static final Set<String> DYNAMIC =
       Set.of("splits", "splitrows", "batchrows", "pushdown", "pushqueries");
 
   /**

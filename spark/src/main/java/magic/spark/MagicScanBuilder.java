@@ -5,7 +5,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import org.apache.spark.sql.connector.read.Scan;
 import org.apache.spark.sql.connector.read.SupportsPushDownRequiredColumns;
 import org.apache.spark.sql.types.StructField;
@@ -19,21 +18,13 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   private final Map<String, TableColumn> columns = new HashMap<>();
   private StructType schema;
 
-  /**
-   * @param visible the columns of {@code SELECT *}
-   * @param all those that can be asked for
-   */
-  MagicScanBuilder(
-      MagicTable table,
-      List<TableColumn> visible,
-      List<TableColumn> all,
-      ConnectionOptions options) {
+  MagicScanBuilder(MagicTable table, ConnectionOptions options) {
     this.table = table;
     this.source = new RowSource.Table(table);
     this.options = options;
-    all.forEach(each -> columns.putIfAbsent(each.name(), each));
+    table.readableColumns().forEach(each -> columns.putIfAbsent(each.name(), each));
     this.schema = new StructType(
-        visible.stream().map(TableColumn::field).toArray(StructField[]::new));
+        table.tableColumns().stream().map(TableColumn::field).toArray(StructField[]::new));
   }
 
   @Override
@@ -47,8 +38,8 @@ class MagicScanBuilder implements SupportsPushDownRequiredColumns {
   public Scan build() {
     List<String> outputs = Arrays.stream(schema.fields())
         .map(field -> columns.get(field.name()).read()).toList();
-    return table.scan(schema, new ScanStatement(source, outputs, List.of(), false, List.of(),
-        List.of(), OptionalInt.empty(), 0), options, true, Optional.empty());
+    return table.scan(
+        schema, ScanStatement.of(source).reading(outputs), options, true, Optional.empty());
   }
 
   /** Where the rows are from. */

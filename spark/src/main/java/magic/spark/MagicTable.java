@@ -106,10 +106,8 @@ class MagicTable implements SupportsRead, SupportsMetadataColumns {
   @Override
   public ScanBuilder newScanBuilder(CaseInsensitiveStringMap given) {
     ConnectionOptions chosen = options.with(given);
-    List<TableColumn> all = readableColumns();
     return chosen.pushDown()
-        ? new PushingScanBuilder(this, columns, all, chosen)
-        : new MagicScanBuilder(this, columns, all, chosen);
+        ? new PushingScanBuilder(this, chosen) : new MagicScanBuilder(this, chosen);
   }
 
   /**

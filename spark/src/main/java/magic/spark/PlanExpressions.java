@@ -45,8 +45,6 @@ final class PlanExpressions {
   private final List<TableColumn> columns = new ArrayList<>();
   private final Subqueries subqueries;
   private boolean haveSubqueries;
-  /** Whether what overflows is an error. */
-  private boolean ansi = SQLConf.get().ansiEnabled();
 
   /** @param columns those that expressions can name, see {@link #name} */
   PlanExpressions(Map<String, TableColumn> columns, Subqueries subqueries) {
@@ -65,11 +63,20 @@ final class PlanExpressions {
     return "c" + id.id();
   }
 
-  /** A condition. */
-  String condition(org.apache.spark.sql.catalyst.expressions.Expression expression)
+  private String condition(org.apache.spark.sql.catalyst.expressions.Expression expression)
       throws Untranslatable {
     return translator(expression).condition(predicate(renamed(expression)))
         .orElseThrow(Untranslatable::new);
+  }
+
+  /** Conditions. */
+  List<String> conditions(List<org.apache.spark.sql.catalyst.expressions.Expression> expressions)
+      throws Untranslatable {
+    List<String> conditions = new ArrayList<>();
+    for (org.apache.spark.sql.catalyst.expressions.Expression each : expressions) {
+      conditions.add(condition(each));
+    }
+    return conditions;
   }
 
   /** A value, of just the type that it has for Spark. */
@@ -89,12 +96,12 @@ final class PlanExpressions {
   SqlValue aggregate(AggregateExpression expression) throws Untranslatable {
     Enumeration.Value mode = mode(expression);
     require(mode != EvalMode.TRY());
-    ansi = mode == null ? SQLConf.get().ansiEnabled() : mode == EvalMode.ANSI();
+    boolean ansi = mode == null ? SQLConf.get().ansiEnabled() : mode == EvalMode.ANSI();
     AggregateExpression renamed = (AggregateExpression) renamed(expression);
     Option<Aggregation> aggregation = DataSourceStrategy$.MODULE$.translateAggregation(
         CollectionConverters.asScala(List.of(renamed)).toSeq(), nothing());
     require(aggregation.isDefined());
-    return typed(translator(expression).aggregate(
+    return typed(translator(expression, ansi).aggregate(
         aggregation.get().aggregateExpressions()[0]), expression.dataType());
   }
 
@@ -124,8 +131,18 @@ final class PlanExpressions {
     return value.get();
   }
 
-  /** Writes expressions with the columns and the subqueries that one has. */
   private SqlExpressions translator(org.apache.spark.sql.catalyst.expressions.Expression expression)
+      throws Untranslatable {
+    return translator(expression, SQLConf.get().ansiEnabled());
+  }
+
+  /**
+   * Writes expressions with the columns and the subqueries that one has.
+   *
+   * @param ansi whether what overflows is an error
+   */
+  private SqlExpressions translator(
+      org.apache.spark.sql.catalyst.expressions.Expression expression, boolean ansi)
       throws Untranslatable {
     List<ScalarSubquery> found = new ArrayList<>();
     expression.foreach(each -> {

@@ -161,11 +161,7 @@ final class PlanTranslator {
     require(query.isPlain() || query.rows().order().isEmpty() || query.rows().limit().isPresent());
     Query plain = query.isPlain() ? query : query.nested(nested++, false);
     PlanExpressions expressions = expressions(plain);
-    List<String> texts = new ArrayList<>();
-    for (Expression condition : conditions) {
-      texts.add(expressions.condition(condition));
-    }
-    Query result = plain.where(texts).with(expressions);
+    Query result = plain.where(expressions.conditions(conditions)).with(expressions);
     require(ScanStatement.areShort(result.rows().conditions()));
     return result;
   }
@@ -184,13 +180,18 @@ final class PlanTranslator {
 
   private static TableColumn column(NamedExpression output, Query query,
       PlanExpressions expressions) throws Untranslatable {
-    Expression expression = output instanceof Alias alias ? alias.child() : (Expression) output;
+    Expression expression = expression(output);
     if (expression instanceof Attribute attribute) {
       TableColumn column = query.columns().get(PlanExpressions.name(attribute.exprId()));
       require(column != null);
       return column;
     }
     return computed(output.name(), expressions.value(expression));
+  }
+
+  /** What an output is, without the name that it is given. */
+  private static Expression expression(NamedExpression output) {
+    return output instanceof Alias alias ? alias.child() : (Expression) output;
   }
 
   private static TableColumn computed(String name, SqlValue value) {
@@ -219,10 +220,6 @@ final class PlanTranslator {
     List<Expression> conditions = conjuncts(join.condition().get());
     require(conditions.stream().anyMatch(each -> equates(each, first, second)));
     PlanExpressions expressions = new PlanExpressions(both, each -> value(each, first));
-    List<String> texts = new ArrayList<>();
-    for (Expression condition : conditions) {
-      texts.add(expressions.condition(condition));
-    }
     String type;
     if (isInner) {
       type = "INNER";
@@ -235,7 +232,8 @@ final class PlanTranslator {
       type = "LEFT ANTI";
     }
     RowSource source = new RowSource.Join(first.rows().source(),
-        (RowSource.Nested) second.rows().source(), type, String.join(" AND ", texts));
+        (RowSource.Nested) second.rows().source(), type,
+        String.join(" AND ", expressions.conditions(conditions)));
     return Query.of(first.first(), first.options(), source,
         isInner || isOuter ? both : first.columns()).where(first.rows().conditions());
   }
@@ -271,7 +269,7 @@ final class PlanTranslator {
     }
     Map<String, TableColumn> columns = new LinkedHashMap<>();
     for (NamedExpression output : list(aggregate.aggregateExpressions())) {
-      Expression expression = output instanceof Alias alias ? alias.child() : (Expression) output;
+      Expression expression = expression(output);
       SqlValue value = expression instanceof AggregateExpression function
           ? function(function, expressions) : expressions.grouping(expression);
       columns.put(PlanExpressions.name(output.exprId()), computed(output.name(), value));
@@ -293,7 +291,7 @@ final class PlanTranslator {
     List<Expression> keys = list(aggregate.groupingExpressions());
     List<NamedExpression> outputs = list(aggregate.aggregateExpressions());
     boolean isSimple = outputs.stream().allMatch(output -> {
-      Expression expression = output instanceof Alias alias ? alias.child() : (Expression) output;
+      Expression expression = expression(output);
       return expression instanceof AggregateExpression function && !isFloatingAverage(function)
           || keys.stream().anyMatch(key -> key.semanticEquals(expression));
     });

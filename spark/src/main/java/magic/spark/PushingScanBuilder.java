@@ -49,13 +49,9 @@ final class PushingScanBuilder extends MagicScanBuilder
   private List<String> outputs = List.of();
   private List<String> grouping = List.of();
 
-  PushingScanBuilder(
-      MagicTable table,
-      List<TableColumn> visible,
-      List<TableColumn> all,
-      ConnectionOptions options) {
-    super(table, visible, all, options);
-    expressions = new SqlExpressions(all, SQLConf.get().ansiEnabled());
+  PushingScanBuilder(MagicTable table, ConnectionOptions options) {
+    super(table, options);
+    expressions = new SqlExpressions(table.readableColumns(), SQLConf.get().ansiEnabled());
   }
 
   @Override

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 
 /**
  * A statement in the making, for a part of a plan.
@@ -28,9 +27,7 @@ record Query(
   /** The rows of a source. */
   static Query of(MagicTable first, ConnectionOptions options, RowSource source,
       Map<String, TableColumn> columns) {
-    ScanStatement rows = new ScanStatement(source, List.of(), List.of(), false, List.of(),
-        List.of(), OptionalInt.empty(), 0);
-    return new Query(first, options, rows, columns, false);
+    return new Query(first, options, ScanStatement.of(source), columns, false);
   }
 
   private Query reading(ScanStatement other) {

@@ -46,6 +46,12 @@ record ScanStatement(
         source, outputs, all, isAggregate, grouping, order, limit, offset);
   }
 
+  /** All rows of a source, without outputs. */
+  static ScanStatement of(RowSource source) {
+    return new ScanStatement(source, List.of(), List.of(), false, List.of(), List.of(),
+        OptionalInt.empty(), 0);
+  }
+
   /** Whether it gives one row at most. */
   boolean isSingle() {
     return isAggregate && grouping.isEmpty() || limit.isPresent() && limit.getAsInt() <= 1;

@@ -171,9 +171,7 @@ final class SqlExpressions {
     if (expression instanceof Predicate predicate) {
       return predicate(predicate);
     }
-    SqlValue value = written(expression);
-    require(value.type().equals(DataTypes.BooleanType));
-    return value.text();
+    return typed(expression, DataTypes.BooleanType).text();
   }
 
   /** Something whose being null is the question. Arrays and alike never are. */
@@ -277,8 +275,7 @@ final class SqlExpressions {
   }
 
   private String texts(Expression[] children) throws Untranslatable {
-    SqlValue text = written(children[0]);
-    require(text.type().equals(DataTypes.StringType));
+    SqlValue text = typed(children[0], DataTypes.StringType);
     return text.text() + ", " + same(text, written(children[1]));
   }
 
