@@ -39,6 +39,7 @@ let package = Package(
     .target(name: "Threads", swiftSettings: swiftSettings),
     .target(name: "Latches", swiftSettings: swiftSettings),
     .target(name: "CArrowABI"),
+    .target(name: "CConsole"),
     .target(name: "CLoader"),
     .systemLibrary(name: "CCrypt"),
     .systemLibrary(name: "CCrypto"),
@@ -172,8 +173,8 @@ let package = Package(
     .target(
       name: "HTTPServer",
       dependencies: [
-        "Arrow", "Compression", "MagicAPI", "MagicCore", "TLSCertificates", "UnixSocket",
-        "WireFormat",
+        "Arrow", "CConsole", "Compression", "MagicAPI", "MagicCore", "TLSCertificates",
+        "UnixSocket", "WireFormat",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

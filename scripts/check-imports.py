@@ -11,7 +11,7 @@ import sys
 
 # The levels of ARCHITECTURE.md. C modules and system libraries lie below all of them.
 LEVELS = {
-    "CArrowABI": -1, "CCrypt": -1, "CCrypto": -1, "CDeflate": -1, "CEdit": -1, "CLZ4": -1, "CLoader": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
+    "CArrowABI": -1, "CConsole": -1, "CCrypt": -1, "CCrypto": -1, "CDeflate": -1, "CEdit": -1, "CLZ4": -1, "CLoader": -1, "CMariaDB": -1, "CZlib": -1, "CZstd": -1,
     "Compression": 0, "Latches": 0, "PrometheusMetrics": 0, "ProtobufCoding": 0, "Threads": 0, "UnixSocket": 0, "WireFormat": 0,
     "Arrow": 1, "Binlog": 1, "EtcdClient": 1, "LatchProtocol": 1, "MySQLSchema": 1, "TLSCertificates": 1,
     "LatchClient": 2, "MagicCore": 2, "RowEncoding": 2,

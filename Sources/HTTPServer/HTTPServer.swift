@@ -12,6 +12,11 @@ import ServiceLifecycle
 public struct HTTPServer: Service {
   /// Answers one route: a request's body in, the response's body out, both JSON.
   public typealias Handler = @Sendable (_ body: [UInt8]) async throws -> [UInt8]
+  /// Shows something to a caller, as JSON: only what came `after` something, if the request says so.
+  ///
+  /// Throws ``APIError`` of kind `forbidden` when the caller may not see it.
+  public typealias View =
+    @Sendable (_ caller: Caller, _ after: String?) async throws -> [UInt8]
 
   /// The bounds that protect the server.
   public struct Limits: Sendable {
@@ -41,8 +46,8 @@ public struct HTTPServer: Service {
     public var services: @Sendable (Caller) -> any MagicService
     /// Tells who comes in over TCP; nil lets nobody in.
     public var authenticator: (any Authenticator)?
-    /// Makes the answer to `GET /magic/v1/status`, JSON.
-    public var status: @Sendable () async throws -> [UInt8] = { Array("{}".utf8) }
+    /// What answers `GET /magic/v1/NAME`, by NAME.
+    public var views: [String: View] = [:]
     /// Makes the answer to `GET /metrics`, in Prometheus's text format; nil when there is none.
     public var metrics: (@Sendable () async -> String)?
     /// Why the service cannot be used yet, or no more; nil when it can.
@@ -55,6 +60,8 @@ public struct HTTPServer: Service {
     public var serverName = "magic"
     /// The origin whose web pages may use the server from a browser, or `*`; nil for none.
     public var allowedOrigin: String?
+    /// Whether browsers get the web console.
+    public var hasConsole = false
 
     /// Answers statements, and nobody over TCP unless an authenticator is given.
     public init(

@@ -8,11 +8,16 @@ struct Router: Sendable {
   private let contents: HTTPServer.Contents
   private let clickHouse: ClickHouseInterface
   private let magic: MagicInterface
+  private let console: ConsoleFiles?
+  private let browserCheck: BrowserCheck
 
   init(contents: HTTPServer.Contents, limits: HTTPServer.Limits, logger: Logger) {
     self.contents = contents
     clickHouse = ClickHouseInterface(contents: contents, limits: limits, logger: logger)
     magic = MagicInterface(contents: contents, limits: limits)
+    console = contents.hasConsole ? ConsoleFiles() : nil
+    browserCheck = BrowserCheck(
+      allowedOrigin: contents.allowedOrigin, isOpen: contents.authenticator?.isOpen == true)
   }
 
   /// Answers a request. What the body of the response is made of is still to be pulled; whoever
@@ -36,6 +41,8 @@ struct Router: Sendable {
   }
 
   private func respond(to request: Request, from peer: Peer) async throws -> Response {
+    if peer.listener == .tcp { try browserCheck.check(request) }
+    if let file = console?.respond(to: request) { return file }
     switch (request.path, request.head.method) {
     case (_, .OPTIONS): return options()
     case ("/ping", .GET), ("/ping", .HEAD), ("/replicas_status", .GET), ("/healthz", .GET),

@@ -537,6 +537,12 @@ struct CallerService: MagicService {
     await session.close()
   }
 
+  func statements() async throws -> [StatementEntry] {
+    api.statements.all.filter { caller.role == .admin || $0.caller.user == caller.user }
+      .sorted { $0.start < $1.start }
+      .map(StatementEntry.init)
+  }
+
   func cancel(statement id: String) async throws -> Bool {
     guard let statement = api.statements.statement(id),
       caller.role == .admin || statement.caller.user == caller.user

@@ -86,6 +86,10 @@ public protocol MagicService: Sendable {
   /// Ends a session that the caller does not need any more; idempotent.
   func end(session: String) async throws
 
+  /// The caller's statements that run or wait for their turn; those of everybody for an admin. The
+  /// ones that began first come first.
+  func statements() async throws -> [StatementEntry]
+
   /// Ends a running statement in the engine.
   ///
   /// - Returns: whether there was one of that id that the caller may end.
@@ -145,6 +149,44 @@ public struct SessionRequest: Hashable, Sendable {
     self.name = name
     self.timeout = timeout
     self.mustExist = mustExist
+  }
+}
+
+/// A statement that runs.
+public struct StatementEntry: Hashable, Sendable, Codable {
+  /// By what name it can be cancelled.
+  public var id: String
+  /// Whose it is.
+  public var user: String
+  /// Through which interface it came, see ``Caller/interface``.
+  public var interface: String
+  /// From where it came; empty when that is not known.
+  public var address: String
+  /// Its first words.
+  public var verb: String
+  /// Its text, with `?` in the place of every literal.
+  public var text: String
+  /// How long ago it came.
+  public var seconds: Double
+  /// Whether it waits for its turn.
+  public var isWaiting: Bool
+  /// How many rows its result had so far, or how many it changed.
+  public var rows: Int
+  /// How many bytes its result had so far.
+  public var bytes: Int
+
+  /// Describes a statement.
+  init(_ statement: RunningStatement) {
+    id = statement.id
+    user = statement.caller.user
+    interface = statement.caller.interface
+    address = statement.caller.address
+    verb = statement.inspection.verb
+    text = statement.inspection.pattern
+    seconds = statement.start.duration(to: .now) / .seconds(1)
+    isWaiting = statement.isWaiting
+    rows = statement.rows
+    bytes = statement.bytes
   }
 }
 

@@ -139,6 +139,13 @@ extension MagicClient: MagicService {
     }
   }
 
+  public func statements() async throws -> [StatementEntry] {
+    try await failing {
+      let message: StatementsMessage = try await send("statements/list", EmptyMessage())
+      return message.statements
+    }
+  }
+
   public func cancel(statement id: String) async throws -> Bool {
     try await failing {
       let message: CancelledMessage = try await send("cancel", CancelMessage(id: id))

@@ -199,6 +199,12 @@ public struct TableEntry: Hashable, Sendable, Codable {
   /// The number of the last commit that changed a mutable table, as far as is known: none earlier
   /// than the last that the process has made of it.
   public var lastCommit: UInt64?
+  /// When that was, in seconds since 1970; nil when the process has not changed the table.
+  public var lastChange: Double?
+  /// How many bytes a mutable table takes on the disk, young rows included.
+  public var byteCount: Int?
+  /// How many of a mutable table's rows are not settled yet, versions and delete marks included.
+  public var youngRowCount: Int?
   /// The visible columns, exactly as a `SELECT *` gives them; nil when they were not asked for.
   public var columns: Schema?
   /// The engine's types of ``columns``, as it prints them.

@@ -72,6 +72,15 @@ public final class PrometheusRegistry: MetricsFactory {
     }
   }
 
+  /// The sum of a counter or gauge over all its dimensions; nil when there is none of that label.
+  public func total(of label: String) -> Double? {
+    let values = state.withLock { state in
+      state.counters.compactMap { $0.key.label == label ? Double($0.value.value) : nil }
+        + state.gauges.compactMap { $0.key.label == label ? $0.value.value : nil }
+    }
+    return values.isEmpty ? nil : values.reduce(0, +)
+  }
+
   /// All metrics as text.
   public func text() -> String {
     let (counters, gauges, histograms) = state.withLock { state in

@@ -78,6 +78,8 @@ public struct ReplicationStatus: Sendable, Codable {
   }
 
   public var phase: Phase
+  /// The address of the server that is followed.
+  public var source: String?
   /// Why the last process that followed the source ended, when that was an error.
   public var failure: String?
   /// The end of the last stored transaction.

@@ -29,14 +29,18 @@ struct LogOptions: ParsableArguments {
   }
 
   /// A logger to stderr.
-  func makeLogger(_ label: String) -> Logger {
-    var logger =
+  ///
+  /// - Parameter events: what also keeps the messages of level notice and above.
+  func makeLogger(_ label: String, events: EventLog? = nil) -> Logger {
+    var base: any LogHandler =
       switch logFormat {
-      case .text: Self.standardLogger(label)
-      case .json: Logger(label: label) { JSONLogHandler(label: $0) }
+      case .text: StreamLogHandler.standardError(label: label)
+      case .json: JSONLogHandler(label: label)
       }
-    logger.logLevel = logLevel
-    return logger
+    base.logLevel = logLevel
+    return Logger(label: label) { [base] _ in
+      events.map { EventLogHandler(label: label, events: $0, base: base) } ?? base
+    }
   }
 
   /// A logger to stderr of what an operator should know.

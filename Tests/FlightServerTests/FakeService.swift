@@ -154,6 +154,7 @@ final class FakeService: MagicService {
   func release(snapshot: String) async throws { log.withLock { $0.released.append(snapshot) } }
   func end(session: String) async throws {}
 
+  func statements() async throws -> [StatementEntry] { [] }
   func cancel(statement id: String) async throws -> Bool { false }
 
   /// A result that is there already.

@@ -211,6 +211,7 @@ final class FakeService: MagicService {
   func release(snapshot: String) async throws { note("release \(snapshot)") }
   func end(session: String) async throws {}
 
+  func statements() async throws -> [StatementEntry] { [] }
   func cancel(statement id: String) async throws -> Bool { id == "q1" }
 }
 

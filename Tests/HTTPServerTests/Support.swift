@@ -18,7 +18,7 @@ func withServer<Result>(
   let path = folder.appending(path: "magic.sock").path(percentEncoded: false)
   let listener = try Listener(unixSocket: path)
   var contents = HTTPServer.Contents(services: service.service)
-  contents.status = { Array(#"{"state":"streaming"}"#.utf8) }
+  contents.views["status"] = { _, _ in Array(#"{"state":"streaming"}"#.utf8) }
   contents.routes = routes
   let server = HTTPServer(
     listeners: [listener], contents: contents, limits: limits, logger: silentLogger)

@@ -73,6 +73,7 @@ struct FakeService: MagicService {
   }
   func release(snapshot: String) async throws {}
   func end(session: String) async throws {}
+  func statements() async throws -> [StatementEntry] { [] }
   func cancel(statement id: String) async throws -> Bool { false }
 }
 

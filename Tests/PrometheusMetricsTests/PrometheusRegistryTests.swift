@@ -25,6 +25,16 @@ import Testing
         """)
   }
 
+  @Test func totalsAreOverAllDimensions() {
+    let registry = PrometheusRegistry()
+    #expect(registry.total(of: "a") == nil)
+    registry.makeCounter(label: "a", dimensions: [("b", "1")]).increment(by: 2)
+    registry.makeCounter(label: "a", dimensions: [("b", "2")]).increment(by: 3)
+    registry.makeRecorder(label: "c", dimensions: [], aggregate: false).record(1.5)
+    #expect(registry.total(of: "a") == 5)
+    #expect(registry.total(of: "c") == 1.5)
+  }
+
   @Test func histogramsCountUpToEachBound() {
     let registry = PrometheusRegistry()
     let timer = registry.makeTimer(label: "seconds", dimensions: [("a", "b")])

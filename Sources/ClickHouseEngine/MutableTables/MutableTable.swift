@@ -1,3 +1,4 @@
+import Foundation
 import MagicCore
 
 /// A mutable table: its storage, and every change of it.
@@ -68,7 +69,9 @@ actor MutableTable {
   /// Oldest first. All but the last are kept for readers of earlier commit points.
   private(set) var generations: [Generation]
   /// The last commit that changed the table, as far as is known.
-  private(set) var lastCommit: UInt64
+  private(set) var lastCommit: UInt64 { didSet { lastChange = Date() } }
+  /// When that was; nil when it was before the process began.
+  private(set) var lastChange: Date?
   /// The highest version of a delete mark that is gone: whether a row with an older version still
   /// exists can no longer be told.
   var markFloor: UInt64

@@ -1,4 +1,5 @@
 import Arrow
+import Foundation
 import MagicCore
 
 /// What tables and views there are.
@@ -27,7 +28,7 @@ extension StatementPath {
       \(conditions.joined()) ORDER BY database, name
       """)
     var entries: [TableEntry] = []
-    var settled: [Int: String] = [:]
+    var storage: [Int: [String]] = [:]
     for row in rows {
       let name = TableReference(database: row[0], table: row[1])
       var entry = TableEntry(
@@ -40,19 +41,25 @@ extension StatementPath {
         entry.primaryKey = await table.shape.keyColumns
         (entry.rowCount, entry.estimatedRowCount) = (nil, nil)
         entry.lastCommit = await table.visibleCommit
-        settled[entries.count] = await table.current.settled.table
+        entry.lastChange = await table.lastChange?.timeIntervalSince1970
+        entry.youngRowCount = await table.youngRows
+        // The settled table comes first.
+        storage[entries.count] = await table.current.storageNames.map(\.table)
       }
       entries.append(entry)
     }
-    if settled.isEmpty { return entries }
-    let counts = try await connection.texts(
+    if storage.isEmpty { return entries }
+    let names = storage.values.joined().map(quotedString).joined(separator: ", ")
+    let sizes = try await connection.texts(
       """
-      SELECT name, toString(total_rows) FROM system.tables \
-      WHERE database = \(quotedString(StorageName.database)) \
-      AND name IN (\(settled.values.map(quotedString).joined(separator: ", ")))
+      SELECT name, toString(total_rows), toString(total_bytes) FROM system.tables \
+      WHERE database = \(quotedString(StorageName.database)) AND name IN (\(names))
       """)
-    let countByName = Dictionary(counts.map { ($0[0], Int($0[1])) }) { $1 }
-    for (index, name) in settled { entries[index].estimatedRowCount = countByName[name] ?? nil }
+    let sizeByName = Dictionary(sizes.map { ($0[0], (rows: Int($0[1]), bytes: Int($0[2]))) }) { $1 }
+    for (index, names) in storage {
+      entries[index].estimatedRowCount = names.first.flatMap { sizeByName[$0]?.rows }
+      entries[index].byteCount = names.reduce(0) { $0 + (sizeByName[$1]?.bytes ?? 0) }
+    }
     return entries
   }
 

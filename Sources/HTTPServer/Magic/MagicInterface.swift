@@ -8,7 +8,7 @@ import NIOHTTP1
 struct MagicInterface: Sendable {
   static let prefix = "/magic/v1/"
   /// Grows with what is added to the API, so that programs see whether a server has what they need.
-  static let revision = 2
+  static let revision = 3
 
   let contents: HTTPServer.Contents
   let limits: HTTPServer.Limits
@@ -23,11 +23,8 @@ struct MagicInterface: Sendable {
     let name = String(request.path.dropFirst(Self.prefix.count))
     switch request.head.method {
     case .GET:
-      switch name {
-      case "status":
-        try AccessPolicy.checkSeeingAll(by: caller)
-        return .json(try await contents.status())
-      default: break
+      if let view = contents.views[name] {
+        return .json(try await view(caller, request.parameters["after"]))
       }
     case .POST:
       let service = contents.services(caller)
@@ -118,6 +115,9 @@ struct MagicInterface: Sendable {
     case "sessions/end":
       let message: SessionMessage = try await decode(request)
       try await service.end(session: message.session)
+    case "statements/list":
+      let _: EmptyMessage = try await decode(request)
+      return json(StatementsMessage(statements: try await service.statements()))
     case "cancel":
       let message: CancelMessage = try await decode(request)
       return json(CancelledMessage(cancelled: try await service.cancel(statement: message.id)))

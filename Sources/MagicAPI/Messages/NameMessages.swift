@@ -134,6 +134,17 @@ public struct SessionMessage: Message {
   public init(session: String) { self.session = session }
 }
 
+/// Running statements.
+public struct StatementsMessage: Message {
+  public static let members = ["statements"]
+
+  /// The statements.
+  public var statements: [StatementEntry]
+
+  /// Makes a message.
+  public init(statements: [StatementEntry]) { self.statements = statements }
+}
+
 /// The name of a statement.
 public struct CancelMessage: Message {
   public static let members = ["id"]

@@ -79,6 +79,9 @@ public struct TablesMessage: Message {
     var rowCount: Int?
     var estimatedRowCount: Int?
     var lastCommit: UInt64?
+    var lastChange: Double?
+    var byteCount: Int?
+    var youngRowCount: Int?
     /// The columns: an Arrow stream without batches in base64.
     var schema: String?
     var columnTypes: [String]?
@@ -96,7 +99,8 @@ public struct TablesMessage: Message {
         database: entry.name.database, table: entry.name.table, kind: entry.kind,
         engine: entry.engine, comment: entry.comment, primaryKey: entry.primaryKey,
         rowCount: entry.rowCount, estimatedRowCount: entry.estimatedRowCount,
-        lastCommit: entry.lastCommit, schema: entry.columns.map(StreamText.encode),
+        lastCommit: entry.lastCommit, lastChange: entry.lastChange, byteCount: entry.byteCount,
+        youngRowCount: entry.youngRowCount, schema: entry.columns.map(StreamText.encode),
         columnTypes: entry.columnTypes)
     }
   }
@@ -117,6 +121,9 @@ public struct TablesMessage: Message {
           rowCount: entry.rowCount, estimatedRowCount: entry.estimatedRowCount,
           columns: columns, columnTypes: entry.columnTypes)
       found.lastCommit = entry.lastCommit
+      found.lastChange = entry.lastChange
+      found.byteCount = entry.byteCount
+      found.youngRowCount = entry.youngRowCount
       entries.append(found)
     }
     return entries

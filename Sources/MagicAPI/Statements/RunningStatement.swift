@@ -44,6 +44,7 @@ final class RunningStatement: Sendable {
   private struct State {
     var reason: EndReason?
     var cancel: (@Sendable () async -> Void)?
+    var isWaiting = true
     var rows = 0
     var bytes = 0
     var lastRead = ContinuousClock.Instant.now
@@ -72,10 +73,15 @@ final class RunningStatement: Sendable {
     self.onEnd = onEnd
   }
 
+  /// Whether there is no room for it yet.
+  var isWaiting: Bool { state.withLock { $0.isWaiting } }
   /// How many rows its result had so far, or how many it changed.
   var rows: Int { state.withLock { $0.rows } }
   /// How many bytes its result had so far.
   var bytes: Int { state.withLock { $0.bytes } }
+
+  /// Takes note that there is room for it.
+  func noteRoom() { state.withLock { $0.isWaiting = false } }
 
   /// Ends the statement in the engine; whoever waits for it gets the error of the first reason.
   func cancel(_ reason: EndReason) {

@@ -51,6 +51,7 @@ final class RunningStatements: Sendable {
     }
     do {
       try await waitForRoom()
+      statement.noteRoom()
     } catch {
       state.withLock { $0.statements[statement.id] = nil }
       throw error

@@ -80,7 +80,7 @@ struct ReplicateCommand: AsyncParsableCommand {
     let verification = verification.makeService(
       server: try ServerSource(url: source.makeURL()), copy: served.open.statements,
       options: selection.encodingOptions, status: { await replicator.status() }, logger: logger)
-    contents.status = {
+    contents.views["status"] = statusView {
       var status = await replicator.status()
       status.verification = await verification?.status
       return Array(try JSONEncoder().encode(status))

@@ -19,7 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
     abstract: "Serve a data folder over Arrow Flight SQL and HTTP, and latches.",
     discussion: """
       Answers Arrow Flight SQL clients (Python, ADBC, JDBC), ClickHouse's HTTP clients, and the \
-      other commands given the same --data. With --source it follows a MySQL or MariaDB server in \
+      other commands given the same --data. Browsers get a console where HTTP clients connect. With --source it follows a MySQL or MariaDB server in \
       the same process. Without users it listens on loopback addresses only. Stops cleanly on \
       SIGTERM and SIGINT; SIGHUP reads users and certificates again.
       """)
@@ -35,6 +35,11 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(help: "Where HTTP clients connect: HOST:PORT, port 0 for any, or none.")
   var http = ListenAddress(host: "127.0.0.1", port: 8123)
+
+  @Option(
+    help:
+      "The origin whose web pages may use the server from a browser, such as https://bi.example.")
+  var allowOrigin: String?
 
   @Option(help: "Where Flight SQL clients connect: HOST:PORT, port 0 for any, or none.")
   var flight = ListenAddress(host: "127.0.0.1", port: 32010)
@@ -59,7 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var logging: LogOptions
 
   func run() async throws {
-    let logger = logging.makeLogger("magic.serve")
+    let events = EventLog()
+    let logger = logging.makeLogger("magic.serve", events: events)
     // What is measured asks for its metrics when it is made, so this comes first.
     let metrics = Metrics.start()
     let guardian = try makeGuard(logger: logger)
@@ -73,7 +79,7 @@ struct ServeCommand: AsyncParsableCommand {
       folder, lock: lock, limits: limits.makeLimits(), diskReserve: limits.diskReserve,
       fence: LatchFence(latches), keepsQueryLog: true, logger: logger)
     do {
-      try await serve(served, latches, guardian, metrics, source, logger)
+      try await serve(served, latches, guardian, metrics, events, source, logger)
     } catch {
       await served.close()
       throw error
@@ -94,7 +100,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   private func serve(
     _ served: ServedFolder, _ latches: LatchNode, _ guardian: Guard,
-    _ metrics: PrometheusRegistry, _ source: ServerSource?, _ logger: Logger
+    _ metrics: PrometheusRegistry, _ events: EventLog, _ source: ServerSource?, _ logger: Logger
   ) async throws {
     // Later services stop first, so what the servers need outlives them.
     var services: [any Service] = [
@@ -104,6 +110,16 @@ struct ServeCommand: AsyncParsableCommand {
     var contents = served.contents
     contents.authenticator = guardian.authenticator
     contents.metrics = { metrics.text() }
+    contents.allowedOrigin = allowOrigin
+    contents.hasConsole = true
+    let history = History(metrics: metrics)
+    services.append(history)
+    contents.views["me"] = Acquaintance.view(
+      isOpen: guardian.authenticator.isOpen, replicates: source != nil)
+    contents.views["history"] = { try await history.view($0, after: $1) }
+    contents.views["events"] = { try events.view($0, after: $1) }
+    contents.views["latches"] = LatchListing.view(of: latches)
+    contents.routes["latches/revoke"] = LatchListing.revoking(at: latches)
     let health = HealthService()
     var isReady: @Sendable () async -> Bool = { true }
     if let source {
@@ -117,7 +133,7 @@ struct ServeCommand: AsyncParsableCommand {
         options: writer.selection.encodingOptions,
         status: { try await replication.knownStatus }, logger: logger)
       if let verification { services.append(verification) }
-      contents.status = { [folder = served.folder] in
+      contents.views["status"] = statusView { [folder = served.folder] in
         try await replication.status(verification: await verification?.status) {
           try offlineStatus(dataFolder: folder)
         }

@@ -28,6 +28,9 @@ actor ServerSource: ReplicationSource {
 
   private var current: SourceURL { url.at(url.hosts[hostIndex]) }
 
+  /// The host and port of the server that is followed.
+  var address: String { url.hosts[hostIndex].description }
+
   /// Chooses the first server that can be reached, beginning with the one that is followed.
   ///
   /// - Throws: `SourceError` when none can be reached, of the first one.

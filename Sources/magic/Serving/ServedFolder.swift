@@ -45,7 +45,8 @@ struct ServedFolder {
   /// What the HTTP server answers with: on the socket to this user, and to nobody else.
   var contents: HTTPServer.Contents {
     var contents = HTTPServer.Contents(services: { [api] caller in api.service(for: caller) })
-    contents.status = { [folder] in Array(try offlineStatus(dataFolder: folder)) }
+    contents.views["status"] = statusView { [folder] in Array(try offlineStatus(dataFolder: folder))
+    }
     contents.routes[BackupPlanRequest.route] = { try await plan(json: $0) }
     return contents
   }
@@ -57,6 +58,14 @@ struct ServedFolder {
     var bounds = HTTPServer.Limits()
     bounds.shutdownGrace = limits.shutdownGrace
     return HTTPServer(listeners: listeners, contents: contents, limits: bounds, logger: logger)
+  }
+}
+
+/// Shows the status of replication to those who may see all databases.
+func statusView(_ status: @escaping @Sendable () async throws -> [UInt8]) -> HTTPServer.View {
+  { caller, _ in
+    try AccessPolicy.checkSeeingAll(by: caller)
+    return try await status()
   }
 }
 

@@ -88,6 +88,7 @@ actor WriterService: Service {
   ) async throws -> [UInt8] {
     guard let replicator else { return Array(try offline()) }
     var status = await replicator.status()
+    status.source = await server.address
     status.failure = failure
     status.verification = verification
     return Array(try JSONEncoder().encode(status))

@@ -1,0 +1,83 @@
+import Foundation
+import MagicAPI
+import PrometheusMetrics
+import ServiceLifecycle
+
+/// What was measured in the last quarter of an hour, once a second, for charts.
+actor History: Service {
+  /// What a number of the history is made of.
+  private enum Measure {
+    /// The value of a metric.
+    case value(of: String)
+    /// How much a metric grew in a second.
+    case rate(of: String)
+  }
+
+  private struct Answer: Encodable {
+    /// When the last sample was taken, in seconds since 1970.
+    var time: Double
+    /// Seconds between two samples.
+    var interval = 1
+    /// As many numbers of each kind, oldest first; nil for what was not known.
+    var series: [String: [Double?]]
+  }
+
+  private static let limit = 900
+  private static let measures: [String: Measure] = [
+    "lagSeconds": .value(of: "magic_replication_lag_seconds"),
+    "lagBytes": .value(of: "magic_replication_lag_bytes"),
+    "pendingBytes": .value(of: "magic_replication_pending_bytes"),
+    "rowChangesPerSecond": .rate(of: "magic_replication_row_changes"),
+    "transactionsPerSecond": .rate(of: "magic_replication_transactions"),
+    "statementsRunning": .value(of: "magic_statements_running"),
+    "statementsPerSecond": .rate(of: "magic_statements_total"),
+    "residentBytes": .value(of: "magic_resident_bytes"),
+    "diskFreeBytes": .value(of: "magic_disk_free_bytes"),
+  ]
+
+  private let metrics: PrometheusRegistry
+  private var series: [String: [Double?]] = [:]
+  private var lastTotals: [String: (value: Double, time: Date)] = [:]
+  private var time = Date()
+
+  init(metrics: PrometheusRegistry) { self.metrics = metrics }
+
+  func run() async throws {
+    while !Task.isShuttingDownGracefully {
+      sample()
+      try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
+    }
+  }
+
+  private func sample() {
+    time = Date()
+    for (name, measure) in Self.measures {
+      var values = series[name] ?? []
+      if values.count == Self.limit { values.removeFirst() }
+      values.append(number(measure))
+      series[name] = values
+    }
+  }
+
+  private func number(_ measure: Measure) -> Double? {
+    switch measure {
+    case .value(let label): return metrics.total(of: label)
+    case .rate(let label):
+      guard let total = metrics.total(of: label) else { return nil }
+      let last = lastTotals.updateValue((total, time), forKey: label)
+      guard let last, time > last.time else { return nil }
+      return max(0, total - last.value) / time.timeIntervalSince(last.time)
+    }
+  }
+
+  /// Shows the samples to anybody; with a time in seconds since 1970, those after it.
+  func view(_ caller: Caller, after: String?) throws -> [UInt8] {
+    let now = time.timeIntervalSince1970
+    // Samples are a second apart, and a little more.
+    let elapsed = after.flatMap(Double.init).flatMap { Int(exactly: (now - $0).rounded()) }
+    let wanted = max(0, elapsed ?? Self.limit)
+    let answer = Answer(
+      time: now, series: series.mapValues { Array($0.suffix(wanted)) })
+    return Array(try JSONEncoder().encode(answer))
+  }
+}
