@@ -2,7 +2,8 @@
 
 import {colour, formatClock, formatTime, h, loadScript, replace, setText} from "./ui.js";
 
-export const SAMPLES = 900;
+/** How far back the server remembers, in samples of a second. */
+const SAMPLES = 900;
 
 export class LiveChart {
   #chart;
@@ -58,12 +59,13 @@ export class LiveChart {
   }
 
   /** Takes new samples; `begin` is the time of the first one. */
-  add(history, begin, isNew) {
+  add(history, begin) {
     this.series.forEach(([, name], index) => {
       const data = this.#data[index];
-      if (isNew) data.length = 0;
       (history[name] ?? []).forEach((y, place) => data.push({x: begin + place, y}));
-      data.splice(0, data.length - SAMPLES);
+      // Samples may be missing in between, after a pause of the page or a new start of the server.
+      const oldest = (data.at(-1)?.x ?? 0) - SAMPLES;
+      data.splice(0, data.findIndex(({x}) => x > oldest));
     });
     const last = this.#data[0].at(-1);
     this.element.dataset.points = this.#data[0].length;

@@ -38,10 +38,7 @@ export function show(main) {
     const {time, series} = await get(lastSample ? `history?after=${lastSample}` : "history");
     const count = series.lagSeconds?.length ?? 0;
     if (!count) return;
-    const begin = time - count + 1;
-    // After a pause of the page, or a new start of the server, samples are missing in between.
-    const isNew = !lastSample || begin > lastSample + 1.5 || begin <= lastSample - 1;
-    for (const chart of charts) chart.add(series, begin, isNew);
+    for (const chart of charts) chart.add(series, time - count + 1);
     lastSample = time;
     diskFree = series.diskFreeBytes?.at(-1);
   }

@@ -106,7 +106,7 @@ class QueryPage {
       post("databases").then(answer => answer.databases, () => []),
       post("snapshots/list").then(answer => answer.snapshots, () => [])]);
     const database = this.database.value, snapshot = chosenSnapshot ?? this.snapshot.value;
-    const names = new Set(["default", ...databases.filter(name => !/^information_schema$/i.test(name))]);
+    const names = new Set(["default", ...databases.filter(name => !/^(information_schema|_magic.*)$/i.test(name))]);
     replace(this.database, [...names].sort().map(name => h("option", {value: name}, name)));
     this.#chooseDatabase(database);
     replace(this.snapshot, h("option", {value: ""}, "newest state"), snapshots.map(({id, commit}) =>
@@ -143,6 +143,7 @@ class QueryPage {
     this.#view("grid");
     this.grid.show(result);
     this.element.querySelector(".result").hidden = false;
+    this.#showResult(result);
     // The time goes on also when nothing is received.
     const clock = setInterval(() => this.#draw(), 200);
     await result.run(() => this.#draw());
@@ -162,8 +163,11 @@ class QueryPage {
   #showResult(result) {
     const isRunning = result.state === "running";
     const {count} = result.rows;
+    // A hidden button would lose the focus to the page.
+    const hadFocus = document.activeElement === (isRunning ? this.runButton : this.cancelButton);
     this.runButton.hidden = isRunning;
     this.cancelButton.hidden = !isRunning;
+    if (hadFocus) (isRunning ? this.cancelButton : this.runButton).focus();
     this.element.querySelector(".result").setAttribute("aria-busy", isRunning);
     this.error.hidden = !result.error;
     setText(this.error, result.error ?? "");
@@ -174,8 +178,8 @@ class QueryPage {
       running: `Running, ${formatSeconds(result.elapsed)}${rows && `, ${rows}`}`,
       complete: rows || "Done, without a result.",
       limited: result.text === undefined ? `The first ${rows}. Reading stopped at the limit; the result has more.` : "The first MiB of the text. Reading stopped.",
-      cancelled: `Cancelled${rows && ` after ${rows}`}.`,
-      failed: `Failed${rows && ` after ${rows}: what is shown is not the whole result`}.`,
+      cancelled: count ? `Cancelled after ${rows}.` : "Cancelled.",
+      failed: count ? `Failed after ${rows}: what is shown is not the whole result.` : "Failed.",
     };
     setText(this.status, texts[result.state]);
     this.status.dataset.state = result.state;

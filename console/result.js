@@ -91,7 +91,7 @@ export class Result {
     let tag;
     try {
       const response = await runStatement(this.sql, {
-        default_format: FORMAT, query_id: this.id, database: this.database, magic_snapshot: this.snapshot,
+        default_format: FORMAT, magic_error_at_end: 1, query_id: this.id, database: this.database, magic_snapshot: this.snapshot,
       }, this.#abort.signal);
       tag = response.headers.get("X-ClickHouse-Exception-Tag");
       this.commit = response.headers.get("X-Magic-Commit-Point");
@@ -122,7 +122,7 @@ export class Result {
       this.state = "failed";
       this.error = broken;
     } else if (this.state === "failed" && tag) {
-      this.error = `The result broke off after ${this.rows.count} rows: ${this.error}`;
+      this.error = `The connection broke amid the result: ${this.error}`;
     }
     this.seconds = (performance.now() - this.begin) / 1000;
     changed();

@@ -94,9 +94,10 @@ export function formatSeconds(value) {
   if (!known(value)) return unknown;
   if (value > 0 && value < 1) return `${Math.round(value * 1000)} ms`;
   if (value < 60) return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} s`;
-  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.floor(value % 60)} s`;
-  if (value < 86400) return `${Math.floor(value / 3600)} h ${Math.floor(value % 3600 / 60)} min`;
-  return `${Math.floor(value / 86400)} d ${Math.floor(value % 86400 / 3600)} h`;
+  const two = (large, one, other, small) => `${large} ${one}${other ? ` ${other} ${small}` : ""}`;
+  if (value < 3600) return two(Math.floor(value / 60), "min", Math.floor(value % 60), "s");
+  if (value < 86400) return two(Math.floor(value / 3600), "h", Math.floor(value % 3600 / 60), "min");
+  return two(Math.floor(value / 86400), "d", Math.floor(value % 86400 / 3600), "h");
 }
 
 export const formatTime = epoch =>

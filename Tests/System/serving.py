@@ -4,6 +4,7 @@ import atexit
 import os
 import re
 import signal
+import subprocess
 import threading
 import uuid
 
@@ -13,7 +14,7 @@ import flightsql
 import pyarrow
 import pyarrow.flight
 
-from harness import MAGIC, spawn, wait_until
+from harness import MAGIC, find_program, spawn, wait_until
 from mutable import Server
 
 SOAK = bool(os.environ.get("MAGIC_SOAK"))
@@ -95,6 +96,14 @@ class Service(Server):
         status = self.end(signal.SIGTERM)
         if status != 0:
             raise RuntimeError(f"magic serve ended with {status}:\n" + self.output()[-4000:])
+
+
+def hashed(password):
+    """A hash as crypt(3) makes it."""
+    result = subprocess.run(
+        [find_program("openssl"), "passwd", "-6", "-stdin"], input=password, text=True,
+        capture_output=True, check=True)
+    return result.stdout.strip()
 
 
 _shared = None

@@ -12,10 +12,10 @@ import unittest
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from harness import MAGIC, find_program, temporary_folder, wait_until
+from harness import MAGIC, temporary_folder, wait_until
 from mutable import StatementFailed
 from protocol import action, command, unpacked
-from serving import REFUSED, Service
+from serving import REFUSED, Service, hashed
 from test_http_curl import curl
 
 ADMIN, WRITER, READER, GUEST = "olga", "wanda", "rita", "guest"
@@ -126,14 +126,6 @@ CATALOGS = [
     "SELECT * FROM system.parts_columns", "SELECT * FROM system.mutations",
     "SELECT * FROM system.view_refreshes", "SELECT * FROM system.detached_parts",
 ]
-
-
-def hashed(password):
-    """A hash as crypt(3) makes it."""
-    result = subprocess.run(
-        [find_program("openssl"), "passwd", "-6", "-stdin"], input=password, text=True,
-        capture_output=True, check=True)
-    return result.stdout.strip()
 
 
 class AccessTests(unittest.TestCase):

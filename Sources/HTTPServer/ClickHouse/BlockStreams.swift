@@ -46,7 +46,7 @@ extension ResponseStream {
   func compressingBlocks() -> ResponseStream {
     ResponseStream(
       next: { try await next().map(Self.blocks) }, ending: { Self.blocks(await ending($0)) },
-      cancel: cancel)
+      cancel: cancel, isWholeAfterError: isWholeAfterError)
   }
 
   private static func blocks(_ pieces: [ByteBuffer]) -> [ByteBuffer] {

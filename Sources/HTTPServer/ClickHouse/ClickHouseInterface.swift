@@ -91,7 +91,7 @@ struct ClickHouseInterface: Sendable {
         let message = ErrorForm(error).clickHouseText
         return [ByteBuffer(bytes: ExceptionBlock.bytes(message: message, tag: tag))]
       },
-      cancel: { await result.cancel() })
+      cancel: { await result.cancel() }, isWholeAfterError: form.looksForError)
     if form.compressesBlocks {
       return Response(headers: headers, body: .stream(body.compressingBlocks()))
     }

@@ -16,6 +16,8 @@ struct StatementForm: Sendable {
   var compressesBlocks: Bool
   /// Whether a compressed response is welcome.
   var compressesResponse: Bool
+  /// Whether the client looks for an error at the end of a result.
+  var looksForError: Bool
 
   /// Settings that only concern the HTTP interface and that change nothing here.
   private static let ignored = [
@@ -42,6 +44,7 @@ struct StatementForm: Sendable {
     waitsForEnd = try parameters.takeFlag("wait_end_of_query") ?? false
     compressesBlocks = try parameters.takeFlag("compress") ?? false
     compressesResponse = try parameters.takeFlag("enable_http_compression") ?? true
+    looksForError = try parameters.takeFlag("magic_error_at_end") ?? false
     request.writeToken =
       parameters.take("magic_write_token") ?? parameters.take("insert_deduplication_token")
     request.transaction = parameters.take("magic_transaction")

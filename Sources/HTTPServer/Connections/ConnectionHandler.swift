@@ -127,6 +127,7 @@ struct ConnectionHandler: Sendable {
       } catch {
         logger.info("A response ended early", metadata: ["error": "\(type(of: error))"])
         try await write(await stream.ending(error), to: channel).get()
+        if stream.isWholeAfterError { return }
         // Leaving by an error closes the connection without the terminating chunk.
         throw error
       }

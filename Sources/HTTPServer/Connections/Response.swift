@@ -37,8 +37,11 @@ struct Response: Sendable {
 struct ResponseStream: Sendable {
   /// The next bytes, in pieces that are sent as they are; nil at the end.
   var next: @Sendable () async throws -> [ByteBuffer]?
-  /// What is sent in the place of the rest after `next` threw; then the connection is cut.
+  /// What is sent in the place of the rest after `next` threw; then the connection is cut, unless the
+  /// client knows how to find this.
   var ending: @Sendable (any Error) async -> [ByteBuffer]
   /// Ends what makes the bytes.
   var cancel: @Sendable () async -> Void
+  /// Whether the body is whole after ``ending``, too.
+  var isWholeAfterError = false
 }

@@ -16,7 +16,7 @@ extension Response {
     response.body = .stream(
       ResponseStream(
         next: { try await encoder.next() }, ending: { await encoder.ending($0) },
-        cancel: stream.cancel))
+        cancel: stream.cancel, isWholeAfterError: stream.isWholeAfterError))
     return response
   }
 }
