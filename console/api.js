@@ -7,10 +7,6 @@ export class RequestError extends Error {
     this.status = status;
     this.kind = kind;
   }
-
-  get isForbidden() {
-    return this.status === 403 || this.kind === "forbidden";
-  }
 }
 
 /** Tells the frame of the page: "login" when the server asks who we are, "offline" and "online". */
@@ -35,7 +31,16 @@ export const login = {
 };
 
 /** The caller, as `GET magic/v1/me` tells; set by the frame before a page is shown. */
-export const session = {me: undefined, get isAdmin() { return this.me?.role === "admin"; }};
+export const session = {
+  me: undefined,
+  get isAdmin() {
+    return this.me.role === "admin";
+  },
+  /** Whether the caller may see all databases, and so the status and the events. */
+  get seesAll() {
+    return this.me.databases === undefined;
+  },
+};
 
 function setOffline(value) {
   if (value === isOffline) return;

@@ -13,10 +13,8 @@ const offlineBar = h("div", {class: "offline", role: "alert", hidden: true, "dat
 let frame, leavePage, shownRoute;
 
 function themeButton() {
-  const isDark = () => (document.documentElement.dataset.theme ??
-    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const change = () => {
-    const theme = isDark() ? "light" : "dark";
+    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
     localStorage.setItem("magic.theme", theme);
     document.dispatchEvent(new Event("themechange"));

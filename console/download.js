@@ -17,7 +17,6 @@ export async function download(result, kind) {
     // What did not fit the page is written to the disk as it comes, where the browser can do that.
     const file = result.state === "limited" && window.showSaveFilePicker &&
       await window.showSaveFilePicker({suggestedName: name});
-    tell(`Reading ${name}…`);
     const response = await runStatement(result.sql, {default_format: format, database: result.database, magic_snapshot: result.snapshot});
     if (file) {
       await response.body.pipeTo(await file.createWritable());

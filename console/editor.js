@@ -49,10 +49,10 @@ export async function createEditor(parent, {value, run, database}) {
   const complete = editor => editor.showHint({hint: completer(CodeMirror, database), completeSingle: false});
   const editor = CodeMirror(parent, {
     value, mode: "text/x-clickhouse", lineNumbers: true, lineWrapping: true, indentUnit: 2, tabSize: 2,
-    // Tab is left to the keyboard's way through the page; it indents only a selection.
+    // Tab is the keyboard's way through the page; Ctrl-] and Ctrl-[ indent.
     extraKeys: {
       "Ctrl-Enter": run, "Cmd-Enter": run, "Ctrl-Space": complete,
-      Tab: editor => editor.somethingSelected() ? editor.indentSelection("add") : CodeMirror.Pass,
+      Tab: false, "Shift-Tab": false,
     },
   });
   editor.getInputField().setAttribute("aria-label", "SQL");

@@ -1,7 +1,7 @@
 // What the server has logged, the newest first.
 
 import {adviceFor} from "./advice.js";
-import {get, RequestError} from "./api.js";
+import {get, RequestError, session} from "./api.js";
 import {formatTime, h, keyedList, plural, poll, setText} from "./ui.js";
 
 const LEVELS = ["notice", "warning", "error", "critical"];
@@ -30,6 +30,12 @@ export function show(main) {
     setText(note, events.length ? "No event matches." : "Nothing was logged yet.");
   }
 
+  if (!session.seesAll) {
+    list.hidden = true;
+    note.hidden = false;
+    setText(note, "Who may see all databases sees the events of the server.");
+    return;
+  }
   return poll(async () => {
     try {
       const newest = events[0]?.number;
@@ -40,13 +46,14 @@ export function show(main) {
       if (!(error instanceof RequestError)) throw error;
       list.hidden = true;
       note.hidden = false;
-      setText(note, error.isForbidden ? "Who may see all databases sees the events of the server." : error.message);
+      setText(note, error.message);
     }
   }, 2);
 }
 
 function buildEvent({time, level, source, message}) {
-  const advice = level !== "notice" && adviceFor(message);
+  // Most notices need nothing to be done, whatever words they have.
+  const advice = (level !== "notice" || /stopped|not replicated/.test(message)) && adviceFor(message);
   return h("li", {"data-test": "event-row", "data-level": level},
     h("time", {class: "muted", datetime: new Date(time * 1000).toISOString()}, formatTime(time)),
     h("span", {class: `badge ${KINDS[level] ?? ""}`}, level),

@@ -72,7 +72,7 @@ export class Grid {
     const sample = Array.from({length: Math.min(rows.count, 50)}, (_, index) => this.#result.row(index));
     this.#widths = columns.map(({name, type}, index) => {
       const longest = Math.max(name.length * 1.15, Math.min(type.length * 0.8, 24), ...sample.map(row => row[index]?.length ?? 4));
-      return clamp(longest * 8 + 22, MINIMUM_WIDTH, MAXIMUM_WIDTH);
+      return clamp(longest * 9 + 22, MINIMUM_WIDTH, MAXIMUM_WIDTH);
     });
   }
 

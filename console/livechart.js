@@ -1,9 +1,11 @@
 // A chart of the last 15 minutes that moves.
 
-import {colour, formatClock, formatTime, h, loadScript, replace, setText} from "./ui.js";
+import {colour, formatBytes, formatClock, formatTime, h, loadScript, replace, setText} from "./ui.js";
 
 /** How far back the server remembers, in samples of a second. */
 const SAMPLES = 900;
+/** As long as a chart is at least. */
+const FEWEST = 60;
 
 export class LiveChart {
   #chart;
@@ -72,7 +74,14 @@ export class LiveChart {
     this.element.dataset.last = last?.y ?? "";
     setText(this.value, this.format(last?.y));
     if (!this.#chart || !last) return;
-    Object.assign(this.#chart.options.scales.x, {min: last.x - SAMPLES, max: last.x});
+    // As long as there are few samples, they have all the room.
+    const first = Math.min(this.#data[0][0].x, last.x - FEWEST);
+    const {x, y} = this.#chart.options.scales;
+    Object.assign(x, {min: Math.max(first, last.x - SAMPLES), max: last.x});
+    if (this.format === formatBytes) {
+      // Steps that are round in KiB, MiB and so on.
+      y.ticks.stepSize = 2 ** Math.ceil(Math.log2(Math.max(1, ...this.#data[0].map(sample => sample.y)) / 3));
+    }
     this.#chart.update("none");
   }
 

@@ -54,19 +54,20 @@ export function show(main) {
       setText(commit, formatNumber(newest.commit));
       setText(gtids, newest.gtids || "–");
     }),
-    replication && poll(async () => {
+    replication && session.seesAll && poll(async () => {
       try {
         status = await get("status");
         replication.show(status);
         warn();
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        replication.refuse(error);
+        replication.refuse(error.message);
       }
     }),
   ];
+  if (!session.seesAll) replication?.refuse("Who may see all databases sees the state of replication.");
   return () => {
-    stops.forEach(stop => stop?.());
+    stops.forEach(stop => stop && stop());
     document.removeEventListener("themechange", paint);
     charts.forEach(chart => chart.end());
   };
@@ -105,9 +106,9 @@ function replicationCard() {
   return {
     element, tableFacts: [fact("Tables", counts), fact("Compared", compared)],
 
-    refuse(error) {
-      setText(phase, error.isForbidden ? "Not shown" : "Unknown");
-      setText(meaning, error.isForbidden ? "Who may see all databases sees the state of replication." : error.message);
+    refuse(reason) {
+      setText(phase, "Not shown");
+      setText(meaning, reason);
       facts.hidden = copy.hidden = true;
       counts.parentElement.hidden = compared.parentElement.hidden = true;
     },
@@ -125,7 +126,7 @@ function replicationCard() {
       setText(gtid, status.gtid || "–");
       setText(lag, status.isCaughtUp ? "Caught up"
         : status.lagSeconds === undefined ? "–" : `${formatSeconds(status.lagSeconds)} behind${status.lagBytes ? `, ${formatBytes(status.lagBytes)}` : ""}`);
-      lag.className = status.isCaughtUp ? "good" : "warn";
+      lag.className = status.isCaughtUp ? "good" : status.lagSeconds > LONG_LAG ? "warn" : "";
       setText(rate, `${formatCompact(status.rowChangesPerSecond)} rows, ${formatCompact(status.transactionsPerSecond)} transactions per second`);
       setText(interval, status.flushIntervalMilliseconds === undefined ? "–" : formatSeconds(status.flushIntervalMilliseconds / 1000));
       const isFollowing = !["notRunning", "stopping", "paused"].includes(status.phase);

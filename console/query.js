@@ -53,7 +53,12 @@ class QueryPage {
     const tool = (name, title, test, action) => h("button", {class: "small", "data-test": test, onclick: action}, icon(name), title);
     this.gridButton = tool("grid", "Rows", "show-grid", () => this.#view("grid"));
     this.chartButton = tool("chart", "Chart", "show-chart", () => this.#view("chart"));
-    const save = (title, test, format) => tool("download", title, test, () => download(this.result, format));
+    const save = (title, test, format) => tool("download", title, test, async event => {
+      const button = event.currentTarget;
+      button.disabled = true;
+      await download(this.result, format);
+      button.disabled = false;
+    });
     this.tools = h("div", {class: "tools", hidden: true},
       h("div", {class: "group", role: "group", "aria-label": "View"}, this.gridButton, this.chartButton),
       h("div", {class: "group", role: "group", "aria-label": "Result"},

@@ -1,6 +1,6 @@
 // Statements: what runs now, what took long, what ended last.
 
-import {get, post, RequestError, select} from "./api.js";
+import {post, RequestError, select, session} from "./api.js";
 import {attempt, formatBytes, formatNumber, formatSeconds, h, keyedList, openDialog, plural, poll, replace, setText, tableHead} from "./ui.js";
 
 const SHOWN_TEXT = 300;
@@ -33,14 +33,14 @@ export function show(main) {
       none.hidden = statements.length > 0;
       setText(count, plural(statements.length, "statement"));
     }),
-    poll(() => Promise.all([
+    session.isAdmin && poll(() => Promise.all([
       showLog(slow, "Slowest", SLOW, ["Statement", ["Runs", "number"], ["Total", "number"], ["95 % within", "number"], ["Errors", "number"]],
         row => [statementText(row.query), formatNumber(Number(row.runs)), milliseconds(row.total_ms), milliseconds(row.p95_ms), formatNumber(Number(row.errors))]),
       showLog(ended, "Ended last", ENDED, ["Statement", "Ended", "User", "Through", "Outcome", ["Time", "number"], ["Size", "number"]],
         row => [statementText(row.query), new Date(row.time * 1000).toLocaleTimeString("sv"), row.user, row.interface, row.outcome, milliseconds(row.duration_ms), formatBytes(Number(row.bytes))]),
     ]), 15),
   ];
-  return () => stops.forEach(stop => stop());
+  return () => stops.forEach(stop => stop && stop());
 }
 
 const milliseconds = value => formatSeconds(Number(value) / 1000);
@@ -58,10 +58,10 @@ async function showLog(section, title, sql, heads, cells) {
     return;
   }
   section.hidden = false;
-  const isNumber = heads.map(head => Array.isArray(head));
+  const titles = heads.map(head => [head].flat());
   replace(section, h("h2", {}, title), h("div", {class: "card table"},
     h("table", {class: "stacked"}, tableHead(heads), h("tbody", {}, rows.map(row =>
-      h("tr", {}, cells(row).map((content, index) => h("td", {class: isNumber[index] && "number", "data-label": heads[index].at?.(0).length > 1 ? heads[index][0] : heads[index]}, content))))))));
+      h("tr", {}, cells(row).map((content, index) => h("td", {class: titles[index][1], "data-label": titles[index][0]}, content))))))));
 }
 
 function buildRunning(statement) {
@@ -75,7 +75,7 @@ function buildRunning(statement) {
   const element = h("tr", {"data-test": "running-statement", "data-id": statement.id},
     h("th", {scope: "row"}, statementText(statement.text), waiting),
     cell("User", "", statement.user), cell("Through", "", [statement.interface, statement.address && ` ${statement.address}`]),
-    seconds, rows, bytes, h("td", {}, cancel));
+    seconds, rows, bytes, h("td", {class: "actions"}, cancel));
   return [element, ({seconds: time, rows: count, bytes: size, isWaiting}) => {
     waiting.hidden = !isWaiting;
     setText(seconds, formatSeconds(time));

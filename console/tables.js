@@ -73,7 +73,7 @@ export function show(main, parameters) {
 async function loadTables() {
   const [storage, status] = await Promise.all([
     post("tables", {kinds: ["TABLE"]}),
-    session.me.replicates ? get("status").catch(error => {
+    session.me.replicates && session.seesAll ? get("status").catch(error => {
       if (error instanceof RequestError) return undefined;
       throw error;
     }) : undefined]);

@@ -1,7 +1,16 @@
-// Runs before the first paint, so that a page in the chosen theme does not flash in the other one.
-try {
-  const theme = localStorage.getItem("magic.theme");
-  if (theme) document.documentElement.dataset.theme = theme;
-} catch {
-  // Without storage the system's theme is used.
+// The theme: the chosen one, or the system's. Runs before the first paint, so that nothing flashes.
+{
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => {
+    let chosen;
+    try {
+      chosen = localStorage.getItem("magic.theme");
+    } catch {
+      // Without storage the system's theme is used.
+    }
+    document.documentElement.dataset.theme = chosen ?? (system.matches ? "dark" : "light");
+    document.dispatchEvent(new Event("themechange"));
+  };
+  system.addEventListener("change", apply);
+  apply();
 }

@@ -5,7 +5,7 @@ The tag of a block says what becomes of it:
     sh          runs in bash
     python      runs in Python
     sql         runs by `magic sql --data copy`; at the source, as its root, when the first line is `-- at the source`
-    yaml, json  a configuration of `magic serve`, which `magic config check` reads; a JSON text
+    yaml, json  a configuration of `magic serve`, which `magic config check` reads (with users in /etc/magic-db); a JSON text
     text, swift is shown only
 
 The blocks of a page run in their order, in one folder. Right before a block the line `<!-- not run: reason -->`
@@ -137,6 +137,7 @@ class Place:
             "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO magic@'%'")
         self.source.execute("CREATE DATABASE shop")
         self.source.execute(*SHOP, database="shop")
+        (self.home / ".curlrc").write_text("fail\n")  # a refused request fails its block
         (self.home / ".my.cnf").write_text(f"[client]\nsocket={self.source.socket}\n")
 
     def environment(self):
@@ -155,8 +156,10 @@ class Place:
         if block.tag == "python":
             return ["python", "-c", block.text], None
         if block.tag == "yaml":
-            file = self.aside / "magic.yaml"
-            file.write_text(block.text)
+            file, users = self.aside / "magic.yaml", self.aside / "users.json"
+            file.write_text(block.text.replace("/etc/magic-db/", f"{self.aside}/"))
+            users.touch(mode=0o600)
+            users.write_text('{"version": 1, "users": [{"name": "olga", "role": "admin", "tokens": ["sha256:%s"]}]}' % ("0" * 64))
             return ["magic", "config", "check", str(file)], None
         if block.text.startswith(AT_THE_SOURCE):
             return ["mariadb", "-u", "root", "--table"], block.text
@@ -274,7 +277,7 @@ def test(page, report, anchors_of, folder):
                     report.line(page, block.line, block.tag, seconds, "ok")
     finally:
         for name in place.end() if place else []:
-            report.fail(page, len(page.prose), "", None, f"what it left running did not end within {SECONDS_TO_END} s: {name}")
+            report.fail(page, page.blocks[-1].line, "", None, f"what it left running did not end within {SECONDS_TO_END} s: {name}")
 
 
 def main():

@@ -47,9 +47,9 @@ public struct EventFramer: Sendable {
   /// Whether the bytes so far end with an event (or the magic number).
   public var isAtEventEnd: Bool { pending.isEmpty && offset > 0 }
 
-  /// Takes a chunk and visits each event that it completes.
+  /// Takes a chunk and visits each event that it completes, with its bytes and its offset in the
+  /// file.
   ///
-  /// - Parameter visit: called with an event's bytes and its offset in the file.
   /// - Throws: `DecodeError` for a wrong magic number, event length or key; what `visit` throws. The
   ///   framer is not usable after an error.
   public mutating func push(_ chunk: RawSpan, visit: (RawSpan, UInt64) throws -> Void) throws {

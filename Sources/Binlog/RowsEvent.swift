@@ -46,7 +46,7 @@ public struct ColumnBitmap: Hashable, Sendable {
   /// The bits of the other columns.
   private let others: [UInt8]
 
-  /// - Parameter bytes: at least `(count + 7) / 8` bytes; bits past `count` are ignored.
+  /// Reads a bitmap from at least `(count + 7) / 8` bytes; bits past `count` are ignored.
   public init(count: Int, bytes: [UInt8]) { self.init(count: count, bytes.span.bytes) }
 
   init(count: Int, _ bytes: RawSpan) {

@@ -75,9 +75,6 @@ static const unsigned char show_hint_js[] = {
 static const unsigned char show_hint_css[] = {
 #embed "/usr/share/javascript/codemirror/addon/hint/show-hint.css"
 };
-static const unsigned char sql_hint_js[] = {
-#embed "/usr/share/javascript/codemirror/addon/hint/sql-hint.js"
-};
 static const unsigned char chart_js[] = {
 #embed "/usr/share/javascript/chart.js/chart.min.js"
 };
@@ -107,7 +104,6 @@ static const struct console_file files[] = {
     {"sql.js", "text/javascript; charset=utf-8", sql_js, sizeof sql_js},
     {"show-hint.js", "text/javascript; charset=utf-8", show_hint_js, sizeof show_hint_js},
     {"show-hint.css", "text/css; charset=utf-8", show_hint_css, sizeof show_hint_css},
-    {"sql-hint.js", "text/javascript; charset=utf-8", sql_hint_js, sizeof sql_hint_js},
     {"chart.js", "text/javascript; charset=utf-8", chart_js, sizeof chart_js},
 };
 

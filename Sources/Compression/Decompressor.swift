@@ -17,10 +17,9 @@ public final class Decompressor {
       }
   }
 
-  /// Decompresses the beginning of `input`. All of it was used, and nothing is left inside, once
-  /// this gives no bytes.
+  /// Decompresses the beginning of `input`, to `limit` bytes at most. All of it was used, and
+  /// nothing is left inside, once this gives no bytes.
   ///
-  /// - Parameter limit: the most bytes to give.
   /// - Returns: the bytes, and how much of `input` they took.
   /// - Throws: when the input is damaged.
   public func decompress(

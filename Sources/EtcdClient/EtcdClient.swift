@@ -21,8 +21,8 @@ public final class EtcdClient: Sendable {
 
   /// Makes a client, which connects when it is used first.
   ///
-  /// - Parameter authorityFile: the certificates that those of the cluster are signed by, PEM; nil for those
-  ///   of the system.
+  /// `authorityFile` has the certificates that those of the cluster are signed by, PEM; nil for
+  /// those of the system.
   public init(_ address: EtcdAddress, authorityFile: String? = nil) {
     self.address = address
     self.authorityFile = authorityFile

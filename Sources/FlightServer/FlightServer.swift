@@ -18,9 +18,8 @@ public struct FlightServer: Service {
   private let services: [any RegistrableRPCService]
   private let logger: Logger
 
-  /// Makes a server; it answers once ``run()`` is called.
-  ///
-  /// - Parameter services: the ``FlightService``, and others such as gRPC's health.
+  /// Makes a server of the ``FlightService`` and others, such as gRPC's health; it answers once
+  /// ``run()`` is called.
   public init(
     transport: GatheringServerTransport, services: [any RegistrableRPCService], logger: Logger
   ) {

@@ -45,10 +45,8 @@ public final class GatheringServerTransport: ServerTransport {
 
   /// Makes a transport, which listens once its server serves.
   ///
-  /// - Parameters:
-  ///   - host: the address to listen on, or a name of it.
-  ///   - port: the TCP port; 0 takes a free one.
-  ///   - tls: is asked at each new connection, so that certificates can be renewed while it runs.
+  /// `host` is the address to listen on, or a name of it; port 0 takes a free one. `tls` is asked
+  /// at each new connection, so that certificates can be renewed while it runs.
   public init(
     host: String = "127.0.0.1", port: Int, tls: @escaping TLSProvider = { nil },
     limits: Limits = Limits(), group: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup,

@@ -31,7 +31,7 @@ public final class HealthService: RegistrableRPCService {
 
   /// Tells all watchers of a service, unless ``stop()`` was called.
   ///
-  /// - Parameter name: the service's full name; empty for the server as a whole.
+  /// `name` is the service's full name; empty for the server as a whole.
   public func set(_ status: Status, for name: String = "") {
     state.withLock { state in
       guard !state.isStopped else { return }

@@ -14,7 +14,7 @@ public struct HTTPServer: Service {
   public typealias Handler = @Sendable (_ body: [UInt8]) async throws -> [UInt8]
   /// Shows something to a caller, as JSON: only what came `after` something, if the request says so.
   ///
-  /// Throws ``APIError`` of kind `forbidden` when the caller may not see it.
+  /// Throws `APIError` of kind `forbidden` when the caller may not see it.
   public typealias View =
     @Sendable (_ caller: Caller, _ after: String?) async throws -> [UInt8]
 
@@ -78,9 +78,7 @@ public struct HTTPServer: Service {
   private let limits: Limits
   private let logger: Logger
 
-  /// Makes a server; it answers once ``run()`` is called.
-  ///
-  /// - Parameter listeners: where clients connect; each can be served once.
+  /// Makes a server; it answers once ``run()`` is called. Each listener can be served once.
   public init(
     listeners: [Listener], contents: Contents, limits: Limits = Limits(), logger: Logger
   ) {

@@ -120,6 +120,7 @@ public final class LatchClient: Sendable {
   /// whatever becomes of its session.
   ///
   /// - Parameters:
+  ///   - token: the fencing token of the grant.
   ///   - paths: what is to be changed.
   ///   - wholly: whether all of it may be changed, or it may go: the grant must hold all of it then, not
   ///     only something inside.

@@ -44,9 +44,8 @@ public final class LatchSession: Sendable {
 
   /// Acquires all of some resources, or none.
   ///
-  /// - Parameters:
-  ///   - wait: how long to wait for them in the queue.
-  ///   - request: the request's name; one that was sent before is the same request.
+  /// `wait` is how long to wait for them in the queue. `request` is the request's name, nil to have
+  /// one chosen; one that was sent before is the same request.
   public func acquire(
     _ wishes: [Wish], wait: Duration = .zero, request: String? = nil
   ) async throws -> Grant {
@@ -120,9 +119,9 @@ public final class LatchSession: Sendable {
 
   /// Acquires resources, runs something, and gives them up in every case.
   ///
-  /// - Parameters:
-  ///   - wait: how long to wait for the resources.
-  ///   - body: is cancelled when the session is lost; its grant has the fencing token.
+  /// `wait` is how long to wait for the resources. `body` is cancelled when the session is lost;
+  /// its grant has the fencing token.
+  ///
   /// - Throws: ``SessionLoss`` when the session was lost meanwhile, even if the body has not noticed; and
   ///   what the body throws.
   public func withLatch<Result: Sendable>(
@@ -316,7 +315,8 @@ private final class StreamTimes: Sendable {
 extension LatchClient {
   /// Runs something with a session of its own, which is kept alive meanwhile and closed in every case.
   ///
-  /// - Parameter body: is cancelled when the session is lost.
+  /// `body` is cancelled when the session is lost. The rest is as in
+  /// ``openSession(_:timeToLive:lockDelay:resume:)``.
   public func withSession<Result: Sendable>(
     _ name: String? = nil, timeToLive: Duration = .seconds(15), lockDelay: Duration = .zero,
     _ body: @escaping @Sendable (LatchSession) async throws -> Result
@@ -336,9 +336,8 @@ extension LatchClient {
 
   /// Acquires resources with a session of its own, runs something, and gives them up in every case.
   ///
-  /// - Parameters:
-  ///   - wait: how long to wait for the resources.
-  ///   - body: is cancelled when the session is lost; its grant has the fencing token.
+  /// `wait` is how long to wait for the resources. `body` is cancelled when the session is lost;
+  /// its grant has the fencing token.
   public func withLatch<Result: Sendable>(
     _ wishes: [Wish], wait: Duration = .zero, timeToLive: Duration = .seconds(15),
     lockDelay: Duration = .zero, _ body: @escaping @Sendable (Grant) async throws -> Result

@@ -4,7 +4,7 @@ public import Latches
 public import Logging
 import Threads
 
-/// Why a call of a node fails, beside what ``LatchError`` says.
+/// Why a call of a node fails, beside what `LatchError` says.
 public enum NodeError: Error, Hashable, Sendable {
   /// Another node serves, there if it is known.
   case notLeading(Leader?)
@@ -113,10 +113,8 @@ public actor LatchNode {
 
   /// Makes a node, which serves while ``run()`` runs.
   ///
-  /// - Parameters:
-  ///   - peerAuthorityFile: the certificates that those of other nodes are signed by, PEM; nil for those of
-  ///     the system.
-  ///   - now: a clock that goes on while the machine sleeps, and never back.
+  /// `peerAuthorityFile` has the certificates that those of other nodes are signed by, PEM; nil for
+  /// those of the system. `now` is a clock that goes on while the machine sleeps, and never back.
   public init(
     name: String, store: any LatchStore, limits: Limits = Limits(),
     peerAuthorityFile: String? = nil, now: @escaping @Sendable () -> Duration = bootTime,
@@ -234,8 +232,9 @@ public actor LatchNode {
 
   /// Begins a session.
   ///
-  /// - Parameter resume: whether one of that name, of the same user, is meant if there is one. It keeps its
-  ///   own time to live.
+  /// With `resume`, one of that name, of the same user, is meant if there is one. It keeps its own
+  /// time to live.
+  ///
   /// - Returns: the session, be it the one that was there.
   @discardableResult
   public func open(
@@ -268,9 +267,9 @@ public actor LatchNode {
     return session
   }
 
-  /// Lets a session's time run anew.
+  /// Lets a session's time run anew. With `checksGrants`, it may only be one that holds what the
+  /// caller may hold.
   ///
-  /// - Parameter checksGrants: whether it may only be one that holds what the caller may hold.
   /// - Returns: its whole time.
   public func keepAlive(
     _ name: String, checksGrants: Bool = false, by caller: Principal
@@ -407,9 +406,8 @@ public actor LatchNode {
     }
   }
 
-  /// Begins a change that a fencing token allows; see `LatchTable.enter`.
-  ///
-  /// - Parameter limit: when it ends by itself.
+  /// Begins a change that a fencing token allows; see `LatchTable.enter`. It ends by itself after
+  /// `limit`.
   public func enter(
     _ token: UInt64, changing paths: [[String]], wholly: Bool = false, limit: Duration,
     by caller: Principal
@@ -428,9 +426,9 @@ public actor LatchNode {
 
   /// Begins a change by this process that a fencing token allows, wherever the latches are served.
   ///
-  /// While another node may take over, it must end within ``LatchStore/entryLimit``.
+  /// While another node may take over, it must end within ``LatchStore/entryLimit``. The session
+  /// must be the caller's, unless that is an administrator.
   ///
-  /// - Parameter caller: who makes the change; the session must be the caller's.
   /// - Throws: `LatchError`, or `LatchCallError` of another node, when the token is not held now, or does not
   ///   allow to change a path.
   public func enter(

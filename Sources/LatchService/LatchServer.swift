@@ -15,9 +15,8 @@ public struct LatchServer: Service {
   private let authenticate: LatchRPCService.Authenticator
   private let logger: Logger
 
-  /// Makes a server; it answers once ``run()`` is called.
-  ///
-  /// - Parameter transport: nil when only this process uses the node.
+  /// Makes a server; it answers once ``run()`` is called. `transport` is nil when only this process
+  /// uses the node.
   public init(
     node: LatchNode, transport: GatheringServerTransport?, logger: Logger,
     authenticate: @escaping LatchRPCService.Authenticator

@@ -61,9 +61,7 @@ public struct LatchSnapshot: Hashable, Sendable {
   /// Nothing.
   public init() {}
 
-  /// Takes over what has changed.
-  ///
-  /// - Parameter finishedCount: how many requests that are over each session keeps.
+  /// Takes over what has changed. Each session keeps `finishedCount` requests that are over.
   public mutating func apply(
     _ changes: LatchChanges, finishedCount: Int = Limits().finishedCount
   ) {
@@ -154,10 +152,8 @@ extension LatchTable {
 
   /// Goes on with what was there.
   ///
-  /// - Parameters:
-  ///   - time: now.
-  ///   - isSameClock: whether time has been measured from the same moment on. If not, nobody can tell how
-  ///     much of a lease is over, and each has its whole time again.
+  /// `isSameClock` says whether time has been measured from the same moment on. If not, nobody can
+  /// tell how much of a lease is over, and each has its whole time again.
   public init(
     limits: Limits = Limits(), from snapshot: LatchSnapshot, at time: Duration, isSameClock: Bool
   ) {

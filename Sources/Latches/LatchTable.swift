@@ -71,9 +71,8 @@ public struct LatchTable: Sendable {
 
   /// A table without sessions.
   ///
-  /// - Parameters:
-  ///   - lastToken: of all grants ever; the next one's token is larger.
-  ///   - revision: of the last change ever.
+  /// `lastToken` is of all grants ever; the next one's token is larger. `revision` is of the last
+  /// change ever.
   public init(limits: Limits = Limits(), lastToken: UInt64 = 0, revision: UInt64 = 0) {
     self.limits = limits
     self.lastToken = lastToken
@@ -87,10 +86,12 @@ public struct LatchTable: Sendable {
   /// Begins a session, which lasts while it is kept alive.
   ///
   /// - Parameters:
+  ///   - name: a name that no other session has.
   ///   - owner: whose it is, for those who look.
   ///   - timeToLive: how long it lasts without being kept alive.
   ///   - lockDelay: how long what it holds stays held when it is lost, so that what it has begun can
   ///     come to its end.
+  ///   - time: now.
   public mutating func open(
     _ name: String, owner: String, timeToLive: Duration, lockDelay: Duration = .zero,
     at time: Duration
@@ -320,9 +321,11 @@ public struct LatchTable: Sendable {
   /// anybody else may begin.
   ///
   /// - Parameters:
+  ///   - token: the fencing token of the grant.
   ///   - paths: what is to be changed; of each the grant must hold something exclusive, be it inside.
   ///   - wholly: whether all of it may be changed, or it may go: the grant must hold all of it then.
   ///   - until: when it ends by itself; nil when it lasts until ``leave(_:at:)``.
+  ///   - time: now.
   public mutating func enter(
     _ token: UInt64, changing paths: [[String]], wholly: Bool = false, until: Duration? = nil,
     at time: Duration

@@ -14,7 +14,8 @@ public struct OpenFolder: Sendable {
 
   /// Opens a folder, which the caller has locked, and recovers its tables.
   ///
-  /// - Parameter engineLibrary: the engine library's path; nil to look for it.
+  /// `engineLibrary` is the engine library's path; nil to look for it.
+  ///
   /// - Throws: when it is damaged, or the engine cannot be used.
   public init(
     _ folder: DataFolder, lock: FolderLock, engineLibrary: String? = nil, logger: Logger

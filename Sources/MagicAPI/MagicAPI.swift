@@ -20,9 +20,8 @@ public final class MagicAPI: Sendable {
 
   /// Makes a service; ``run()`` keeps its house.
   ///
-  /// - Parameters:
-  ///   - fence: knows the fencing tokens that statements bring; nil when they can bring none.
-  ///   - keepsQueryLog: whether what runs is written into `magic.query_log`.
+  /// `fence` knows the fencing tokens that statements bring; nil when they can bring none. With
+  /// `keepsQueryLog`, what runs is written into `magic.query_log`.
   public init(
     database: any Database, limits: Limits, disk: DiskReserve, fence: (any Fence)? = nil,
     keepsQueryLog: Bool, logger: Logger

@@ -67,7 +67,10 @@ public protocol MagicService: Sendable {
 
   /// The newest published state.
   ///
-  /// - Parameter gtids: transactions of the source that it waits for, see ``StatementRequest/atLeast``.
+  /// - Parameters:
+  ///   - gtids: transactions of the source that it waits for, see ``StatementRequest/atLeast``; nil
+  ///     for none.
+  ///   - timeout: how long it waits for them at most; nil for the service's limit.
   /// - Throws: ``APIError`` of kind `timedOut` when the copy does not get them in time.
   func commitPoint(atLeast gtids: String?, timeout: Duration?) async throws -> CommitPoint
 
@@ -264,7 +267,7 @@ public struct Snapshot: Hashable, Sendable, Codable {
   public var id: String
   /// The number of the last commit that it has.
   public var commit: UInt64
-  /// The transactions of the source that it has, see ``CommitPoint/gtids``.
+  /// The transactions of the source that it has, see `CommitPoint.gtids`.
   public var gtids: String?
   /// The tables that it is of; nil for all.
   public var tables: Set<TableReference>?

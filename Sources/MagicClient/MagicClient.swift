@@ -37,10 +37,11 @@ public final class MagicClient: StatementService {
     name = path
   }
 
-  /// Speaks to a server at `url`, such as `http://127.0.0.1:8123` or `https://magic.example:8443`;
-  /// a missing port is 8123 or 8443.
+  /// Speaks to a server.
   ///
   /// - Parameters:
+  ///   - url: where it is, such as `http://127.0.0.1:8123` or `https://magic.example:8443`; a
+  ///     missing port is 8123 or 8443.
   ///   - credentials: who asks; nil where everybody may.
   ///   - authorityFile: certificates in PEM form, one of which must have signed the server's; nil
   ///     for those that the system trusts.

@@ -51,6 +51,8 @@ public protocol ChangeSink: Sendable {
   /// shape. Storage that its id had before is replaced; the other table stays as it is.
   ///
   /// - Parameters:
+  ///   - table: the new table.
+  ///   - old: the table whose rows it holds.
   ///   - columns: for each column of `table` the position of the column of `old` whose values it takes,
   ///     of the same type or of one whose values its own can all hold; nil for a new column.
   ///   - defaults: one row of the columns of `table`: the values of its new columns.
@@ -71,7 +73,8 @@ public protocol ChangeSink: Sendable {
   func discardCopied(_ table: TableDefinition, keeping versions: [ClosedRange<UInt64>]) async throws
   /// The rows with these keys as they are published and staged; a key that has no row gives none.
   ///
-  /// - Parameter keys: the columns of the table's key in key order; keys may repeat.
+  /// `keys` has the columns of the table's key in key order; keys may repeat.
+  ///
   /// - Returns: the table's visible columns, in any order of rows.
   func rows(of table: TableDefinition, keys: RecordBatch) async throws -> RecordBatch
   /// Sets row versions aside for the next publication, so that a transaction of any size takes a

@@ -38,9 +38,7 @@ public final class CommitPin: Sendable {
   private let whenFound: @Sendable () -> Void
   private let release: @Sendable () -> Void
 
-  /// Makes a pin that calls `release` when it goes.
-  ///
-  /// - Parameter whenFound: is called by ``noteFound()``.
+  /// Makes a pin that calls `whenFound` at ``noteFound()``, and `release` when it goes.
   public init(
     _ point: CommitPoint, tables: Set<TableReference>? = nil, isSnapshot: Bool = false,
     number: UInt64 = 0, whenFound: @escaping @Sendable () -> Void = {},

@@ -33,10 +33,10 @@ public protocol Database: StatementService {
 
   /// What a statement would touch; decides nothing.
   ///
-  /// - Parameters:
-  ///   - parameters: the values of `{name:Identifier}`, as in ``StatementContext/parameters``.
-  ///   - thoroughly: whether the names that it reads, its functions and its engines are wanted, too.
-  ///     The engine's own parser finds them, and the statement is compared with what that says.
+  /// `parameters` has the values of `{name:Identifier}`, as in ``StatementContext/parameters``.
+  /// `thoroughly` says whether the names that it reads, its functions and its engines are wanted,
+  /// too. The engine's own parser finds them, and the statement is compared with what that says.
+  ///
   /// - Throws: ``EngineError`` when the text is not even a statement.
   func inspect(
     _ statement: String, parameters: [String: String], thoroughly: Bool
@@ -67,9 +67,7 @@ public protocol Database: StatementService {
   func tables(matching filter: TableSelection) async throws -> [TableEntry]
 
   /// Key ranges that together have every row of a table once, and are of about equal size; one
-  /// range without bounds when it cannot be divided.
-  ///
-  /// - Parameter count: how many are wanted; there may be fewer.
+  /// range without bounds when it cannot be divided. `count` are wanted; there may be fewer.
   func split(
     _ table: TableReference, into count: Int, at commitPoint: CommitPin?
   ) async throws -> [KeyRange]

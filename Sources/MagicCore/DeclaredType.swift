@@ -2,7 +2,9 @@ import Arrow
 
 /// The types of columns that hold every value of Arrow fields, for a table that is made for them.
 public enum DeclaredType {
-  /// - Parameter isInKey: whether the column identifies a row. It holds no nulls then.
+  /// The type of a field's column, in SQL. `isInKey` says whether the column identifies a row: it
+  /// holds no nulls then.
+  ///
   /// - Throws: ``EngineError`` when ClickHouse has no such type.
   public static func of(_ field: Field, isInKey: Bool = false) throws -> String {
     switch field.type {

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Converts text from one of the server's charsets to UTF-8.
 ///
-/// The C library's iconv does the conversion; ``CharsetEncoding`` lists where the server's tables
+/// The C library's iconv does the conversion; `CharsetEncoding` lists where the server's tables
 /// differ from it. A byte sequence that stands for no character becomes U+FFFD and is counted in
 /// ``invalidCount``.
 ///

@@ -35,8 +35,9 @@ extension TableSchema {
   /// What an ALTER TABLE, CREATE INDEX or DROP INDEX statement, which succeeded at the source,
   /// makes of this table and its rows.
   ///
-  /// - Parameter isStrict: Whether the session that ran it had STRICT_TRANS_TABLES or
-  ///   STRICT_ALL_TABLES in its `sql_mode`: NULL then never becomes another value.
+  /// `isStrict` says whether the session that ran it had STRICT_TRANS_TABLES or STRICT_ALL_TABLES
+  /// in its `sql_mode`: NULL then never becomes another value.
+  ///
   /// - Throws: When the statement holds a change that is not understood, or that contradicts this
   ///   schema.
   public func plan(_ alteration: AlterTable, isStrict: Bool = false) throws(SQLSyntaxError)

@@ -12,7 +12,7 @@ public struct TableFilter: Hashable, Sendable, Codable {
     "mysql", "information_schema", "performance_schema", "sys",
   ]
 
-  /// - Parameter include: the patterns to select by; empty means every table.
+  /// Makes a filter of patterns; an empty `include` means every table.
   public init(include: [String] = [], exclude: [String] = []) {
     self.include = include
     self.exclude = exclude

@@ -36,10 +36,9 @@ public final class Snapshot: Sendable {
 
   /// Starts reading the rows of a table; one table can be read at a time.
   ///
-  /// - Parameters:
-  ///   - version: the version that every row gets.
-  ///   - condition: a condition in the source's SQL, everything when nil.
-  ///   - order: the text of an ORDER BY clause without these words.
+  /// Every row gets `version`. `condition` is a condition in the source's SQL, everything when nil;
+  /// `order` is the text of an ORDER BY clause without these words.
+  ///
   /// - Throws: ``SourceError`` with code `schema` for a storage engine whose rows are not part of the snapshot,
   ///   `EncodingError` for a column that cannot be encoded.
   public func rows(

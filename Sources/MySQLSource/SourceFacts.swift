@@ -62,12 +62,12 @@ extension SourceConnection {
       version: serverVersion, isMariaDB: isMariaDB, values: try variables(SourceFacts.variables))
   }
 
-  /// How many bytes of binlog lie between two places, in whichever files.
+  /// How many bytes of binlog lie between two places, in whichever files; `end` is the end of the
+  /// binlog when nil.
   ///
   /// The server answers from its list of files and their sizes, without reading them; it holds the lock of that
   /// list meanwhile, so this is for once in some seconds and not for every transaction.
   ///
-  /// - Parameter end: the end of the binlog when nil.
   /// - Returns: 0 when `end` does not lie behind `start`.
   /// - Throws: ``SourceError`` with code `purged` when `start` is not in the server's binlog, or not any more.
   public func binlogBytes(from start: BinlogPosition, to end: BinlogPosition? = nil)

@@ -73,7 +73,7 @@ extension SourceConnection {
 
   /// The columns of one table, or why its declaration cannot be used; nil when there is no such table.
   ///
-  /// - Parameter collation: the default collation of the table, if it is known.
+  /// `collation` is the default collation of the table, if it is known.
   public func declaration(of name: TableName, collation: String? = nil) throws(SourceError)
     -> Result<TableSchema, SourceError>?
   {

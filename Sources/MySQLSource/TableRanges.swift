@@ -9,7 +9,8 @@ extension SourceConnection {
   /// look-ups in the index for each range; it reads no rows. Ranges in which the estimate finds too many rows
   /// are halved, and neighbours with few rows are joined, so keys may have gaps of any size.
   ///
-  /// - Parameter estimatedRows: how many rows the table has, about; see ``SourceTable/estimatedRows``.
+  /// `estimatedRows` is how many rows the table has, about; see ``SourceTable/estimatedRows``.
+  ///
   /// - Throws: ``SourceError`` with code `schema` for a table without a key of whole columns, `schemaChanged`
   ///   when the server's table has no such key, or another.
   public func ranges(of table: TableSchema, estimatedRows: UInt64, rowsPerRange: Int)
@@ -83,7 +84,8 @@ extension SourceConnection {
   /// The server reads as many entries of the key's index. That is all rows once for a whole table; the ranges
   /// are then read from its cache.
   ///
-  /// - Parameter after: the bound that the last call gave, nil at the beginning.
+  /// `after` is the bound that the last call gave, nil at the beginning.
+  ///
   /// - Throws: ``SourceError`` as ``ranges(of:estimatedRows:rowsPerRange:)``.
   public func nextBoundary(of table: TableSchema, after: [String]?, rowCount: Int)
     throws(SourceError) -> [String]?

@@ -29,9 +29,9 @@ public final class TableReader: Sendable {
     self.connection = connection
   }
 
-  /// Connects, within 10 seconds.
+  /// Connects, within 10 seconds. `lockLimitSeconds` is how long to wait for a table that others
+  /// have locked.
   ///
-  /// - Parameter lockLimitSeconds: how long to wait for a table that others have locked.
   /// - Throws: ``SourceError``.
   public static func connect(to url: SourceURL, lockLimitSeconds: Int = 30)
     async throws(SourceError) -> TableReader
@@ -53,10 +53,9 @@ public final class TableReader: Sendable {
   /// It costs the server seven small statements and the reading of the range by the key's index. That ends when
   /// ``TableRows/next()`` returns nil; dropping ``TableRows`` before ends the connection.
   ///
-  /// - Parameters:
-  ///   - table: what the caller knows of the table; its rows are decoded by that.
-  ///   - range: any table can be read by the range without bounds, also one without a key.
-  ///   - version: the version that every row gets.
+  /// `table` is what the caller knows of the table; its rows are decoded by that, and every row
+  /// gets `version`. Any table can be read by the range without bounds, also one without a key.
+  ///
   /// - Throws: ``SourceError`` with code `schemaChanged` when the table at the source is not, or not any more, what
   ///   `table` says, `schema` for a storage engine without consistent views, `busy` when the table stayed locked
   ///   by others; `EncodingError` for a column that cannot be encoded.

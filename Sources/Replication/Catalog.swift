@@ -178,9 +178,7 @@ public struct Catalog: Hashable, Sendable, Codable {
   }
 
   /// Adds a table that has to be copied from the source, whose declaration is not known yet; nothing when
-  /// it is being copied.
-  ///
-  /// - Parameter isReadAtOnce: see ``ReplicatedTable/isReadAtOnce``.
+  /// it is being copied. For `isReadAtOnce` see ``ReplicatedTable/isReadAtOnce``.
   public mutating func addWanted(_ name: TableName, isReadAtOnce: Bool? = nil) {
     guard !isCopying(name) else { return }
     var table = add(TableSchema(name: name, columns: [], primaryKey: []), state: .copying)
@@ -243,7 +241,7 @@ public struct Catalog: Hashable, Sendable, Codable {
   /// It has no table that came after the checkpoint: the stream, or the next copy from the source, makes
   /// those again. Nor has it one whose rows should be in the copy but are not.
   ///
-  /// - Parameter stored: the tables whose rows as of the checkpoint are in the copy.
+  /// `stored` has the numbers of the tables whose rows as of the checkpoint are in the copy.
   public func asOf(_ checkpoint: BinlogPosition, holding stored: Set<UInt64>) -> Catalog {
     var catalog = self
     catalog.resolveIntent(at: checkpoint)

@@ -50,7 +50,7 @@ extension Checkpoint {
     Set((relayed ?? [:]).keys.map(RelayFile.name(ofTable:))).union((prepared ?? [:]).values)
   }
 
-  /// Reads the form that ``encoded()`` gives.
+  /// Reads the form that `encoded()` gives.
   ///
   /// - Throws: ``ReplicationError`` when the bytes are of another form.
   public init(decoding bytes: [UInt8]) throws {

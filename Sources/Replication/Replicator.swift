@@ -101,7 +101,8 @@ public actor Replicator {
   private var eventSource: (any BinlogEventSource)?
   private var isNeededElsewhere = false
 
-  /// - Parameter report: is given one line about everything that an operator should know.
+  /// Makes a replicator; `report` is given one line about everything that an operator should know.
+  ///
   /// - Throws: ``ReplicationError`` when the data folder's state cannot be read; what `sink` throws.
   public init(
     sink: any ChangeSink, store: StateStore, configuration: Configuration,
@@ -610,9 +611,8 @@ public actor Replicator {
     skips.insert(name)
   }
 
-  /// Tells how far the source is, for the lag in ``status()``.
-  ///
-  /// - Parameter lagBytes: how much of its binlog is not stored yet.
+  /// Tells how far the source is, and how much of its binlog is not stored yet, for the lag in
+  /// ``status()``.
   public func setSource(position: BinlogPosition, lagBytes: UInt64?) {
     sourcePosition = position
     self.lagBytes = lagBytes

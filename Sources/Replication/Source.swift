@@ -95,8 +95,9 @@ public protocol SourceSnapshot: Sendable {
   func tables(_ filter: TableFilter) async throws -> [SnapshotTable]
   /// The rows of a table with their hidden columns, in batches of bounded size.
   ///
-  /// - Parameter isOrdered: whether the rows come in the order of their key: numbers and dates by
-  ///   value, everything else by the bytes of its text.
+  /// `isOrdered` says whether the rows come in the order of their key: numbers and dates by value,
+  /// everything else by the bytes of its text.
+  ///
   /// - Throws: ``TableUnavailable`` when this table cannot be read, here or in the batches.
   func rows(of schema: TableSchema, version: UInt64, options: EncodingOptions, isOrdered: Bool)
     async throws -> any SnapshotRows

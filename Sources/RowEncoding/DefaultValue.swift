@@ -44,8 +44,9 @@ final class DefaultValues {
 extension TableEncoder {
   /// One row of a table's columns, without version and mark.
   ///
-  /// - Parameter cells: a cell of the text protocol for each column, but with texts in UTF-8; nil
-  ///   for NULL.
+  /// `cells` has a cell of the text protocol for each column, but with texts in UTF-8; nil for
+  /// NULL.
+  ///
   /// - Throws: ``EncodingError`` for a cell that is not of its column's type.
   public static func batch(
     of table: TableSchema, utf8Row cells: [[UInt8]?], options: EncodingOptions = EncodingOptions()

@@ -64,7 +64,8 @@ public final class RowImageDecoder {
   /// schema has NOT NULL: look at `present` before the value. A document that the image only has
   /// changes of becomes the text of these: `JSON_REPLACE($.a, 1)`.
   ///
-  /// - Parameter hasValueOptions: true for the after images of an event that has them.
+  /// `hasValueOptions` is true for the after images of an event that has them.
+  ///
   /// - Precondition: ``prepare(for:)`` was called for the table map of the image.
   public func appendImage(
     _ reader: inout ByteReader, present: ColumnBitmap, hasValueOptions: Bool = false

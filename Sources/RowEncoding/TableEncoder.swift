@@ -22,8 +22,11 @@ public final class TableEncoder {
   private let isKey: [Bool]
   private let partialRows: PartialRows
 
-  /// - Parameter defaults: what each column has in an inserted row whose image lacks it, as
-  ///   `binlog_row_image=MINIMAL` writes rows; empty when that is not known of any.
+  /// Makes an encoder.
+  ///
+  /// `defaults` is what each column has in an inserted row whose image lacks it, as
+  /// `binlog_row_image=MINIMAL` writes rows; empty when that is not known of any.
+  ///
   /// - Throws: ``EncodingError`` for a charset or a type that is not known.
   public init(
     schema table: TableSchema, options: EncodingOptions = EncodingOptions(),
@@ -68,9 +71,9 @@ public final class TableEncoder {
   /// had before, which ``finishRows()`` may have to ask for. A row with its mark set has NULL in
   /// columns that its image lacks, or the type's zero.
   ///
-  /// - Parameters:
-  ///   - event: the bytes that the event's ranges refer to.
-  ///   - nextVersion: the version of the first row change; each one moves it on by one.
+  /// `event` has the bytes that the event's ranges refer to. `nextVersion` is the version of the
+  /// first row change; each one moves it on by one.
+  ///
   /// - Throws: ``EncodingError``. The encoder then refuses further rows until it is finished.
   public func append(_ change: RowsEvent, in event: RawSpan, nextVersion: inout UInt64)
     throws(EncodingError)
@@ -168,9 +171,8 @@ public final class TableEncoder {
     }
   }
 
-  /// Appends a row of the text protocol, as the initial copy reads it.
-  ///
-  /// - Parameter row: gives the cell of each column, nil for NULL.
+  /// Appends a row of the text protocol, as the initial copy reads it; `row` gives the cell of each
+  /// column, nil for NULL.
   public func appendText(row: (Int) -> UnsafeRawBufferPointer?, version: UInt64)
     throws(EncodingError)
   {

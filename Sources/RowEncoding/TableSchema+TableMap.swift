@@ -12,7 +12,7 @@ extension TableSchema {
   /// What table maps do not tell stays open: MariaDB's UUID and INET columns are BINARY, its JSON
   /// columns are text, and no column is known to be generated.
   ///
-  /// - Throws: ``EncodingError`` with code `missingMetadata` when the server wrote less.
+  /// - Throws: `EncodingError` with code `missingMetadata` when the server wrote less.
   public init(tableMap: TableMap) throws(EncodingError) {
     let name = TableName(database: tableMap.database, table: tableMap.table)
     guard let names = tableMap.columnNames,

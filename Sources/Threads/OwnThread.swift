@@ -2,7 +2,7 @@ import Foundation
 
 /// Runs a call that blocks on a thread made for it, so that it stays off the cooperative pool.
 ///
-/// - Parameter name: the thread's name, for debuggers; 15 bytes are shown.
+/// `name` is the thread's name, for debuggers; 15 bytes are shown.
 public func onOwnThread<Result: Sendable>(
   _ name: String, _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {

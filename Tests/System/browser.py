@@ -9,9 +9,9 @@ expect.set_options(timeout=15_000)
 
 
 @contextlib.contextmanager
-def browser():
-    """Debian's Chromium; it ends with the block."""
-    program = shutil.which("chromium")
+def browser(program=None):
+    """Debian's Chromium, or a program that starts it; it ends with the block."""
+    program = program or shutil.which("chromium")
     if not program:
         raise RuntimeError("there is no chromium; run scripts/setup")
     with sync_playwright() as playwright:

@@ -123,7 +123,7 @@ class ConsoleTests(unittest.TestCase):
         expect(hook(page, "phase")).to_have_attribute("data-phase", "streaming")
         expect(hook(page, "source")).to_contain_text(f"127.0.0.1:{self.source.port}")
         expect(hook(page, "position")).to_contain_text(re.compile(r"^binlog\.\d+:\d+$"))
-        expect(hook(page, "warning")).to_contain_text("shop.old has stopped")
+        expect(page.locator('[data-warning="stopped shop.old"]')).to_contain_text("shop.old has stopped")
         expect(hook(page, "warning")).to_contain_text("ENGINE=InnoDB")
         position, commit = hook(page, "position").inner_text(), hook(page, "commit").inner_text()
         chart = page.locator('[data-points]:has([data-test="chart-changes"])')

@@ -48,6 +48,10 @@ class CommandTests(ControlTestCase):
         source.execute("UPDATE d.t SET n = 1")
         time.sleep(1)
         self.assertEqual(magic.http("SELECT sum(n) FROM d.t"), [[b"0"]])
+        # What differs now is no fault of the copy.
+        verified = magic.run("verify", "--data", magic.data, "--source", source.url(), *INCLUDE, check=False)
+        self.assertNotEqual(verified.returncode, 0)
+        self.assertIn("replication is paused", verified.stderr)
         writer_command(magic, "pause")
         writer_command(magic, "resume")
         settle(magic, source, "d")

@@ -39,7 +39,7 @@ public final class ClickHouseEngine: Engine {
   /// - Parameters:
   ///   - dataFolder: its path.
   ///   - library: the engine library's path; nil to look for it.
-  /// - Throws: ``EngineError`` when the library cannot be found or loaded, or when the folder
+  /// - Throws: `EngineError` when the library cannot be found or loaded, or when the folder
   ///   cannot be used or belongs to another process.
   public static func open(
     dataFolder: String, library: String? = nil

@@ -44,7 +44,7 @@ public actor CommitLog {
 
   /// The newest record of a file; nil when there is no file.
   ///
-  /// - Throws: ``EngineError`` when it cannot be read, is damaged, or is of a newer format.
+  /// - Throws: `EngineError` when it cannot be read, is damaged, or is of a newer format.
   public static func read(path: String) throws -> CommitRecord? {
     try newestSlot(path: path)?.record
   }

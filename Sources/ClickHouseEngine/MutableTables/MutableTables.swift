@@ -41,9 +41,10 @@ public final class MutableTables: Sendable {
   /// Opens the tables of an engine, and removes what was never published.
   ///
   /// - Parameters:
+  ///   - engine: keeps their rows.
   ///   - commitLog: the path of the file that holds the published commit point.
   ///   - report: is given one line about everything that goes wrong in the background.
-  /// - Throws: ``EngineError`` when the data folder is damaged or of another format.
+  /// - Throws: `EngineError` when the data folder is damaged or of another format.
   public static func open(
     engine: any Engine, commitLog: String,
     report: @escaping @Sendable (String) -> Void = { _ in }

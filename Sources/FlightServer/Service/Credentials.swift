@@ -29,7 +29,7 @@ public struct Credentials: Hashable, Sendable {
 extension Credentials.Proof {
   /// Reads an `authorization` header.
   ///
-  /// - Throws: ``APIError`` of kind `unauthenticated` when it has another form.
+  /// - Throws: `APIError` of kind `unauthenticated` when it has another form.
   public init(authorization header: String) throws(APIError) {
     let parts = header.split(separator: " ", maxSplits: 1)
     if parts.count == 2, parts[0].lowercased() == "bearer" {

@@ -11,7 +11,7 @@ import SwiftProtobuf
 public struct FlightService: RegistrableRPCService {
   /// Tells who a caller is, and gives the service as that caller has it.
   ///
-  /// - Throws: ``APIError`` of kind `unauthenticated` when the credentials are not somebody's.
+  /// - Throws: `APIError` of kind `unauthenticated` when the credentials are not somebody's.
   public typealias Services =
     @Sendable (Credentials) async throws -> (
       caller: Caller, service: any MagicService
@@ -25,9 +25,7 @@ public struct FlightService: RegistrableRPCService {
   private let tokens: HandleTable<Credentials.Proof>
   let sessions: HandleTable<Session>
 
-  /// Makes a service.
-  ///
-  /// - Parameter services: is asked at every call.
+  /// Makes a service, which asks `services` at every call.
   public init(configuration: FlightConfiguration = .init(), services: @escaping Services) {
     self.configuration = configuration
     self.services = services

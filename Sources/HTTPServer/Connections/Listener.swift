@@ -28,7 +28,7 @@ public final class Listener: Sendable {
   ///
   /// A socket file that a dead process left is replaced.
   ///
-  /// - Throws: ``SystemError`` with `EADDRINUSE` when a process still listens there.
+  /// - Throws: `SystemError` with `EADDRINUSE` when a process still listens there.
   public convenience init(unixSocket path: String) throws {
     let socketPath = try SocketPath(path)
     let address = try SocketAddress(unixDomainSocketPath: socketPath.connectable)
@@ -43,8 +43,9 @@ public final class Listener: Sendable {
 
   /// Listens on a TCP port; 0 takes a free one.
   ///
-  /// - Parameter certificates: what connections are encrypted with; nil for plain ones.
-  /// - Throws: ``SystemError``, or the resolver's error for an unknown host.
+  /// Connections are encrypted with `certificates`; nil leaves them plain.
+  ///
+  /// - Throws: `SystemError`, or the resolver's error for an unknown host.
   public convenience init(
     host: String, port: Int, certificates: TLSCertificates? = nil
   ) throws {

@@ -36,11 +36,11 @@ public final class EtcdStore: LatchStore {
   /// How many bytes of changes it takes at once; a server's default limit is 1.5 MiB.
   private static let bytesAtOnce = 1 << 20
 
-  /// Makes a store.
+  /// Makes a store in the cluster at `address`.
   ///
-  /// - Parameters:
-  ///   - node: the name of this node.
-  ///   - address: where clients and other nodes reach it.
+  /// `node` is the name of this node; clients and other nodes reach it at `nodeAddress`.
+  /// `authorityFile` has the certificates that those of the cluster are signed by, PEM; nil for
+  /// those of the system.
   public init(
     _ address: EtcdAddress, node: String, address nodeAddress: String, usesTLS: Bool,
     authorityFile: String? = nil, logger: Logger

@@ -36,7 +36,6 @@ public final class FileStore: LatchStore {
 
   /// Opens the file `latches` of a folder, or makes one.
   ///
-  /// - Parameter bootID: tells whether the machine was started anew since.
   /// - Throws: ``LatchStoreError`` when another process has it open, or it is damaged.
   public convenience init(folder: String, limits: Limits = Limits()) throws {
     try self.init(
@@ -44,6 +43,7 @@ public final class FileStore: LatchStore {
       slackByteCount: 16 << 20)
   }
 
+  /// `bootID` tells whether the machine was started anew since the file was written.
   init(
     folder: String, limits: Limits, bootID: String, now: Duration, slackByteCount: Int,
     syncFile: @escaping @Sendable (Int32) -> Int32 = { fdatasync($0) }

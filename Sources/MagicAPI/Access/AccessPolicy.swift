@@ -14,7 +14,10 @@ public struct AccessPolicy: Sendable {
   /// Tells under what restrictions a caller may run a statement.
   ///
   /// - Parameters:
+  ///   - inspection: what the statement's text says that it does.
+  ///   - request: the statement, and how it is to run.
   ///   - hasInput: whether rows follow the statement's text.
+  ///   - caller: who runs it.
   ///   - home: the database that the caller works in who asks for none.
   ///   - current: the database that the request's session is in, when there is one already.
   /// - Throws: ``APIError`` of kind `forbidden` when the caller may not.

@@ -84,7 +84,7 @@ public struct CommitPointMessage: Message {
 
   /// The number of its last commit.
   public var commit: UInt64
-  /// See ``CommitPoint/gtids``.
+  /// See `CommitPoint.gtids`.
   public var gtids: String?
 
   /// Makes the message of a commit point.

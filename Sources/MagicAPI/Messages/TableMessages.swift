@@ -34,7 +34,7 @@ extension Snapshot: Message {
   public static var members: [String] { ["id", "commit", "gtids", "tables", "expires", "user"] }
 }
 
-/// A ``TableSelection`` as JSON.
+/// A `TableSelection` as JSON.
 public struct SelectionMessage: Message {
   public static let members = ["database", "table", "kinds", "columns"]
 
@@ -68,7 +68,7 @@ public struct SelectionMessage: Message {
 
 /// Tables and views.
 public struct TablesMessage: Message {
-  /// A ``TableEntry`` as JSON.
+  /// A `TableEntry` as JSON.
   public struct Entry: Codable, Sendable {
     var database: String
     var table: String

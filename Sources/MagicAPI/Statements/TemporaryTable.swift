@@ -7,6 +7,7 @@ extension MagicService {
   /// - Parameters:
   ///   - write: what to do when the table exists, or does not; its database does not matter, and it
   ///     has neither transaction, token nor key.
+  ///   - rows: what is written; a table that is made gets their columns.
   ///   - request: the session, and how its statements run; the text does not matter.
   /// - Returns: the number of rows.
   /// - Throws: ``APIError``.

@@ -55,9 +55,10 @@ public struct TableComparison {
   /// Reads both sides to their end.
   ///
   /// - Parameters:
-  ///   - source: gives the next rows of the source, which may have further columns behind the
+  ///   - nextSource: gives the next rows of the source, which may have further columns behind the
   ///     visible ones; nil at the end.
-  ///   - copy: the same for the copy.
+  ///   - nextCopy: the same for the copy.
+  ///   - progress: is given how many rows have been compared, at each batch of the source.
   public mutating func run(
     source nextSource: () async throws -> RecordBatch?,
     copy nextCopy: () async throws -> RecordBatch?,

@@ -17,7 +17,12 @@ struct TableVerifier: Sendable {
     var comparison = try await compareOnce(table.name)
     for _ in 0..<10 where comparison.differenceCount > 0 {
       let status = try await status()
-      guard [.streaming, .copying, .reconnecting].contains(status.phase) else { break }
+      if status.phase == .notRunning { break }
+      guard [.streaming, .copying, .reconnecting].contains(status.phase) else {
+        throw Failure(
+          "replication is \(status.phase.rawValue), so the copy is behind, and what differs says "
+            + "nothing: compare when it streams")
+      }
       try await waitUntilCaughtUp()
       let next = try await compareOnce(table.name)
       let lasting = TableComparison.lasting(comparison.differences, next.differences)

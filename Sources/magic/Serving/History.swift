@@ -44,8 +44,9 @@ actor History: Service {
 
   func run() async throws {
     while !Task.isShuttingDownGracefully {
-      sample()
+      // First of all, others measure for the first time.
       try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
+      sample()
     }
   }
 
