@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlencode
 
+from browser import browser, expect
 from harness import MAGIC, ROOT, MariaDB, find_program, spawn, temporary_folder, wait_until
 from serving import Service
 
@@ -275,6 +276,14 @@ class ExampleTests(Place):
         self.assertEqual(set(re.findall(r"statements\.(\w+)", script)), set(STATEMENTS))
         self.rows("SELECT 1")
         self.check_dashboard(page)
+        with browser() as chromium:
+            shown = chromium.new_page()
+            shown.goto(page)
+            [[orders]] = self.source.rows("SELECT COUNT(*) FROM shop.orders")
+            expect(shown.locator("#orders")).to_have_text(f"{orders:,}")
+            countries = [row[0] for row in self.source.rows("SELECT DISTINCT country FROM shop.customers ORDER BY country")]
+            expect(shown.locator("#countries rect")).to_have_count(len(countries))
+            self.assertEqual([each for each in shown.locator("#countries text").all_text_contents() if each in countries], countries)
         # It only reads.
         status, text = self.fetch(page + "magic/", query="DROP TABLE shop.orders")
         self.assertNotEqual(status, 200, text)
