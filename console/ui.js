@@ -201,7 +201,7 @@ export const tableHead = titles => h("thead", {}, h("tr", {}, titles.map(title =
 
 /**
  * Calls `action` now and every `seconds` while the page is visible, until the returned function is called.
- * What takes long is asked for less often, so that the console costs the server at most a tenth of its time.
+ * What takes long is asked for less often, so that a page costs the server at most a fiftieth of its time.
  */
 export function poll(action, seconds = 1) {
   let timer, stopped = false, running = false;
@@ -217,7 +217,7 @@ export function poll(action, seconds = 1) {
     }
     running = false;
     const took = performance.now() - begin;
-    if (!stopped) timer = setTimeout(step, Math.max(seconds * 1000 - took, took * 9, 100));
+    if (!stopped) timer = setTimeout(step, Math.max(seconds * 1000 - took, took * 49, 100));
   }
   document.addEventListener("visibilitychange", step);
   step();
