@@ -376,8 +376,11 @@ let package = Package(
     .testTarget(
       name: "magicTests",
       dependencies: [
-        "Binlog", "LocalDatabase", "MySQLSchema", "Replication", "WireFormat", "magic",
+        "Binlog", "LocalDatabase", "MagicAPI", "MySQLSchema", "PrometheusMetrics", "Replication",
+        "WireFormat", "magic",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
   ],

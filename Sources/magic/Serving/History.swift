@@ -46,12 +46,13 @@ actor History: Service {
     while !Task.isShuttingDownGracefully {
       // First of all, others measure for the first time.
       try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
-      sample()
+      sample(at: Date())
     }
   }
 
-  private func sample() {
-    time = Date()
+  /// Takes note of everything.
+  func sample(at date: Date) {
+    time = date
     for (name, measure) in Self.measures {
       var values = series[name] ?? []
       if values.count == Self.limit { values.removeFirst() }
