@@ -29,13 +29,14 @@ const ADVICE = [
   [/neither copied nor created there/i, "Copy the table anew."],
   [/is copied anew/i, "Wait: the table is readable as it was until the new copy takes its place."],
   [/skipped by an operator|not followed any more/i, "Copy it anew when it is wanted again."],
-  [/differ/i, "Copy the table anew, and mend the cause: cascades of foreign keys, REPLACE under a MINIMAL row image, or writes with sql_log_bin = 0."],
+  [/differs? from the source|^differ$/i, "Copy the table anew, and mend the cause: cascades of foreign keys, REPLACE under a MINIMAL row image, or writes with sql_log_bin = 0."],
   [/connection .*(lost|refused)|cannot be reached|Connection refused|reconnect/i, "It is tried again by itself, at least every 10 s. See to the source and the network between."],
-  [/disk|no space left/i, "Make room on the disk. Replication waits, and writes are refused, while less than --disk-reserve is free."],
-  [/memory/i, "The largest statements are ended first. See --memory-limit and --statement-memory."],
-  [/too many|statements? wait/i, "Others wait up to 30 s for one of --max-statements places: cancel long ones, or raise the limit."],
-  [/certificate|TLS/i, "Mend the files of --tls-certificate and --tls-key; they are read again when they change."],
-  [/users? file|users\.json/i, "Mend the users file. Until it is read again the users stay what they were."],
+  [/free on the disk|no space left|^disk$/i, "Make room on the disk. Replication waits, and writes are refused, while less than --disk-reserve is free."],
+  [/took more memory|memory limit/i, "The largest statements are ended first. See --memory-limit and --statement-memory."],
+  [/too many statements/i, "Others wait up to 30 s for one of --max-statements places: cancel long ones, or raise the limit."],
+  [/Too many connections/, "Close some connections, or have a proxy share them."],
+  [/reach .* unencrypted/i, "Give --tls-certificate and --tls-key, or let it be reached through an encrypting proxy only."],
+  [/Users or certificates cannot be read again/i, "Mend the files; until then both stay what they were."],
 ];
 
 /** What to do about a message, or undefined. */

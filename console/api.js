@@ -12,6 +12,8 @@ export class RequestError extends Error {
 /** Tells the frame of the page: "login" when the server asks who we are, "offline" and "online". */
 export const connection = new EventTarget();
 
+/** How long an answer may take, in milliseconds. */
+const PATIENCE = 40_000;
 const KEY = "magic.authorization";
 let isOffline = false;
 
@@ -83,7 +85,7 @@ async function failure(response) {
 }
 
 async function json(path, options) {
-  const response = await send(`magic/v1/${path}`, options);
+  const response = await send(`magic/v1/${path}`, {...options, signal: AbortSignal.timeout(PATIENCE)});
   if (!response.ok) throw await failure(response);
   return response.json();
 }

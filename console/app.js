@@ -11,6 +11,8 @@ const PAGES = [
 const main = h("main", {id: "main", tabindex: "-1"});
 const offlineBar = h("div", {class: "offline", role: "alert", hidden: true, "data-test": "offline"});
 let frame, leavePage, shownRoute;
+/** Whether pages were shown to somebody who was asked to sign in again. */
+let hasShown = false;
 
 function themeButton() {
   const change = () => {
@@ -38,6 +40,8 @@ function showLogin(message) {
     login.set(user.value, password.value);
     setText(problem, "");
     if (!await begin()) setText(problem, "The server does not know this user with this password.");
+    // What was shown to somebody before is not for everybody.
+    else if (hasShown) location.reload();
   };
   replace(document.body, offlineBar, h("main", {class: "login"},
     h("form", {onsubmit: submit, class: "card"},
@@ -133,10 +137,10 @@ async function begin() {
 }
 
 connection.addEventListener("login", () => {
-  const wasLetIn = frame !== undefined;
+  hasShown ||= frame !== undefined;
   frame = undefined;
   login.clear();
-  if (!document.querySelector(".login")) showLogin(wasLetIn ? "Please sign in again." : "");
+  if (!document.querySelector(".login")) showLogin(hasShown ? "Please sign in again." : "");
 });
 connection.addEventListener("offline", () => {
   setText(offlineBar, "The server cannot be reached. Trying again…");

@@ -18,16 +18,18 @@ export async function download(result, kind) {
     const file = result.state === "limited" && window.showSaveFilePicker &&
       await window.showSaveFilePicker({suggestedName: name});
     const response = await runStatement(result.sql, {default_format: format, database: result.database, magic_snapshot: result.snapshot});
+    const commit = response.headers.get("X-Magic-Commit-Point");
+    const change = commit !== result.commit ? ` It is of commit point ${commit}, what is shown of ${result.commit}.` : "";
     if (file) {
       await response.body.pipeTo(await file.createWritable());
-      tell(`${name} is saved.`);
+      tell(`${name} is saved.${change}`);
     } else {
       const blob = await response.blob();
       const url = URL.createObjectURL(new Blob([blob], {type}));
       h("a", {href: url, download: name}).click();
       // The browser has taken the data by then.
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
-      tell(`${name}, ${formatBytes(blob.size)}`);
+      tell(`${name}, ${formatBytes(blob.size)}.${change}`);
     }
   } catch (error) {
     if (error.name !== "AbortError") tell(`Nothing was saved: ${error.message}`, true);

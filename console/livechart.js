@@ -60,11 +60,11 @@ export class LiveChart {
     this.#chart.update("none");
   }
 
-  /** Takes new samples; `begin` is the time of the first one. */
-  add(history, begin) {
+  /** Takes new samples, which were taken at these times. */
+  add(history, times) {
     this.series.forEach(([, name], index) => {
       const data = this.#data[index];
-      (history[name] ?? []).forEach((y, place) => data.push({x: begin + place, y}));
+      times.forEach((x, place) => data.push({x, y: history[name]?.[place]}));
       // Samples may be missing in between, after a pause of the page or a new start of the server.
       const oldest = (data.at(-1)?.x ?? 0) - SAMPLES;
       data.splice(0, data.findIndex(({x}) => x > oldest));

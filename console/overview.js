@@ -8,7 +8,7 @@ import {
 } from "./ui.js";
 
 const WARNINGS_OF_A_KIND = 5;
-const LITTLE_DISK = 2 << 30, LONG_LAG = 60;
+const LONG_LAG = 60;
 
 const nameOf = ({database, table}) => `${database}.${table}`;
 
@@ -35,11 +35,10 @@ export function show(main) {
 
   let lastSample, diskFree, status;
   async function loadHistory() {
-    const {time, series} = await get(lastSample ? `history?after=${lastSample}` : "history");
-    const count = series.lagSeconds?.length ?? 0;
-    if (!count) return;
-    for (const chart of charts) chart.add(series, time - count + 1);
-    lastSample = time;
+    const {times, series} = await get(lastSample ? `history?after=${lastSample}` : "history");
+    if (!times.length) return;
+    for (const chart of charts) chart.add(series, times);
+    lastSample = times.at(-1);
     diskFree = series.diskFreeBytes?.at(-1);
   }
   const warn = () => showWarnings(findWarnings(status, diskFree));
@@ -167,8 +166,8 @@ function findWarnings(status, diskFree) {
   const add = (kind, key, title, text, advice, link) => found.push({kind, key, title, text, advice, link});
   if (status?.failure) add("bad", "failure", "Replication ended", status.failure, adviceFor(status.failure) ?? "Mend the cause; it is tried again every 30 s.");
   else if (["reconnecting", "notRunning"].includes(status?.phase)) add("bad", "phase", PHASES[status.phase][0], PHASES[status.phase][1], "The events tell why.", "#events");
-  if (diskFree !== undefined && diskFree !== null && diskFree < LITTLE_DISK) {
-    add("bad", "disk", "The disk is nearly full", `${formatBytes(diskFree)} are free.`, adviceFor("disk"));
+  if (diskFree !== undefined && diskFree !== null && diskFree < 2 * session.me.diskReserveBytes) {
+    add("bad", "disk", "The disk is nearly full", `${formatBytes(diskFree)} are free; ${formatBytes(session.me.diskReserveBytes)} have to stay so.`, adviceFor("disk"));
   }
   const some = (kind, items, title, build) => {
     for (const item of items.slice(0, WARNINGS_OF_A_KIND)) add(...build(item));

@@ -83,7 +83,7 @@ class QueryPage {
     this.#loadChoices(parameters.get("snapshot"));
     const given = parameters.get("sql");
     if (!this.loading) {
-      const draft = readStorage(DRAFT, {});
+      const draft = readStorage(this.#draftKey, {});
       if (draft.database) this.#chooseDatabase(draft.database);
       this.loading = createEditor(this.editorElement, {
         value: given ?? draft.sql ?? "SELECT 1", run: () => this.run(), database: () => this.database.value,
@@ -127,7 +127,7 @@ class QueryPage {
   #remember() {
     this.rememberTimer ??= setTimeout(() => {
       this.rememberTimer = undefined;
-      this.#store(DRAFT, {sql: this.editor.getValue().slice(0, TEXT_OF_HISTORY), database: this.database.value});
+      this.#store(this.#draftKey, {sql: this.editor.getValue().slice(0, TEXT_OF_HISTORY), database: this.database.value});
     }, 500);
   }
 
@@ -225,7 +225,11 @@ class QueryPage {
 
   /** Each user of this browser has their own. */
   get #historyKey() {
-    return `${HISTORY}.${session.me.user ?? ""}`;
+    return `${HISTORY}.${session.me.user}`;
+  }
+
+  get #draftKey() {
+    return `${DRAFT}.${session.me.user}`;
   }
 
   #addToHistory(sql, database) {
@@ -244,7 +248,8 @@ class QueryPage {
         this.editor.focus();
       }}, h("code", {}, sql.slice(0, 500)), h("span", {class: "muted"}, `${database}, ${new Date(at * 1000).toLocaleString("sv")}`))));
     const dialog = openDialog("History", items.length ? [list, h("footer", {}, h("button", {onclick: () => {
-      this.#store(this.#historyKey, []);
+      localStorage.removeItem(this.#historyKey);
+      localStorage.removeItem(this.#draftKey);
       dialog.close();
     }}, "Forget all"))] : h("p", {class: "muted"}, "Statements that you run are listed here."), {class: "drawer"});
   }

@@ -9,6 +9,9 @@ const NEWLINE = 10, BRACKET = 0x5b;
 // Of a result in a format of the statement's own, which is shown as text.
 const TEXT_LIMIT = 1 << 20;
 
+/** In bytes. Each part that comes is joined with what there is of its row. */
+const LONGEST_ROW = 16 << 20;
+
 /** Rows as lines of JSON in blocks of bytes. */
 class Rows {
   blocks = [];
@@ -40,6 +43,7 @@ class Rows {
       this.count += ends.length;
     }
     this.rest = bytes.slice(begin);
+    if (this.count < limit && this.rest.length > LONGEST_ROW) throw new Error("a row has more than 16 MiB; save the result as a file");
   }
 
   /** The values of a row as texts, null for NULL. */
@@ -115,6 +119,7 @@ export class Result {
       if (this.state === "running") {
         this.state = "failed";
         this.error = error.message;
+        this.#end();
       }
     }
     const broken = tag && messageOfBlock(decoder.decode(this.#remaining()), tag);

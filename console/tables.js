@@ -66,7 +66,7 @@ export function show(main, parameters) {
   return poll(async () => {
     tables = await loadTables();
     draw(first);
-  }, 2);
+  }, 5);
 }
 
 /** What is stored, and what replication says about it to those who may see that. */

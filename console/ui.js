@@ -1,5 +1,7 @@
 // What all pages build on: elements, numbers as text, dialogs, tables that are updated in place, polling.
 
+import {connection} from "./api.js";
+
 /** An element: `h("button", {class: "primary", onclick: run}, icon("run"), "Run")`. Texts become text nodes. */
 export function h(tag, properties, ...children) {
   const element = document.createElement(tag);
@@ -175,6 +177,9 @@ export function keyedList(parent, keyOf, build) {
   let shown = new Map();
   return items => {
     const next = new Map();
+    const keys = new Set(items.map(keyOf));
+    // First of all, so that those that stay need not be moved, which would take the focus from them.
+    for (const [key, [element]] of shown) if (!keys.has(key)) element.remove();
     let place = parent.firstChild;
     for (const item of items) {
       const key = keyOf(item);
@@ -185,11 +190,6 @@ export function keyedList(parent, keyOf, build) {
       else parent.insertBefore(element, place);
     }
     shown = next;
-    while (place) {
-      const gone = place;
-      place = place.nextSibling;
-      gone.remove();
-    }
   };
 }
 
@@ -198,6 +198,9 @@ export const tableHead = titles => h("thead", {}, h("tr", {}, titles.map(title =
   const [text, kind] = [title].flat();
   return h("th", {scope: "col", class: kind}, text);
 })));
+
+/** In milliseconds. */
+const LONGEST_PAUSE = 30_000;
 
 /**
  * Calls `action` now and every `seconds` while the page is visible, until the returned function is called.
@@ -210,21 +213,24 @@ export function poll(action, seconds = 1) {
     if (stopped || running || document.hidden) return;
     running = true;
     const begin = performance.now();
+    let pause = seconds * 1000;
     try {
       await action();
+      pause = Math.max(pause, Math.min((performance.now() - begin) * 49, LONGEST_PAUSE));
     } catch {
       // The bar of the page tells of a server that is away; the next attempt follows.
     }
     running = false;
-    const took = performance.now() - begin;
-    if (!stopped) timer = setTimeout(step, Math.max(seconds * 1000 - took, took * 49, 100));
+    if (!stopped) timer = setTimeout(step, Math.max(begin + pause - performance.now(), 100));
   }
   document.addEventListener("visibilitychange", step);
+  connection.addEventListener("online", step);
   step();
   return () => {
     stopped = true;
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", step);
+    connection.removeEventListener("online", step);
   };
 }
 

@@ -58,7 +58,7 @@ public struct HTTPServer: Service {
     public var timeZone = "UTC"
     /// The name of this server, for drivers that ask.
     public var serverName = "magic"
-    /// The origin whose web pages may use the server from a browser, or `*`; nil for none.
+    /// The origin whose web pages may use the server from a browser; nil for none.
     public var allowedOrigin: String?
     /// Whether browsers get the web console.
     public var hasConsole = false

@@ -34,9 +34,7 @@ struct Router: Sendable {
     } catch {
       response = ErrorResponse.make(error)
     }
-    if let origin = contents.allowedOrigin {
-      response.headers.add(name: "Access-Control-Allow-Origin", value: origin)
-    }
+    response.headers.addBrowserRules(allowedOrigin: contents.allowedOrigin)
     return response
   }
 

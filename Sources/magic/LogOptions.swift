@@ -39,7 +39,7 @@ struct LogOptions: ParsableArguments {
       }
     base.logLevel = logLevel
     return Logger(label: label) { [base] _ in
-      events.map { EventLogHandler(label: label, events: $0, base: base) } ?? base
+      events.map { EventLogHandler(events: $0, base: base) } ?? base
     }
   }
 

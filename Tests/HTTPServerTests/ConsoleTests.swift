@@ -55,9 +55,13 @@ import Testing
       #expect(plain.hasSuffix(packed.suffix(1000)))
       let tag = try #require(plain.split(separator: "\r\n").first { $0.hasPrefix("ETag: ") })
         .dropFirst(6)
-      let again = try await ask("/console/app.js", "-H", "If-None-Match: \(tag)")
-      #expect(status(again) == "HTTP/1.1 304 Not Modified")
-      #expect(again.hasSuffix("\r\n\r\n"))
+      for known in [String(tag), "W/\(tag)", "\"0\", \(tag)"] {
+        let again = try await ask("/console/app.js", "-H", "If-None-Match: \(known)")
+        #expect(status(again) == "HTTP/1.1 304 Not Modified")
+        #expect(again.hasSuffix("\r\n\r\n"))
+      }
+      let head = try await ask("/console/app.js", "--head")
+      #expect(head.contains("Content-Type: text/javascript"))
       for path in ["/console/", "/console/none", "/console/../app.js"] {
         let answer = try await ask(path, "--path-as-is")
         #expect(status(answer) == "HTTP/1.1 404 Not Found")
@@ -82,15 +86,30 @@ import Testing
     ("evil.example:8123", false), ("localhost.evil.example", false),
     ("127.0.0.1.evil.example", false),
   ])
-  func browsersReachAnOpenServerByItsOwnNamesOnly(host: String, isServed: Bool) async throws {
-    try await withConsole { ask in
-      let answer = try await ask("/ping", "-H", "Host: \(host)", "-A", "Mozilla/5.0")
+  func anOpenServerIsReachedByItsOwnNamesOnly(host: String, isServed: Bool) async throws {
+    try await withConsole(allowedOrigin: "https://bi.example") { ask in
+      let answer = try await ask("/ping", "-H", "Host: \(host)")
       #expect(status(answer) == (isServed ? "HTTP/1.1 200 OK" : "HTTP/1.1 403 Forbidden"))
-      let program = try await ask("/ping", "-H", "Host: \(host)")
-      #expect(status(program) == "HTTP/1.1 200 OK")
       // A page of this server itself.
       let own = try await ask("/ping", "-H", "Host: \(host)", "-H", "Origin: http://\(host)")
       #expect(status(own) == (isServed ? "HTTP/1.1 200 OK" : "HTTP/1.1 403 Forbidden"))
+    }
+  }
+
+  @Test func whatOthersEmbedIsRefusedAndLinksAreNot() async throws {
+    try await withConsole { ask in
+      let cross = "Sec-Fetch-Site: cross-site"
+      let script = try await ask("/?query=SELECT+1", "-H", cross, "-H", "Sec-Fetch-Mode: no-cors")
+      #expect(status(script) == "HTTP/1.1 403 Forbidden")
+      let link = ["-H", cross, "-H", "Sec-Fetch-Mode: navigate"]
+      let page = try await ask("/", link[0], link[1], link[2], link[3], "-H", "Accept: text/html")
+      #expect(status(page) == "HTTP/1.1 200 OK")
+      let statement = try await ask("/?query=SELECT+1", link[0], link[1], link[2], link[3])
+      #expect(status(statement) == "HTTP/1.1 403 Forbidden")
+      for answer in [page, try await ask("/?query=SELECT+1"), try await ask("/ping")] {
+        #expect(answer.contains("X-Content-Type-Options: nosniff\r\n"))
+        #expect(answer.contains("Cross-Origin-Resource-Policy: same-origin\r\n"))
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 """The web console in a browser, beside a live replication."""
 
+import base64
 import csv
 import json
 import re
@@ -8,16 +9,21 @@ import subprocess
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 import pyarrow.ipc
 import pyarrow.parquet
 
 from browser import browser, expect, hook, sign_in, visit
-from harness import MAGIC, MariaDB, temporary_folder, wait_until
+from harness import MAGIC, MariaDB, free_port, temporary_folder, wait_until
 from serving import Service, hashed
 
 PASSWORDS = {"olga": "of admin", "ana": "of reader", "ben": "of guest"}
 ROW_COUNT = 1000
+# How many colours a canvas shows.
+COLOURS = """canvas => new Set(new Uint32Array(
+  canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"""
 
 
 class Workload:
@@ -133,9 +139,7 @@ class ConsoleTests(unittest.TestCase):
         wait_until(lambda: int(chart.get_attribute("data-points")) > points, 15, "the next sample")
         wait_until(lambda: float(chart.get_attribute("data-last") or 0) > 1, 15, "row changes in the chart")
         for name in ("lag", "changes", "statements", "memory", "disk"):
-            drawn = hook(page, f"chart-{name}").evaluate(
-                "canvas => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size")
-            self.assertGreater(drawn, 2, name)
+            self.assertGreater(hook(page, f"chart-{name}").evaluate(COLOURS), 2, name)
         memory = float(page.locator('[data-points]:has([data-test="chart-memory"])').get_attribute("data-last"))
         self.assertLess(abs(memory - self.service.resident_bytes()), memory / 2)
 
@@ -208,7 +212,7 @@ class ConsoleTests(unittest.TestCase):
         self.expect_state(page, "complete", 60_000)
         print(f"    a million rows in {time.monotonic() - start:.1f} s, the page stood still for {slowest:.0f} ms at most")
         expect(hook(page, "row-count")).to_contain_text("1,000,000 rows")
-        self.assertLess(slowest, 2000)
+        self.assertLess(slowest, 1000)
         hook(page, "grid").press("Control+End")
         expect(hook(page, "grid-row").last).to_contain_text("999999")
         self.assertLess(hook(page, "grid-row").count(), 200)
@@ -241,9 +245,29 @@ class ConsoleTests(unittest.TestCase):
         self.expect_state(page, "complete")
         hook(page, "show-chart").click()
         expect(hook(page, "chart-result")).to_be_visible()
+        colours = hook(page, "chart-result").evaluate(COLOURS)
+        self.assertGreater(colours, 2)
         hook(page, "history").click()
         hook(page, "history-item").filter(has_text="id <= 3").click()
         self.assertEqual(page.evaluate("window.magicEditor.getValue()"), sql)
+
+    def test_the_editor_knows_words_and_names(self):
+        page = self.open()
+        visit(page, "query")
+        expect(page.locator(".CodeMirror")).to_be_visible()
+        page.evaluate("window.magicEditor.setValue('')")
+        page.locator(".CodeMirror").click()
+        page.keyboard.type("SELECT name FROM shop.cust")
+        expect(page.locator(".CodeMirror-hints")).to_contain_text("customers")
+        page.keyboard.press("Enter")
+        self.assertEqual(page.evaluate("window.magicEditor.getValue()"), "SELECT name FROM shop.customers")
+        expect(page.locator(".cm-keyword").first).to_have_text("SELECT")
+        # Tab goes on to the next element.
+        page.keyboard.press("Tab")
+        expect(hook(page, "run")).to_be_focused()
+        page.keyboard.press("Enter")
+        self.expect_state(page, "complete")
+        expect(hook(page, "grid-row").first).to_contain_text("Ann")
 
     def test_errors_and_limits(self):
         page = self.open()
@@ -364,6 +388,26 @@ class ConsoleTests(unittest.TestCase):
         expect(page.locator('[data-column="id"]')).to_be_visible()
         expect(page.locator("[data-admin]")).to_have_count(0)
 
+    def ask(self, user, path, body=None):
+        """The status of an answer to somebody."""
+        login = base64.b64encode(f"{user}:{PASSWORDS[user]}".encode()).decode()
+        request = urllib.request.Request(
+            self.service.url("/magic/v1/" + path), data=body, headers={"Authorization": f"Basic {login}"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def test_what_is_not_shown_is_refused(self):
+        for path, body in (("writer", b'{"action": "pause"}'), ("latches/revoke", b'{"session": "s"}'), ("backup/plan", b"{}")):
+            self.assertEqual(self.ask("ana", path, body), 403, path)
+        for path in ("status", "events", "latches"):
+            self.assertEqual((self.ask("ana", path), self.ask("ben", path)), (200, 403), path)
+        for path in ("me", "history"):
+            self.assertEqual(self.ask("ben", path), 200, path)
+        self.assertEqual(self.ask("olga", "latches/revoke", b'{"session": "s"}'), 404)
+
     def test_who_sees_one_database_is_shown_that(self):
         page = self.open("ben")
         expect(hook(page, "phase")).to_have_text("Not shown")
@@ -421,3 +465,25 @@ class ConsoleTests(unittest.TestCase):
         # Everything comes from the server itself.
         hosts = page.evaluate("[...new Set(performance.getEntriesByType('resource').map(entry => new URL(entry.name).host))]")
         self.assertEqual(hosts, [f"127.0.0.1:{self.service.http_port}"])
+
+
+class RestartTests(unittest.TestCase):
+    def test_a_page_outlives_the_server(self):
+        """It says that the server is away, and goes on when it is back, with what happened since."""
+        service = Service("--http", f"127.0.0.1:{free_port()}")
+        self.addCleanup(service.stop)
+        service.start()
+        with browser() as chromium:
+            page = chromium.new_page()
+            sign_in(page, service.url())
+            expect(hook(page, "role")).to_contain_text("no users")
+            visit(page, "events")
+            started = hook(page, "event-row").filter(has_text="HTTP on")
+            expect(started).to_have_count(1)
+            service.stop_cleanly()
+            expect(hook(page, "offline")).to_be_visible()
+            service.start()
+            expect(hook(page, "offline")).to_be_hidden()
+            expect(started).to_have_count(2)
+            visit(page, "overview")
+            expect(hook(page, "commit")).to_have_text(re.compile(r"\d"))

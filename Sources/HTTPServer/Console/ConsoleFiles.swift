@@ -52,7 +52,9 @@ struct ConsoleFiles: Sendable {
 
   /// The answer to a browser that asks for the console; nil when the request is for something else.
   func respond(to request: Request) -> Response? {
-    guard request.head.method == .GET, request.parameters.isEmpty else { return nil }
+    guard [.GET, .HEAD].contains(request.head.method), request.parameters.isEmpty else {
+      return nil
+    }
     if request.path == "/" {
       guard request.header("Accept")?.contains("text/html") == true else { return nil }
       return respond(to: request, with: page)
@@ -68,9 +70,10 @@ struct ConsoleFiles: Sendable {
       // A newer program has other files under the same names.
       "Cache-Control": "no-cache",
       "Content-Security-Policy": Self.contentSecurityPolicy,
-      "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+      "Referrer-Policy": "no-referrer",
     ]
-    if request.header("If-None-Match") == file.tag {
+    // Weakly: what compresses on the way says so of the tag.
+    if request.header("If-None-Match")?.contains(file.tag) == true {
       return Response(.notModified, headers: headers, body: .bytes(ByteBuffer()))
     }
     guard request.head.headers[canonicalForm: "Accept-Encoding"].contains("gzip"),

@@ -37,8 +37,16 @@ struct ServeCommand: AsyncParsableCommand {
   var http = ListenAddress(host: "127.0.0.1", port: 8123)
 
   @Option(
-    help:
-      "The origin whose web pages may use the server from a browser, such as https://bi.example.")
+    help: """
+      The origin whose web pages may use the server from a browser, such as https://bi.example.
+      """,
+    transform: { text in
+      guard text.wholeMatch(of: /https?:\/\/[A-Za-z0-9.\-\[\]:]+/) != nil else {
+        throw ValidationError(
+          "'\(text)' is no origin: a scheme and a host, and a port where it is not the usual one.")
+      }
+      return text
+    })
   var allowOrigin: String?
 
   @Option(help: "Where Flight SQL clients connect: HOST:PORT, port 0 for any, or none.")
@@ -115,11 +123,12 @@ struct ServeCommand: AsyncParsableCommand {
     let history = History(metrics: metrics)
     services.append(history)
     contents.views["me"] = Acquaintance.view(
-      isOpen: guardian.authenticator.isOpen, replicates: source != nil)
+      isOpen: guardian.authenticator.isOpen, replicates: source != nil,
+      diskReserve: served.disk.byteCount)
     contents.views["history"] = { try await history.view($0, after: $1) }
     contents.views["events"] = { try events.view($0, after: $1) }
     contents.views["latches"] = LatchListing.view(of: latches)
-    contents.routes["latches/revoke"] = LatchListing.revoking(at: latches)
+    contents.routes["latches/revoke"] = LatchListing.revoking(at: latches, logger: logger)
     let health = HealthService()
     var isReady: @Sendable () async -> Bool = { true }
     if let source {

@@ -2,6 +2,7 @@ import Foundation
 import HTTPServer
 import LatchService
 import Latches
+import Logging
 import MagicAPI
 
 /// Who asks, and what this server is.
@@ -16,14 +17,19 @@ struct Acquaintance: Encodable {
   var version: String
   /// Whether the server follows a source.
   var replicates: Bool
+  /// How many bytes of the disk have to stay free.
+  var diskReserveBytes: UInt64
 
   /// Shows that to the caller.
-  static func view(isOpen: Bool, replicates: Bool) -> HTTPServer.View {
+  static func view(
+    isOpen: Bool, replicates: Bool, diskReserve: UInt64
+  ) -> HTTPServer.View {
     { caller, _ in
       let answer = Acquaintance(
         user: caller.user, role: caller.role,
         databases: caller.role == .admin ? nil : caller.databases, isOpen: isOpen,
-        version: Magic.configuration.version, replicates: replicates)
+        version: Magic.configuration.version, replicates: replicates,
+        diskReserveBytes: diskReserve)
       return Array(try JSONEncoder().encode(answer))
     }
   }
@@ -79,9 +85,10 @@ struct LatchListing: Encodable {
     }
   }
 
-  /// Shows the latches to anybody, as the latch service does.
+  /// Shows the latches to those who may see all databases: resources are named by these.
   static func view(of node: LatchNode) -> HTTPServer.View {
-    { _, _ in
+    { caller, _ in
+      try AccessPolicy.checkSeeingAll(by: caller)
       do {
         return Array(try JSONEncoder().encode(LatchListing(try await node.inspect())))
       } catch let error as NodeError {
@@ -97,14 +104,17 @@ struct LatchListing: Encodable {
   }
 
   /// Ends a session, and what it holds, for an administrator.
-  static func revoking(at node: LatchNode) -> HTTPServer.Handler {
+  static func revoking(at node: LatchNode, logger: Logger) -> HTTPServer.Handler {
     { json in
       let session = try Revocation(json: json).session
       do {
         try await node.revoke(session, by: Principal(user: "", isAdmin: true))
-      } catch let error as LatchError {
-        throw APIError(.notFound, "the session \(session) cannot be ended: \(error)")
+      } catch LatchError.noSession {
+        throw APIError(.notFound, "there is no session \(session) any more")
+      } catch let error as NodeError {
+        throw APIError(.unavailable, "the session \(session) cannot be ended here: \(error)")
       }
+      logger.notice("the latch session \(session) was revoked by an administrator")
       return Array("{}".utf8)
     }
   }

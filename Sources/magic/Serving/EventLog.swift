@@ -8,12 +8,12 @@ import Synchronization
 final class EventLog: Sendable {
   /// One message.
   struct Event: Encodable {
-    /// Grows by one with each.
+    /// Grows by one with each, and begins where no earlier process has come to.
     var number: Int
     /// In seconds since 1970.
     var time: Double
     var level: String
-    /// The logger.
+    /// The part of the program.
     var source: String
     var message: String
   }
@@ -24,10 +24,12 @@ final class EventLog: Sendable {
 
   private static let limit = 500
 
+  /// The first event's number: the time in microseconds.
+  private let start = Int(Date().timeIntervalSince1970 * 1e6)
   private let events = Mutex<[Event]>([])
 
   /// Adds a message.
-  func add(_ event: LogEvent, label: String, metadata: Logger.Metadata) {
+  func add(_ event: LogEvent, metadata: Logger.Metadata) {
     let details = metadata.merging(event.metadata ?? [:]) { $1 }
       .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     let text = (["\(event.message)"] + details).joined(separator: " ")
@@ -36,8 +38,8 @@ final class EventLog: Sendable {
       if events.count == Self.limit { events.removeFirst() }
       events.append(
         Event(
-          number: (events.last?.number ?? 0) + 1, time: time, level: event.level.rawValue,
-          source: label, message: text))
+          number: events.last.map { $0.number + 1 } ?? start, time: time,
+          level: event.level.rawValue, source: event.source, message: text))
     }
   }
 
@@ -52,7 +54,6 @@ final class EventLog: Sendable {
 
 /// Adds to the event log what is logged, whatever the level of the log itself.
 struct EventLogHandler: LogHandler {
-  let label: String
   let events: EventLog
   var base: any LogHandler
 
@@ -72,7 +73,7 @@ struct EventLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    if event.level >= .notice { events.add(event, label: label, metadata: base.metadata) }
+    if event.level >= .notice { events.add(event, metadata: base.metadata) }
     if event.level >= base.logLevel { base.log(event: event) }
   }
 }

@@ -14,11 +14,9 @@ actor History: Service {
   }
 
   private struct Answer: Encodable {
-    /// When the last sample was taken, in seconds since 1970.
-    var time: Double
-    /// Seconds between two samples.
-    var interval = 1
-    /// As many numbers of each kind, oldest first; nil for what was not known.
+    /// When the samples were taken, in seconds since 1970, oldest first.
+    var times: [Double]
+    /// A number of each kind for each sample; nil for what was not known.
     var series: [String: [Double?]]
   }
 
@@ -37,8 +35,8 @@ actor History: Service {
 
   private let metrics: PrometheusRegistry
   private var series: [String: [Double?]] = [:]
-  private var lastTotals: [String: (value: Double, time: Date)] = [:]
-  private var time = Date()
+  private var lastTotals: [String: (value: Double, time: Double)] = [:]
+  private var times: [Double] = []
 
   init(metrics: PrometheusRegistry) { self.metrics = metrics }
 
@@ -52,34 +50,34 @@ actor History: Service {
 
   /// Takes note of everything.
   func sample(at date: Date) {
-    time = date
+    let time = date.timeIntervalSince1970
+    if times.count == Self.limit { times.removeFirst() }
+    times.append(time)
     for (name, measure) in Self.measures {
       var values = series[name] ?? []
       if values.count == Self.limit { values.removeFirst() }
-      values.append(number(measure))
+      values.append(number(measure, at: time))
       series[name] = values
     }
   }
 
-  private func number(_ measure: Measure) -> Double? {
+  private func number(_ measure: Measure, at time: Double) -> Double? {
     switch measure {
     case .value(let label): return metrics.total(of: label)
     case .rate(let label):
       guard let total = metrics.total(of: label) else { return nil }
       let last = lastTotals.updateValue((total, time), forKey: label)
       guard let last, time > last.time else { return nil }
-      return max(0, total - last.value) / time.timeIntervalSince(last.time)
+      return max(0, total - last.value) / (time - last.time)
     }
   }
 
   /// Shows the samples to anybody; with a time in seconds since 1970, those after it.
   func view(_ caller: Caller, after: String?) throws -> [UInt8] {
-    let now = time.timeIntervalSince1970
-    // Samples are a second apart, and a little more.
-    let elapsed = after.flatMap(Double.init).flatMap { Int(exactly: (now - $0).rounded()) }
-    let wanted = max(0, elapsed ?? Self.limit)
+    let time = after.flatMap(Double.init) ?? -.infinity
+    let count = times.count { $0 > time }
     let answer = Answer(
-      time: now, series: series.mapValues { Array($0.suffix(wanted)) })
+      times: times.suffix(count), series: series.mapValues { Array($0.suffix(count)) })
     return Array(try JSONEncoder().encode(answer))
   }
 }
