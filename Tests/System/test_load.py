@@ -105,7 +105,7 @@ class LoadTests(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", self.service.http_port), 10) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(
-                f"GET /?query={quote(self.ENDLESS)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                f"GET /?query={quote(self.ENDLESS)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             leave = time.monotonic() + chance.uniform(1, 5)
             while time.monotonic() < min(leave, self.end):
                 connection.recv(1000)
@@ -126,11 +126,11 @@ class LoadTests(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", self.service.http_port), 10) as connection:
             if chance.random() < 0.5:
                 connection.sendall(
-                    f"GET /?query={quote(self.ENDLESS)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                    f"GET /?query={quote(self.ENDLESS)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             else:
                 statement = f"INSERT INTO {self.database}.written FORMAT TSV"
                 connection.sendall(
-                    f"POST /?query={quote(statement)} HTTP/1.1\r\nHost: x\r\n"
+                    f"POST /?query={quote(statement)} HTTP/1.1\r\nHost: localhost\r\n"
                     "Transfer-Encoding: chunked\r\n\r\n4\r\n7\t7\n\r\n".encode())
             time.sleep(chance.uniform(0, 0.5))
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -232,20 +232,20 @@ class MalformedTests(unittest.TestCase):
             return received
 
     def test_requests_of_noise(self):
-        good = (b"POST /?query=SELECT%201&param_a=5 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+        good = (b"POST /?query=SELECT%201&param_a=5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
                 b"X-ClickHouse-Format: CSV\r\nConnection: close\r\n\r\n, 2+3")
         self.assertIn(b"200", self.talk(good, breaks_off=False).split(b"\r\n")[0])
         for count in self.until():
             self.talk(mutated(self.chance, good) if count % 4 else self.chance.randbytes(200))
 
     def test_wrong_requests_are_refused(self):
-        line = b"POST / HTTP/1.1\r\nHost: x\r\n"
+        line = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
         for request in (
                 line + b"Content-Length: -1\r\n\r\nSELECT 1",
                 line + b"Content-Length: 99999999999999999999\r\n\r\nSELECT 1",
                 line + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nSELECT 1\r\n0\r\n\r\n",
                 line + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nSELECT 1",
-                b"GET /" + b"x" * (1 << 20) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                b"GET /" + b"x" * (1 << 20) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 line + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(5000)) + b"\r\n",
                 b"\0" * 10_000, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 200):
             answer = self.talk(request)
@@ -253,7 +253,7 @@ class MalformedTests(unittest.TestCase):
 
     def post(self, target, body=b"", headers=b""):
         answer = self.talk(
-            b"POST " + target.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers
+            b"POST " + target.encode() + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers
             + b"Content-Length: %d\r\n\r\n" % len(body) + body, seconds=60, breaks_off=False)
         return int(answer.split()[1]) if answer else None
 
@@ -266,7 +266,7 @@ class MalformedTests(unittest.TestCase):
         for head, body in (
                 (b"Content-Length: %d\r\n\r\n" % (len(rows) + 10), rows),
                 (b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s\r\n" % (len(rows), rows))):
-            answer = self.talk(b"POST " + target.encode() + b" HTTP/1.1\r\nHost: x\r\n" + head + body)
+            answer = self.talk(b"POST " + target.encode() + b" HTTP/1.1\r\nHost: localhost\r\n" + head + body)
             self.assertNotIn(b"HTTP/1.1 200", answer)
         time.sleep(0.3)
         with self.service.connect() as connection:
