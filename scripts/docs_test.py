@@ -6,7 +6,7 @@ The tag of a block says what becomes of it:
     python      runs in Python
     sql         runs by `magic sql --data copy`; at the source, as its root, when the first line is `-- at the source`
     yaml, json  a configuration of `magic serve`, which `magic config check` reads (with users in /etc/magic-db); a JSON text
-    text, swift is shown only
+    text, swift is shown only; so are commands within sentences. Their words and options have to be those of `magic`
 
 The blocks of a page run in their order, in one folder. Right before a block the line `<!-- not run: reason -->`
 excludes it. A page finds a MariaDB on 127.0.0.1:3306 with the shop of scripts/demo.py and the user `magic` with the
@@ -95,6 +95,12 @@ class Page:
                 found[f"{name}-{found[name]}"] = 0
         return found
 
+    def shown(self):
+        """What may have commands that do not run: sentences and shown blocks, with their lines."""
+        for number, line in self.prose:
+            yield from ((number, span) for span in re.findall(r"`([^`]+)`", line))
+        yield from ((block.line, block.text) for block in self.blocks if block.tag == "text" or block.is_excluded)
+
     def dead_links(self, anchors_of):
         for number, line in self.prose:
             for target in re.findall(r"\]\(<?([^)\s>]+)", re.sub(r"`[^`]*`", "", line)):
@@ -116,6 +122,38 @@ def anchors_by_path():
             known[path] = Page(path).anchors()
         return known[path]
     return anchors_of
+
+
+class Commands:
+    """The commands of `magic` and their options, as the program tells them."""
+
+    def __init__(self):
+        told = subprocess.run([MAGIC, "--experimental-dump-help"], capture_output=True, check=True).stdout
+        self.root = json.loads(told)["command"]
+
+    def faults(self, text):
+        """What is wrong with the commands in a text."""
+        for line in text.splitlines():
+            # What follows may be another program's.
+            for words in re.findall(r"(?:^|[\s`$])magic ([a-z][^`#;&\\]*)", line):
+                yield from self.faults_of(re.split("  +| -- ", words)[0])
+
+    def faults_of(self, words):
+        command, names = self.root, ["magic"]
+        for word in words.split():
+            below = {each["commandName"]: each for each in command.get("subcommands", [])}
+            choices = word.split("|")
+            if choices[0] in below:
+                if unknown := [each for each in choices if each not in below]:
+                    yield f"there is no command {' '.join(names)} {unknown[0]}"
+                command = below[choices[0]]
+                names.append(choices[0])
+            elif len(names) == 1:
+                return  # a word of a sentence
+            elif option := re.match(r"\[?(--[a-z][a-z-]*)", word):
+                options = {"--" + name["name"] for each in command.get("arguments", []) for name in each.get("names") or []}
+                if option[1] not in options:
+                    yield f"{' '.join(names)} has no option {option[1]}"
 
 
 class Place:
@@ -253,8 +291,9 @@ def check_json(block):
         return str(error)
 
 
-def test(page, report, anchors_of, folder):
-    for number, text in [*page.faults, *page.dead_links(anchors_of)]:
+def test(page, report, anchors_of, commands, folder):
+    wrong = [(number, fault) for number, text in page.shown() for fault in commands.faults(text)]
+    for number, text in [*page.faults, *page.dead_links(anchors_of), *wrong]:
         report.fail(page, number, "", None, text)
     place = None
     try:
@@ -290,9 +329,10 @@ def main():
         if not path.is_file():
             sys.exit(f"docs: there is no page {path}")
     folder, report, anchors_of = Path(os.environ["TMPDIR"]), Report(), anchors_by_path()
+    commands = Commands()
     start = time.monotonic()
     for path in paths:
-        test(Page(path.resolve()), report, anchors_of, folder)
+        test(Page(path.resolve()), report, anchors_of, commands, folder)
     result = f"{report.failed} FAILED" if report.failed else "all passed"
     print(f"docs: {report.ran} blocks ran, {report.excluded} not run, {result}, in {time.monotonic() - start:.0f} s")
     sys.exit(report.failed > 0)
