@@ -267,7 +267,7 @@ class ConsoleTests(unittest.TestCase):
         expect(hook(page, "run")).to_be_focused()
         page.keyboard.press("Enter")
         self.expect_state(page, "complete")
-        expect(hook(page, "grid-row").first).to_contain_text("Ann")
+        expect(hook(page, "grid")).to_contain_text("Ann")
 
     def test_errors_and_limits(self):
         page = self.open()
