@@ -94,7 +94,6 @@ class QueryPage {
       });
       this.editor = await this.loading;
       this.editor.on("change", () => this.#remember());
-      window.magicEditor = this.editor;
     } else {
       await this.loading;
       if (given !== null) this.editor.setValue(given);

@@ -119,7 +119,8 @@ export class Result {
       if (this.state === "running") {
         this.state = "failed";
         this.error = error.message;
-        this.#end();
+        // What was refused runs no more.
+        if (tag) this.#end();
       }
     }
     const broken = tag && messageOfBlock(decoder.decode(this.#remaining()), tag);

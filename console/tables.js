@@ -133,19 +133,15 @@ function buildRow(table) {
   }];
 }
 
-const nameOnly = ({database, table}) => ({database, table});
-
-const recopy = table => attempt(async () => {
-  const confirmed = await confirmAction(`Copy ${table.key} anew`,
-    "The rows are read from the source again. The table is readable as it is until the new copy takes its place.", "Copy anew");
-  return confirmed && (await post("writer", {action: "recopy", table: nameOnly(table)})).message;
+const steer = (action, title, text, button) => ({key, database, table}) => attempt(async () => {
+  const confirmed = await confirmAction(title(key), text, button);
+  return confirmed && (await post("writer", {action, table: {database, table}})).message;
 });
 
-const skip = table => attempt(async () => {
-  const confirmed = await confirmAction(`Stop following ${table.key}`,
-    "The table stays readable as it is, and gets no more changes until it is copied anew.", "Stop following");
-  return confirmed && (await post("writer", {action: "skip", table: nameOnly(table)})).message;
-});
+const recopy = steer("recopy", name => `Copy ${name} anew`,
+  "The rows are read from the source again. The table is readable as it is until the new copy takes its place.", "Copy anew");
+const skip = steer("skip", name => `Stop following ${name}`,
+  "The table stays readable as it is, and gets no more changes until it is copied anew.", "Stop following");
 
 /** Patterns of LIKE that match just this name. */
 const exactly = name => name.replace(/[\\%_]/g, "\\$&");

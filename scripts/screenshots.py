@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests/System"))
-from browser import browser, expect, hook, sign_in, visit  # noqa: E402
+from browser import browser, expect, hook, sign_in, visit, write  # noqa: E402
 from demo import SHOP, Customers  # noqa: E402
 from harness import MariaDB, wait_until  # noqa: E402
 from serving import Service  # noqa: E402
@@ -49,8 +49,7 @@ def main():
             page.screenshot(path=PICTURES / "console-tables.png")
             page.emulate_media(color_scheme="dark")
             visit(page, "query")
-            expect(page.locator(".CodeMirror")).to_be_visible()
-            page.evaluate("sql => window.magicEditor.setValue(sql)", QUERY)
+            write(page, QUERY)
             hook(page, "run").click()
             expect(page.locator('[data-test="row-count"][data-state="complete"]')).to_be_visible(timeout=60_000)
             page.screenshot(path=PICTURES / "console-query.png")

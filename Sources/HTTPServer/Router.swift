@@ -8,14 +8,12 @@ struct Router: Sendable {
   private let contents: HTTPServer.Contents
   private let clickHouse: ClickHouseInterface
   private let magic: MagicInterface
-  private let console: ConsoleFiles?
   private let browserCheck: BrowserCheck
 
   init(contents: HTTPServer.Contents, limits: HTTPServer.Limits, logger: Logger) {
     self.contents = contents
     clickHouse = ClickHouseInterface(contents: contents, limits: limits, logger: logger)
     magic = MagicInterface(contents: contents, limits: limits)
-    console = contents.hasConsole ? ConsoleFiles() : nil
     browserCheck = BrowserCheck(
       allowedOrigin: contents.allowedOrigin, isOpen: contents.authenticator?.isOpen == true)
   }
@@ -40,7 +38,7 @@ struct Router: Sendable {
 
   private func respond(to request: Request, from peer: Peer) async throws -> Response {
     if peer.listener == .tcp { try browserCheck.check(request) }
-    if let file = console?.respond(to: request) { return file }
+    if contents.hasConsole, let file = ConsoleFiles.respond(to: request) { return file }
     switch (request.path, request.head.method) {
     case (_, .OPTIONS): return options()
     case ("/ping", .GET), ("/ping", .HEAD), ("/replicas_status", .GET), ("/healthz", .GET),

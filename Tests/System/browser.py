@@ -29,6 +29,18 @@ def hook(page, name):
     return page.locator(f'[data-test="{name}"]')
 
 
+def write(page, sql):
+    """Puts a text into the editor of the query page."""
+    expect(page.locator(".CodeMirror")).to_be_visible()
+    page.locator(".CodeMirror").evaluate("(element, sql) => element.CodeMirror.setValue(sql)", sql)
+
+
+def written(page):
+    """The text in the editor."""
+    expect(page.locator(".CodeMirror")).to_be_visible()
+    return page.locator(".CodeMirror").evaluate("element => element.CodeMirror.getValue()")
+
+
 def sign_in(page, url, user=None, password=None):
     """Opens the console; the overview comes first."""
     page.goto(url)

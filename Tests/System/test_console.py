@@ -15,7 +15,7 @@ import urllib.request
 import pyarrow.ipc
 import pyarrow.parquet
 
-from browser import browser, expect, hook, sign_in, visit
+from browser import browser, expect, hook, sign_in, visit, write, written
 from harness import MAGIC, MariaDB, free_port, temporary_folder, wait_until
 from serving import Service, hashed
 
@@ -94,8 +94,7 @@ class ConsoleTests(unittest.TestCase):
         return page
 
     def run_statement(self, page, sql):
-        expect(page.locator(".CodeMirror")).to_be_visible()
-        page.evaluate("sql => window.magicEditor.setValue(sql)", sql)
+        write(page, sql)
         hook(page, "run").click()
 
     def expect_state(self, page, state, timeout=30_000):
@@ -167,9 +166,7 @@ class ConsoleTests(unittest.TestCase):
         page.locator('[data-table="shop.customers"]').get_by_role("button", name="shop.customers").click()
         expect(page.locator('[data-column="name"]')).to_contain_text("String")
         hook(page, "query-table").click()
-        expect(page.locator(".CodeMirror")).to_be_visible()
-        self.assertEqual(
-            page.evaluate("window.magicEditor.getValue()"), "SELECT * FROM `shop`.`customers` LIMIT 100")
+        self.assertEqual(written(page), "SELECT * FROM `shop`.`customers` LIMIT 100")
         hook(page, "run").click()
         self.expect_state(page, "complete")
         # What is in the database is text, never a part of the page.
@@ -249,18 +246,17 @@ class ConsoleTests(unittest.TestCase):
         self.assertGreater(colours, 2)
         hook(page, "history").click()
         hook(page, "history-item").filter(has_text="id <= 3").click()
-        self.assertEqual(page.evaluate("window.magicEditor.getValue()"), sql)
+        self.assertEqual(written(page), sql)
 
     def test_the_editor_knows_words_and_names(self):
         page = self.open()
         visit(page, "query")
-        expect(page.locator(".CodeMirror")).to_be_visible()
-        page.evaluate("window.magicEditor.setValue('')")
+        write(page, "")
         page.locator(".CodeMirror").click()
         page.keyboard.type("SELECT name FROM shop.cust")
         expect(page.locator(".CodeMirror-hints")).to_contain_text("customers")
         page.keyboard.press("Enter")
-        self.assertEqual(page.evaluate("window.magicEditor.getValue()"), "SELECT name FROM shop.customers")
+        self.assertEqual(written(page), "SELECT name FROM shop.customers")
         expect(page.locator(".cm-keyword").first).to_have_text("SELECT")
         # Tab goes on to the next element.
         page.keyboard.press("Tab")
@@ -284,10 +280,10 @@ class ConsoleTests(unittest.TestCase):
         expect(hook(page, "row-count")).to_contain_text("1,000 rows")
         wait_until(lambda: "numbers" not in self.running(), 10, "the end of the statement in the engine")
         # The statement in which the cursor stands is the one that runs.
-        page.evaluate("""() => {
-          window.magicEditor.setValue("SELECT 'one; two';\\nSELECT 'three'");
-          window.magicEditor.setCursor({line: 0, ch: 3});
-          window.magicEditor.focus();
+        write(page, "SELECT 'one; two';\nSELECT 'three'")
+        page.locator(".CodeMirror").evaluate("""element => {
+          element.CodeMirror.setCursor({line: 0, ch: 3});
+          element.CodeMirror.focus();
         }""")
         page.keyboard.press("Control+Enter")
         self.expect_state(page, "complete")

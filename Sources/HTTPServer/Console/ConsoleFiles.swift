@@ -6,7 +6,9 @@ import WireFormat
 
 /// The files of the web console, which are part of the program.
 struct ConsoleFiles: Sendable {
-  static let prefix = "/console/"
+  /// Made when the first browser asks, since they are compressed then.
+  private static let all = ConsoleFiles()
+  private static let prefix = "/console/"
 
   private struct File {
     var type: String
@@ -28,7 +30,7 @@ struct ConsoleFiles: Sendable {
   private var page = ""
 
   /// Takes the files out of the program.
-  init() {
+  private init() {
     var index = 0
     while let file = console_file_at(index)?.pointee {
       let name = String(cString: file.name)
@@ -51,16 +53,16 @@ struct ConsoleFiles: Sendable {
   }
 
   /// The answer to a browser that asks for the console; nil when the request is for something else.
-  func respond(to request: Request) -> Response? {
+  static func respond(to request: Request) -> Response? {
     guard [.GET, .HEAD].contains(request.head.method), request.parameters.isEmpty else {
       return nil
     }
     if request.path == "/" {
       guard request.header("Accept")?.contains("text/html") == true else { return nil }
-      return respond(to: request, with: page)
+      return all.respond(to: request, with: all.page)
     }
-    guard request.path.hasPrefix(Self.prefix) else { return nil }
-    return respond(to: request, with: String(request.path.dropFirst(Self.prefix.count)))
+    guard request.path.hasPrefix(prefix) else { return nil }
+    return all.respond(to: request, with: String(request.path.dropFirst(prefix.count)))
   }
 
   private func respond(to request: Request, with name: String) -> Response? {

@@ -19,9 +19,10 @@ struct ServeCommand: AsyncParsableCommand {
     abstract: "Serve a data folder over Arrow Flight SQL and HTTP, and latches.",
     discussion: """
       Answers Arrow Flight SQL clients (Python, ADBC, JDBC), ClickHouse's HTTP clients, and the \
-      other commands given the same --data. Browsers get a console where HTTP clients connect. With --source it follows a MySQL or MariaDB server in \
-      the same process. Without users it listens on loopback addresses only. Stops cleanly on \
-      SIGTERM and SIGINT; SIGHUP reads users and certificates again.
+      other commands given the same --data. Browsers get a console where HTTP clients connect. With \
+      --source it follows a MySQL or MariaDB server in the same process. Without users it listens on \
+      loopback addresses only. Stops cleanly on SIGTERM and SIGINT; SIGHUP reads users and \
+      certificates again.
       """)
 
   @OptionGroup var data: DataFolderOptions

@@ -68,11 +68,12 @@ struct LatchListing: Encodable {
 
   init(_ overview: Overview) {
     let owners = Dictionary(overview.sessions.map { ($0.name, $0.owner) }) { $1 }
-    sessions = overview.sessions.map { session in
+    let counts = Dictionary(overview.grants.map { ($0.session, 1) }, uniquingKeysWith: +)
+    sessions = overview.sessions.map {
       Session(
-        name: session.name, owner: session.owner,
-        remainingSeconds: max(0, (session.deadline - overview.time) / .seconds(1)),
-        grants: overview.grants.count { $0.session == session.name })
+        name: $0.name, owner: $0.owner,
+        remainingSeconds: max(0, ($0.deadline - overview.time) / .seconds(1)),
+        grants: counts[$0.name] ?? 0)
     }
     grants = overview.grants.map {
       Held(

@@ -35,7 +35,7 @@ actor History: Service {
 
   private let metrics: PrometheusRegistry
   private var series: [String: [Double?]] = [:]
-  private var lastTotals: [String: (value: Double, time: Double)] = [:]
+  private var lastTotals: [String: Double] = [:]
   private var times: [Double] = []
 
   init(metrics: PrometheusRegistry) { self.metrics = metrics }
@@ -51,14 +51,13 @@ actor History: Service {
   /// Takes note of everything.
   func sample(at date: Date) {
     let time = date.timeIntervalSince1970
-    if times.count == Self.limit { times.removeFirst() }
-    times.append(time)
+    let isFull = times.count == Self.limit
     for (name, measure) in Self.measures {
-      var values = series[name] ?? []
-      if values.count == Self.limit { values.removeFirst() }
-      values.append(number(measure, at: time))
-      series[name] = values
+      if isFull { series[name]?.removeFirst() }
+      series[name, default: []].append(number(measure, at: time))
     }
+    if isFull { times.removeFirst() }
+    times.append(time)
   }
 
   private func number(_ measure: Measure, at time: Double) -> Double? {
@@ -66,9 +65,9 @@ actor History: Service {
     case .value(let label): return metrics.total(of: label)
     case .rate(let label):
       guard let total = metrics.total(of: label) else { return nil }
-      let last = lastTotals.updateValue((total, time), forKey: label)
-      guard let last, time > last.time else { return nil }
-      return max(0, total - last.value) / (time - last.time)
+      let last = lastTotals.updateValue(total, forKey: label)
+      guard let last, let lastTime = times.last, time > lastTime else { return nil }
+      return max(0, total - last) / (time - lastTime)
     }
   }
 
