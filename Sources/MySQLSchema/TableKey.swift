@@ -95,6 +95,12 @@ extension TableSchema {
     }
   }
 
+  /// Whether a key tells the rows at the server that has floating-point numbers, so that it is not
+  /// the ``primaryKey`` here.
+  public var hasFloatingPointKey: Bool {
+    keys?.contains { $0.isUnique && !mayBeNull($0) && hasFloatingPoint($0) } ?? false
+  }
+
   /// The columns of the primary key cannot be NULL, whether it serves as the key or not.
   mutating func applyPrimaryKeyNullability() {
     for part in keys?.first(where: \.isPrimary)?.parts ?? [] {

@@ -97,8 +97,12 @@ final class PartialRows {
     case .delete, .update:
       let needed = table.primaryKey.isEmpty ? Array(table.columns.indices) : table.primaryKey
       if let column = needed.first(where: { !change.columnsPresent[$0] }) {
+        // By such a key the server tells its rows, and leaves the other columns out.
+        let key =
+          table.primaryKey.isEmpty && table.hasFloatingPointKey
+          ? " by a key of floating-point numbers" : ""
         throw lacks(
-          column, "row images lack the column, without which the old row cannot be told")
+          column, "row images lack the column, without which the old row cannot be told\(key)")
       }
       guard change.kind == .update else { return }
       let isUnknown = { (column: Int) in

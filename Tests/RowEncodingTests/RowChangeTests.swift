@@ -161,6 +161,26 @@ private func image(_ id: UInt8, _ name: String?, _ part: String, day: String = "
     #expect(error?.description.contains("binlog_row_image=FULL") == true)
   }
 
+  @Test func refusesPartialImagesOfRowsWithAKeyOfFloatingPointNumbers() throws {
+    var schema = table(
+      [column("x", .double, isNullable: false), column("note", .string(charset: "utf8mb4"))],
+      primaryKey: [])
+    schema.keys = [
+      TableKey(name: TableKey.primaryName, isUnique: true, parts: [TableKey.Part(column: "x")])
+    ]
+    let encoder = try TableEncoder(schema: schema)
+    var rows = event(
+      .delete, tableMap([.double, .blob(lengthBytes: 1)]), images: [])
+    rows.columnsPresent = ColumnBitmap(count: 2, bytes: [0x01])
+    var version: UInt64 = 1
+    let error = #expect(throws: EncodingError.self) {
+      try encoder.append(rows, in: [UInt8]().span.bytes, nextVersion: &version)
+    }
+    #expect(error?.column == "note")
+    #expect(
+      error?.description.contains("cannot be told by a key of floating-point numbers") == true)
+  }
+
   @Test func refusesTruncatedImages() throws {
     let whole = image(1, "a", "x") + image(2, "b", "yy")
     for length in 1..<whole.count where length != image(1, "a", "x").count {

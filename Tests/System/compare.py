@@ -174,10 +174,11 @@ class Column:
 
     def without_invalid(self, value):
         """Bytes that are no character of the column's charset are U+FFFD in the copy, and question
-        marks where the server converts them, not always as many."""
+        marks where the server converts them, not always as many. MariaDB prints halves of surrogates
+        as if they were characters of UTF-8."""
         if self.kind in ("binary", "varbinary") or "blob" in self.kind:
             return value
-        return re.sub(rb"(?:\?|\xef\xbf\xbd)+", b"?", value)
+        return re.sub(rb"(?:\?|\xef\xbf\xbd|\xed[\xa0-\xbf][\x80-\xbf])+", b"?", value)
 
 
 def source_tables(source, databases=None):

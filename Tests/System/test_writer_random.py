@@ -22,10 +22,11 @@ from writer import (
 SECONDS = 300 if SOAK else 60
 STEPS_BETWEEN_COMPARISONS = 600 if SOAK else 400
 # Why a table may stop: its key holds a value that no other may become equal to, or only parts of values;
-# the source computes a column and does not log it; it leaves out a JSON or spatial column without a default, which
+# that key is of floating-point numbers and the rest is not logged; the source computes a column and does not
+# log it; it leaves out a JSON or spatial column without a default, which
 # becomes something else on every server; or the table has to be copied anew and has no transactions.
 LEGITIMATE = re.compile(
-    r"zero or partial date in a key|invalid .* in a key|covers only a prefix|lack the generated column|"
+    r"zero or partial date in a key|invalid .* in a key|by a key of floating-point numbers|covers only a prefix|lack the generated column|"
     "the image of an inserted row lacks the column|has no consistent snapshots", re.IGNORECASE)
 # The server's file of a table's partitions is lost (ER_FAILED_READ_FROM_PAR_FILE).
 UNREADABLE = 1696
