@@ -20,6 +20,7 @@ from test_serving import Certificates
 from py4j.protocol import Py4JJavaError
 from pyspark import InheritableThread
 from pyspark.errors import PySparkException
+from pyspark.sql.functions import col as spark_column
 
 spark = None
 
@@ -654,6 +655,35 @@ class QueryTests(TypedRows):
                 for part in [pushed] if pushed else ():
                     self.assertIn(part, statement(frame))
 
+    def test_groups_that_spark_merges(self):
+        """By what the server cannot compute Spark groups the few groups that it makes of the columns."""
+        for query in ["SELECT upper(s), count(*), count(n_i8), sum(i64), min(n_day), max(n_t6) FROM {} WHERE u8 > 0 GROUP BY upper(s)",
+                      "SELECT upper(n_s) AS u, n_lc, sum(i32), avg(n_i8), avg(i8) * 2, max(uuid) FROM {} GROUP BY 1, n_lc HAVING count(*) > 1",
+                      "SELECT sum(n_d9) / count(n_d9), sum(n_d9), reverse(lc) FROM {} GROUP BY reverse(lc)",
+                      "SELECT DISTINCT length(concat(n_s, lc)) FROM {}",
+                      "SELECT date_format(n_t0, 'E'), count(DISTINCT d) FROM (SELECT n_t0, upper(s) AS d FROM {}) GROUP BY 1",
+                      "SELECT u8 % 3, i8 % 2, sum(u32), min(n_u64), sum(u64 * 1) FROM {} WHERE n_i8 IS NULL GROUP BY u8 % 3, i8 % 2",
+                      "SELECT sum(n), k FROM (SELECT upper(s) AS k, count(*) AS n FROM {} GROUP BY k) WHERE length(k) > 1 GROUP BY k",
+                      "SELECT upper(s), sum(CASE WHEN n_b THEN d9 * 2 ELSE 0 END), sum(i8 + 1) FROM {} GROUP BY 1"]:
+            with self.subTest(query):
+                self.equal(query.format(self.table))
+        for query, is_grouped in [
+                ("SELECT upper(s), sum(i64), avg(i8) FROM {} GROUP BY upper(s)", True),
+                ("SELECT upper(s), rand() > 2, count(*) FROM {} GROUP BY 1, 2", False),
+                ("SELECT upper(concat(s, id)), count(*) FROM {} GROUP BY 1", False),
+                ("SELECT upper(s), sum(f64), max(f32) FROM {} GROUP BY 1", False),
+                ("SELECT upper(s), try_sum(i64) FROM {} GROUP BY 1", False),
+                ("SELECT upper(s), count(*) FILTER (WHERE i8 > 0) FROM {} GROUP BY 1", False),
+                ("SELECT upper(s), sum(DISTINCT i8) FROM {} GROUP BY 1", False),
+                ("SELECT upper(s), max_by(i8, id) FROM {} GROUP BY 1", False)]:
+            with self.subTest(query):
+                frame = spark.sql(query.format(self.table.format("magic")))
+                self.assertIn("Aggregate", plan(frame))
+                self.assertEqual("GROUP BY `s`" in statement(frame), is_grouped)
+        self.equal("SELECT upper(s), count(*) FROM {} WHERE id < 0 GROUP BY upper(s)".format(self.table))
+        table = f"magic.{self.database}.big"
+        self.fails("CANNOT_CONVERT", run=lambda: spark.sql(f"SELECT length(repeat('x', v % 2)), sum(v) FROM {table} GROUP BY 1").collect())
+
     def test_queries_that_stay(self):
         for query in ["SELECT a.id FROM {t} a JOIN {t} b ON a.id < b.id AND a.id < 9", "SELECT a.id FROM {t} a FULL JOIN {t} b ON a.id = b.i32",
                       "SELECT id FROM {t} WHERE n_s NOT IN (SELECT n_lc FROM {t})", "SELECT a.id FROM {t} a JOIN {t} b ON upper(a.s) = b.s",
@@ -788,6 +818,62 @@ class ScanTests(SparkTests):
         counts = [row[1] for row in frame.selectExpr("spark_partition_id() AS part").groupBy("part").count().collect()]
         self.assertEqual(sum(counts), 200000)
         self.assertLess(max(counts), 100000)
+
+    def test_parts_that_go_together(self):
+        """Rows of one value of a key's first column are in one part, and Spark knows that: it does not
+        shuffle them to group or to join them."""
+        spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+        self.addCleanup(spark.conf.unset, "spark.sql.autoBroadcastJoinThreshold")
+        database = new_database(
+            shared(), "CREATE TABLE {}.t (k Int32, n Int16, s String) ENGINE = MutableMergeTree ORDER BY (k, n)",
+            "INSERT INTO {}.t SELECT number DIV 2 - 20000, number % 2, toString(number % 77) FROM numbers(60000)",
+            "CREATE TABLE {}.near (k Int32, w Int64) ENGINE = MutableMergeTree ORDER BY k",
+            "INSERT INTO {}.near SELECT number - 20100, number FROM numbers(40000)",
+            "CREATE TABLE {}.far (k Int32, w Int64) ENGINE = MutableMergeTree ORDER BY k",
+            "INSERT INTO {}.far SELECT number * 1000 + 29000, number FROM numbers(50000)",
+            "CREATE TABLE {}.few (a Int8, b Int32, s String) ENGINE = MutableMergeTree ORDER BY (a, b)",
+            "INSERT INTO {}.few SELECT number % 2, number, toString(number % 77) FROM numbers(60000)",
+            "CREATE TABLE {}.long (`the key` Int64, w Int64) ENGINE = MutableMergeTree ORDER BY `the key`",
+            "INSERT INTO {}.long SELECT (number - 25000) * 368934881474190, number FROM numbers(50000)")
+
+        def digest(frame):
+            names = ", ".join(f"`part {index}`" for index in range(len(frame.columns)))
+            return frame.toDF(*(f"part {index}" for index in range(len(frame.columns)))).selectExpr(
+                "count(*)", f"bit_xor(xxhash64({names}))", f"sum(CAST(xxhash64({names}) AS DECIMAL(38, 0)))").collect()
+        for query, shuffles in [
+                ("SELECT k, max(upper(s)) FROM {t} GROUP BY k", 0),
+                ("SELECT k, n, max(upper(s)) FROM {t} GROUP BY k, n", 0),
+                ("SELECT n, max(upper(s)) FROM {t} GROUP BY n", 1),
+                ("SELECT `the key`, max(upper(CAST(w AS STRING))) FROM {long} GROUP BY `the key`", 0),
+                ("SELECT a, max(upper(CAST(v AS STRING))) FROM {wide} GROUP BY a", 0),
+                ("SELECT a, max(upper(s)) FROM {few} GROUP BY a", 1),
+                ("SELECT t.k, near.k, n, w, s FROM {t} t FULL JOIN {near} near ON t.k = near.k", 0),
+                ("SELECT t.k, n, w FROM {t} t JOIN {near} near ON t.k = near.k WHERE upper(concat(s, w)) LIKE '%1%'", 0),
+                ("SELECT t.k, far.k, n, w FROM {t} t FULL JOIN {far} far ON t.k = far.k", 1),
+                ("SELECT t.k, w, n FROM {t} t FULL JOIN {near} near ON t.k = near.w", 1),
+                ("SELECT k, max(upper(s)) FROM (SELECT w AS k, CAST(k AS STRING) AS s FROM {near}) GROUP BY k", 1)]:
+            with self.subTest(query):
+                def read(catalog):
+                    wide = f"{catalog}.{self.database}.wide"
+                    return spark.sql(query.format(wide=wide, **{
+                        name: f"{catalog}.{database}.{name}" for name in ("t", "near", "far", "few", "long")}))
+                frame = read("divided")
+                planned = frame._jdf.queryExecution().executedPlan().toString()
+                self.assertEqual("Exchange" in planned, shuffles > 0, planned)
+                self.assertEqual(digest(frame), digest(read("plain")))
+        # Spark brings the rows of others to the parts, by the function that tells them.
+        spark.conf.set("spark.sql.sources.v2.bucketing.shuffle.enabled", "true")
+        self.addCleanup(spark.conf.unset, "spark.sql.sources.v2.bucketing.shuffle.enabled")
+        for table, key, start, step in [("t", "k", -30000, 1), ("long", "`the key`", -24990, 368934881474190)]:
+            other = spark.range(0, 49990).selectExpr(f"CAST(({start} + id) * {step} AS {'INT' if table == 't' else 'BIGINT'}) AS other")
+            frame = spark.table(f"divided.{database}.{table}").join(other, spark_column(key) == other.other, "full")
+            planned = frame._jdf.queryExecution().executedPlan().toString()
+            self.assertEqual(planned.count("Exchange"), 1, planned)
+            expected = spark.table(f"plain.{database}.{table}").join(other.repartition(3), spark_column(key) == other.other, "full")
+            self.assertEqual(digest(frame), digest(expected))
+        self.fails("range_x", run=lambda: spark.sql("SELECT divided.range_x(1)").collect())
+        self.assertEqual(spark.sql("SELECT divided.range_10_20(v) FROM VALUES (9), (10), (20), (NULL) AS t(v)").collect(),
+                         [(0,), (1,), (2,), (None,)])
 
     def test_options_of_a_read(self):
         table = f"magic.{self.database}.wide"

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -34,12 +36,12 @@ record KeyRange(List<String> key, List<String> lower, List<String> upper, long r
     int count = options.splits() > 0
         ? options.splits() : SparkSession.active().sparkContext().defaultParallelism();
     List<KeyRange> ranges = of(table, options, url, snapshot, count);
-    long rows = ranges.stream().mapToLong(KeyRange::rowCount).sum();
-    long wanted = Math.min(rows / mostRows + 1, MOST_RANGES);
+    long wanted = Math.min(rowCount(ranges) / mostRows + 1, MOST_RANGES);
     return wanted <= count ? ranges : of(table, options, url, snapshot, (int) wanted);
   }
 
-  private static List<KeyRange> of(
+  /** About so many such ranges. */
+  static List<KeyRange> of(
       MagicTable table, ConnectionOptions options, String url, String snapshot, int count) {
     ObjectNode request = MagicClient.object().put("count", count).put("snapshot", snapshot);
     request.putObject("table").put("database", table.database()).put("table", table.table());
@@ -47,6 +49,35 @@ record KeyRange(List<String> key, List<String> lower, List<String> upper, long r
     MagicClient.of(options).call(url, "split", request).path("ranges")
         .forEach(range -> ranges.add(of(range)));
     return ranges;
+  }
+
+  /** About how many rows ranges have together. */
+  static long rowCount(List<KeyRange> ranges) {
+    return ranges.stream().mapToLong(KeyRange::rowCount).sum();
+  }
+
+  /**
+   * The ranges before, between and after bounds.
+   *
+   * @param key the expression that they are bounds of
+   * @param rows about how many rows they have together
+   */
+  static List<KeyRange> between(List<String> key, List<String> bounds, long rows) {
+    List<KeyRange> ranges = new ArrayList<>();
+    for (int index = 0; index <= bounds.size(); index++) {
+      ranges.add(new KeyRange(key,
+          index == 0 ? List.of() : List.of(bounds.get(index - 1)),
+          index == bounds.size() ? List.of() : List.of(bounds.get(index)),
+          rows / (bounds.size() + 1)));
+    }
+    return ranges;
+  }
+
+  /** Ranges of the key's first expression only; empty when two would begin with one value of it, or there is one. */
+  static Optional<List<KeyRange>> byFirstValue(List<KeyRange> ranges) {
+    List<String> bounds = ranges.stream().skip(1).map(each -> each.lower.get(0)).toList();
+    return bounds.isEmpty() || Set.copyOf(bounds).size() < bounds.size() ? Optional.empty()
+        : Optional.of(between(ranges.get(0).key.subList(0, 1), bounds, rowCount(ranges)));
   }
 
   /** The range from the beginning of one to the end of another. */

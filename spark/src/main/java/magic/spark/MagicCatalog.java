@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.spark.sql.catalyst.analysis.NamespaceAlreadyExistsException;
+import org.apache.spark.sql.catalyst.analysis.NoSuchFunctionException;
 import org.apache.spark.sql.catalyst.analysis.NoSuchNamespaceException;
 import org.apache.spark.sql.catalyst.analysis.NoSuchTableException;
 import org.apache.spark.sql.catalyst.analysis.NonEmptyNamespaceException;
@@ -21,6 +22,7 @@ import org.apache.spark.sql.connector.catalog.Changelog;
 import org.apache.spark.sql.connector.catalog.ChangelogContext;
 import org.apache.spark.sql.connector.catalog.ChangelogRange;
 import org.apache.spark.sql.connector.catalog.Column;
+import org.apache.spark.sql.connector.catalog.FunctionCatalog;
 import org.apache.spark.sql.connector.catalog.Identifier;
 import org.apache.spark.sql.connector.catalog.NamespaceChange;
 import org.apache.spark.sql.connector.catalog.StagedTable;
@@ -32,6 +34,7 @@ import org.apache.spark.sql.connector.catalog.TableCatalogCapability;
 import org.apache.spark.sql.connector.catalog.TableChange;
 import org.apache.spark.sql.connector.catalog.TableInfo;
 import org.apache.spark.sql.connector.catalog.TableWritePrivilege;
+import org.apache.spark.sql.connector.catalog.functions.UnboundFunction;
 import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -43,7 +46,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The databases of a Magic server as a catalog: {@code spark.sql.catalog.NAME=magic.spark.MagicCatalog}.
  */
-public final class MagicCatalog implements StagingTableCatalog, SupportsNamespaces {
+public final class MagicCatalog implements StagingTableCatalog, SupportsNamespaces, FunctionCatalog {
   private static final Logger LOG = LoggerFactory.getLogger(MagicCatalog.class);
   private static final int UNKNOWN_TABLE = 60;
   private static final int UNKNOWN_DATABASE = 81;
@@ -203,6 +206,18 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
           "Magic tells changes from snapshot to snapshot: write FROM VERSION 'snapshot'");
     }
     return new TableChanges(table, options, from, to);
+  }
+
+  /** There is one for each way to divide a table, by which scans tell how they are divided. */
+  @Override
+  public Identifier[] listFunctions(String[] namespace) {
+    return new Identifier[0];
+  }
+
+  @Override
+  public UnboundFunction loadFunction(Identifier identifier) throws NoSuchFunctionException {
+    return RangeFunction.named(identifier.name())
+        .orElseThrow(() -> new NoSuchFunctionException(identifier));
   }
 
   @Override

@@ -2,11 +2,12 @@ package magic.spark;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.IntStream;
+import org.apache.spark.sql.connector.expressions.Expression;
 import org.apache.spark.sql.connector.expressions.Expressions;
 import org.apache.spark.sql.connector.expressions.NamedReference;
 import org.apache.spark.sql.connector.expressions.filter.Predicate;
@@ -14,13 +15,21 @@ import org.apache.spark.sql.connector.read.Batch;
 import org.apache.spark.sql.connector.read.InputPartition;
 import org.apache.spark.sql.connector.read.PartitionReaderFactory;
 import org.apache.spark.sql.connector.read.Statistics;
+import org.apache.spark.sql.connector.read.SupportsReportPartitioning;
 import org.apache.spark.sql.connector.read.SupportsReportStatistics;
 import org.apache.spark.sql.connector.read.SupportsRuntimeV2Filtering;
 import org.apache.spark.sql.connector.read.colstats.ColumnStatistics;
+import org.apache.spark.sql.connector.read.partitioning.KeyGroupedPartitioning;
+import org.apache.spark.sql.connector.read.partitioning.Partitioning;
+import org.apache.spark.sql.connector.read.partitioning.UnknownPartitioning;
 import org.apache.spark.sql.types.StructType;
 
 /** A scan of one state of a table, by ranges of its key. */
-final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filtering, Batch {
+final class MagicScan
+    implements SupportsReportStatistics,
+        SupportsReportPartitioning,
+        SupportsRuntimeV2Filtering,
+        Batch {
   private static final int LONGEST_CONDITION = 200_000;
 
   private final StructType schema;
@@ -29,10 +38,10 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   private final ConnectionOptions options;
   private final QuerySnapshots snapshots;
   private final PinnedSnapshot snapshot;
+  private final TableFacts facts;
   private final Optional<SqlExpressions> runtime;
   private final List<Predicate> found = new ArrayList<>();
   private final List<String> foundConditions = new ArrayList<>();
-  private final Map<MagicTable, List<KeyRange>> ranges = new HashMap<>();
 
   /**
    * @param isDivided whether ranges of the table can be read apart from each other
@@ -52,6 +61,7 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
     this.options = options;
     this.snapshots = snapshots;
     this.snapshot = snapshot;
+    this.facts = snapshots.facts(snapshot);
     this.runtime = runtime;
   }
 
@@ -135,11 +145,27 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   public InputPartition[] planInputPartitions() {
     snapshots.begin(snapshot);
     ScanStatement filtered = statement.where(foundConditions);
-    List<KeyRange> parts = isDivided
-        ? KeyRange.joined(ranges(), options.splitRows()) : List.of(everything());
-    return parts.stream()
-        .map(range -> new MagicPartition(snapshot, filtered.sql(range)))
+    List<KeyRange> ranges = ranges();
+    return IntStream.range(0, ranges.size())
+        .mapToObj(index -> new MagicPartition(snapshot, filtered.sql(ranges.get(index)), index))
         .toArray(InputPartition[]::new);
+  }
+
+  /** That all rows of a value of the key's first column are in one part, where that column is read. */
+  @Override
+  public Partitioning outputPartitioning() {
+    List<KeyRange> ranges = ranges();
+    if (!isDivided || statement.isAggregate() || !(table() instanceof KeyedTable table)) {
+      return new UnknownPartitioning(ranges.size());
+    }
+    TableColumn column = table.column(table.primaryKey().get(0));
+    int place = List.of(schema.fieldNames()).indexOf(column.name());
+    boolean isRead = place >= 0 && statement.outputs().get(place).equals(column.read());
+    Optional<TableFacts.Bounded> bounded = facts.bounded(table, options);
+    return !isRead || bounded.isEmpty() ? new UnknownPartitioning(ranges.size())
+        : new KeyGroupedPartitioning(new Expression[] {
+            Expressions.apply(RangeFunction.name(bounded.get().bounds()),
+                Expressions.column(TableColumn.escaped(column.name())))}, ranges.size());
   }
 
   @Override
@@ -160,22 +186,19 @@ final class MagicScan implements SupportsReportStatistics, SupportsRuntimeV2Filt
   }
 
   /** About how many rows the largest of the tables has, which many joins have, too. */
-  private synchronized long rows() {
-    long most = 0;
-    for (MagicTable table : statement.source().tables()) {
-      List<KeyRange> parts = ranges.computeIfAbsent(table, this::split);
-      most = Math.max(most, parts.stream().mapToLong(KeyRange::rowCount).sum());
-    }
-    return most;
+  private long rows() {
+    return statement.source().tables().stream()
+        .mapToLong(table -> facts.rowCount(table, options)).max().orElse(0);
   }
 
-  /** The ranges of the table that is read. */
-  private synchronized List<KeyRange> ranges() {
-    return ranges.computeIfAbsent(statement.source().tables().get(0), this::split);
+  /** The ranges that tasks read, the same whenever it is asked. */
+  private List<KeyRange> ranges() {
+    return isDivided ? facts.parts(table(), options) : List.of(everything());
   }
 
-  private List<KeyRange> split(MagicTable table) {
-    return KeyRange.of(table, options, snapshot.url(), snapshot.id(), Long.MAX_VALUE);
+  /** The table that is read, or the first one. */
+  private MagicTable table() {
+    return statement.source().tables().get(0);
   }
 
   private static KeyRange everything() {

@@ -121,6 +121,16 @@ class MagicTable implements SupportsRead, SupportsMetadataColumns {
     return new MagicScan(schema, statement, isDivided, chosen, snapshots, snapshot(), runtime);
   }
 
+  /** Into which parts it and the other tables of its snapshot are divided. */
+  TableFacts facts() {
+    return snapshots.facts(snapshot());
+  }
+
+  /** One of the columns. */
+  TableColumn column(String name) {
+    return columns.stream().filter(each -> each.name().equals(name)).findFirst().orElseThrow();
+  }
+
   /** The state that it is read at. */
   PinnedSnapshot snapshot() {
     return snapshot.orElseGet(snapshots::ofQuery);

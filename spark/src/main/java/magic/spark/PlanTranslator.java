@@ -190,7 +190,7 @@ final class PlanTranslator {
   }
 
   /** What an output is, without the name that it is given. */
-  private static Expression expression(NamedExpression output) {
+  static Expression expression(NamedExpression output) {
     return output instanceof Alias alias ? alias.child() : (Expression) output;
   }
 
@@ -351,14 +351,15 @@ final class PlanTranslator {
     return new Cast(scaled, average.dataType(), scala.Option.empty());
   }
 
-  private static AggregateExpression with(
+  /** Another function of the same kind of aggregate. */
+  static AggregateExpression with(
       AggregateExpression expression, AggregateFunction function) {
     return expression.copy(function, expression.mode(), expression.isDistinct(),
         expression.filter(), NamedExpression.newExprId());
   }
 
   /** The attribute that stands for a part of what an aggregate gives. */
-  private static Expression part(
+  static Expression part(
       Expression expression, List<Expression> parts, List<NamedExpression> outputs) {
     for (int index = 0; index < parts.size(); index++) {
       if (parts.get(index).semanticEquals(expression)) {

@@ -80,6 +80,11 @@ final class QueryPushDown extends Rule<LogicalPlan> {
           && composed(divided.child()).isPresent()) {
         return divided.mapChildren(this::pushed);
       }
+      Optional<LogicalPlan> grouped =
+          plan instanceof Aggregate aggregate ? grouped(aggregate) : Optional.empty();
+      if (grouped.isPresent()) {
+        return grouped.get();
+      }
       LogicalPlan result = plan.mapChildren(this::pushed);
       return result instanceof Sort sort && sort.global() && isInOnePart(sort.child())
           ? new Sort(sort.order(), false, sort.child(), sort.hint()) : result;
@@ -112,6 +117,23 @@ final class QueryPushDown extends Rule<LogicalPlan> {
         return filter.mapChildren(this::pushed);
       }
       return new Filter(all(left), pushed(new Filter(all(known), filter.child())));
+    }
+
+    /** An aggregate of which the server makes few groups that Spark merges. */
+    private Optional<LogicalPlan> grouped(Aggregate aggregate) {
+      try {
+        PartialAggregate partial = new PartialAggregate(aggregate);
+        Aggregate groups = partial.groups();
+        Optional<Query> query = translator.query(groups).filter(Query::isShort);
+        if (query.isPresent() && query.get().rows().source() instanceof RowSource.Table table
+            && table.table() instanceof WritableTable && query.get().first().facts().hasFewGroups(
+                table, query.get().rows().grouping(), query.get().options())) {
+          return Optional.of(partial.over(relation(query.get(), groups)));
+        }
+        return Optional.empty();
+      } catch (Untranslatable reason) {
+        return Optional.empty();
+      }
     }
 
     private static Expression all(List<Expression> conditions) {

@@ -49,6 +49,7 @@ final class QuerySnapshots extends SparkListener {
   /** The snapshot of each query, which is known by what tracks its planning. Its plan holds it. */
   private final Map<QueryPlanningTracker, WeakReference<PinnedSnapshot>> planned =
       new WeakHashMap<>();
+  private final Map<PinnedSnapshot, TableFacts> facts = new WeakHashMap<>();
   private final Map<Long, Set<PinnedSnapshot>> running = new HashMap<>();
   /** Those of queries that have run, the earliest first. They are known by their names only. */
   private final Map<String, String> ended = new LinkedHashMap<>();
@@ -83,6 +84,11 @@ final class QuerySnapshots extends SparkListener {
       planned.put(tracker.get(), new WeakReference<>(snapshot));
     }
     return snapshot;
+  }
+
+  /** Into which parts the tables of a snapshot are divided. */
+  synchronized TableFacts facts(PinnedSnapshot snapshot) {
+    return facts.computeIfAbsent(snapshot, TableFacts::new);
   }
 
   /** Notes that a query at this snapshot runs, if one does in this thread. */

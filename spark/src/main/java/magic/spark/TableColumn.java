@@ -23,6 +23,12 @@ record TableColumn(String name, String expression, ColumnType type, String comme
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`";
   }
 
+  /** Whether an expression of the server's SQL is just the column of this name. */
+  static boolean isNamed(String expression, String name) {
+    return expression.equals(quoted(name))
+        || expression.equals(name) && name.matches("[A-Za-z_][A-Za-z_0-9]*");
+  }
+
   /** A name in Spark's SQL, where it stands for itself, dots and all. */
   static String escaped(String name) {
     return "`" + name.replace("`", "``") + "`";
