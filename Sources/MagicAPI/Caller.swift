@@ -22,9 +22,12 @@ public struct Caller: Hashable, Sendable {
   }
 
   /// Whose something is. What was begun before a user's rights changed is nobody's.
-  struct Owner: Hashable, Sendable {
+  struct Owner: Hashable, Sendable, Codable {
     var user: String
     var rights: Int
+
+    /// Whose it is in a process that begins later.
+    var atStart: Owner { Owner(user: user, rights: min(rights, UserDirectory.firstRights)) }
   }
 
   /// Whose that is which the caller begins.
@@ -36,7 +39,8 @@ public struct Caller: Hashable, Sendable {
   public var role: Role
   /// The databases that the user may see, as patterns with `*`; nil for all.
   public var databases: [String]?
-  /// Which of the user's rights these are: another number after every change.
+  /// Which of the user's rights these are: another number after every change. 0 for who is no user of a
+  /// directory.
   public var rights: Int
   /// Through which interface the request came: `http`, `flight`, `socket`, `adbc`.
   public var interface: String

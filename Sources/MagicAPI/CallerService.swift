@@ -451,8 +451,17 @@ struct CallerService: MagicService {
       if let gtids = request.atLeast {
         _ = try await api.wait(for: gtids, timeout: request.timeout)
       }
-      let pin = try await api.database.snapshot(of: request.tables)
-      let id = try api.snapshots.add(pin, owner: caller.owner, lifetime: lifetime)
+      let pin: CommitPin
+      let id: String
+      if request.isLasting {
+        guard let table = request.tables?.first, request.tables?.count == 1 else {
+          throw APIError(.invalid, "a lasting snapshot is of one table: name it")
+        }
+        (pin, id) = try await api.openLasting(table, owner: caller.owner, lifetime: lifetime)
+      } else {
+        pin = try await api.database.snapshot(of: request.tables)
+        id = try api.snapshots.add(pin, owner: caller.owner, lifetime: lifetime)
+      }
       return Snapshot(id: id, pin: pin, user: caller.user, lifetime: lifetime)
     }
   }
@@ -472,7 +481,9 @@ struct CallerService: MagicService {
   }
 
   func release(snapshot: String) async throws {
-    _ = try? api.snapshots.take(snapshot, owner: owner(ofSnapshot: snapshot))
+    if let pin = try? api.snapshots.take(snapshot, owner: owner(ofSnapshot: snapshot)) {
+      await api.forget(pin)
+    }
   }
 
   /// Whose snapshot of a name the caller means: an admin reaches those of others too.

@@ -16,7 +16,7 @@ public final class MagicAPI: Sendable {
   let fence: (any Fence)?
   private let queryLog: QueryLog?
   private let metrics = ServiceMetrics()
-  private let logger: Logger
+  let logger: Logger
 
   /// Makes a service; ``run()`` keeps its house.
   ///
@@ -50,10 +50,14 @@ public final class MagicAPI: Sendable {
     snapshots.all.first { $0.name == name }?.value
   }
 
-  /// Makes the query log's table. To be called once, before ``run()``.
+  /// Makes the query log's table, and takes over the lasting snapshots of services before. To be called
+  /// once, before ``run()``.
   ///
   /// - Throws: `EngineError`.
-  public func prepare() async throws { try await queryLog?.prepare() }
+  public func prepare() async throws {
+    try await queryLog?.prepare()
+    try await takeOverSnapshots()
+  }
 
   /// Ends what nobody uses any more and what takes too much, and writes the query log, until its
   /// task is cancelled.
@@ -86,7 +90,7 @@ public final class MagicAPI: Sendable {
     while !Task.isCancelled {
       for transaction in transactions.takeExpired() { await transaction.rollback() }
       for session in sessions.takeExpired() { await session.close() }
-      _ = snapshots.takeExpired()
+      for pin in snapshots.takeExpired() { await forget(pin) }
       metrics.note(
         running: statements.count, waiting: statements.waitingCount,
         transactions: transactions.count, snapshots: snapshots.count,

@@ -250,8 +250,11 @@ public struct TableSplits: Hashable, Sendable, Codable {
 public struct SnapshotRequest: Hashable, Sendable {
   /// The tables that are to stay readable; nil for all.
   public var tables: Set<TableReference>?
-  /// How long it lasts without being renewed or read; nil for the service's default. An hour at most.
+  /// How long it lasts without being renewed or read; nil for the service's default. A day at most.
   public var lifetime: Duration?
+  /// Whether it is there, with its time running anew, after the service was started again, too. Then it
+  /// is of one table.
+  public var isLasting = false
   /// See ``StatementRequest/atLeast``.
   public var atLeast: String?
   /// How long it waits for that; nil for the service's limit.
@@ -275,6 +278,8 @@ public struct Snapshot: Hashable, Sendable, Codable {
   public var expires: Double
   /// Whose it is.
   public var user: String?
+  /// True when it outlives the process that serves it.
+  public var lasting: Bool?
 
   /// Makes a snapshot's description.
   public init(id: String, commit: UInt64, expires: Double) {
@@ -289,6 +294,7 @@ public struct Snapshot: Hashable, Sendable, Codable {
       expires: Date().timeIntervalSince1970 + lifetime / .seconds(1))
     gtids = pin.point.gtids
     tables = pin.tables
+    lasting = pin.lasting.map { _ in true }
     self.user = user
   }
 }

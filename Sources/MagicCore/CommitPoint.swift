@@ -35,19 +35,22 @@ public final class CommitPin: Sendable {
   public let isSnapshot: Bool
   /// Grows from pin to pin: tells what was there before a snapshot, when nothing was committed since.
   public let number: UInt64
+  /// The number under which the state is kept for processes to come; nil when it is not.
+  public let lasting: UInt64?
   private let whenFound: @Sendable () -> Void
   private let release: @Sendable () -> Void
 
   /// Makes a pin that calls `whenFound` at ``noteFound()``, and `release` when it goes.
   public init(
     _ point: CommitPoint, tables: Set<TableReference>? = nil, isSnapshot: Bool = false,
-    number: UInt64 = 0, whenFound: @escaping @Sendable () -> Void = {},
-    release: @escaping @Sendable () -> Void
+    number: UInt64 = 0, lasting: UInt64? = nil,
+    whenFound: @escaping @Sendable () -> Void = {}, release: @escaping @Sendable () -> Void
   ) {
     self.point = point
     self.tables = tables
     self.isSnapshot = isSnapshot
     self.number = number
+    self.lasting = lasting
     self.whenFound = whenFound
     self.release = release
   }

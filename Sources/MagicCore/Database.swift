@@ -50,6 +50,21 @@ public protocol Database: StatementService {
   /// - Throws: ``EngineError`` when one of them is no mutable table.
   func snapshot(of tables: Set<TableReference>?) async throws -> CommitPin
 
+  /// Keeps the newest published state of a table as it is, for processes to come too, until it is
+  /// forgotten.
+  ///
+  /// - Parameter note: what ``lastingSnapshots`` gives with it.
+  /// - Throws: ``EngineError`` when it is no mutable table.
+  func lastingSnapshot(of table: TableReference, note: String) async throws -> CommitPin
+
+  /// The states that are kept so.
+  var lastingSnapshots: [(pin: CommitPin, note: String)] { get }
+
+  /// Forgets the state that is kept so and has that number, once nobody reads it.
+  ///
+  /// - Throws: ``EngineError``.
+  func forget(lasting number: UInt64) async throws
+
   /// The newest published state.
   var published: CommitPoint { get }
 

@@ -10,6 +10,8 @@ final class FakeDatabase: Database {
     var statements: [String] = []
     var cancelled = 0
     var pins = 0
+    /// By their numbers.
+    var lasting: [UInt64: (pin: CommitPin, note: String)] = [:]
     var commits = 0
     var rollbacks = 0
     var sessionsClosed = 0
@@ -108,6 +110,25 @@ final class FakeDatabase: Database {
     return CommitPin(CommitPoint(commit: 5), tables: tables, isSnapshot: true) { [weak self] in
       self?.state.withLock { $0.pins -= 1 }
     }
+  }
+
+  func lastingSnapshot(of table: TableReference, note: String) async throws -> CommitPin {
+    state.withLock { state in
+      let number = UInt64(state.lasting.count + 1)
+      let pin = CommitPin(
+        CommitPoint(commit: 5), tables: [table], isSnapshot: true, lasting: number
+      ) {}
+      state.lasting[number] = (pin, note)
+      return pin
+    }
+  }
+
+  var lastingSnapshots: [(pin: CommitPin, note: String)] {
+    state.withLock { Array($0.lasting.values) }
+  }
+
+  func forget(lasting number: UInt64) async throws {
+    state.withLock { $0.lasting[number] = nil }
   }
 
   private struct FakeTransaction: Transaction {

@@ -273,6 +273,34 @@ import Testing
     await #expect(throws: APIError.self) { _ = try await service(api).query(request) }
   }
 
+  @Test func aLastingSnapshotOutlivesItsService() async throws {
+    var request = SnapshotRequest()
+    request.isLasting = true
+    await #expect(throws: APIError.self) { _ = try await service(makeAPI()).openSnapshot(request) }
+    request.tables = [TableReference(database: "shop", table: "orders")]
+    request.lifetime = .seconds(30)
+    let first = makeAPI()
+    // The user's rights have changed twice.
+    let ana = Caller(user: "ana", role: .reader, rights: 3, interface: "test")
+    let snapshot = try await first.service(for: ana).openSnapshot(request)
+    #expect(snapshot.lasting == true)
+    let other = try await service(first, "bob").openSnapshot(request)
+    await first.shutdown()
+    let second = makeAPI { $0.snapshotLifetime = .milliseconds(10) }
+    try await second.prepare()
+    let again = second.service(
+      for: Caller(user: "ana", role: .reader, rights: 1, interface: "test"))
+    #expect(try await again.snapshots().map(\.id) == [snapshot.id])
+    #expect(try await again.renew(snapshot: snapshot.id).tables == request.tables)
+    await #expect(throws: APIError.self) { _ = try await again.renew(snapshot: other.id) }
+    try await again.release(snapshot: snapshot.id)
+    #expect(database.state.withLock { $0.lasting.count } == 1)
+    // Of those that there is no room for nothing stays.
+    let third = makeAPI { $0.snapshotCount = 0 }
+    try await third.prepare()
+    #expect(database.state.withLock { $0.lasting.isEmpty })
+  }
+
   @Test func aSessionBeginsWithItsFirstStatementAndEnds() async throws {
     let api = makeAPI()
     let house = Task { await api.run() }

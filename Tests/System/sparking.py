@@ -53,15 +53,20 @@ def show_files(spark, folder, tables):
         spark.read.parquet(str(Path(folder) / f"{table}.parquet")).createOrReplaceTempView(table)
 
 
-def snapshots(service=None):
-    """The names of the snapshots that the server keeps."""
+def listed(service=None):
+    """The snapshots that the server keeps."""
     service = service or shared()
     connection = http.client.HTTPConnection("127.0.0.1", service.http_port, timeout=60)
     try:
         connection.request("POST", "/magic/v1/snapshots/list", "{}")
-        return {each["id"] for each in json.loads(connection.getresponse().read())["snapshots"]}
+        return json.loads(connection.getresponse().read())["snapshots"]
     finally:
         connection.close()
+
+
+def snapshots(service=None):
+    """The names of the snapshots that the server keeps."""
+    return {each["id"] for each in listed(service)}
 
 
 def rows(frame):

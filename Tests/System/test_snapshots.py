@@ -2,6 +2,8 @@
 
 import json
 import random
+import signal
+import subprocess
 import threading
 import time
 import unittest
@@ -10,7 +12,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from harness import MariaDB, Magic, wait_until
+from harness import MAGIC, MariaDB, Magic, free_port, wait_until
 from protocol import command
 from serving import REFUSED, SEED, SOAK, Service, new_database
 
@@ -420,6 +422,162 @@ class SourceTests(unittest.TestCase):
             self.assertEqual(
                 client.read("SELECT * FROM shop.orders ORDER BY id",
                             magic_snapshot=opened["id"]), first)
+
+
+class LastingTests(unittest.TestCase):
+    """Snapshots of single tables that are there when the server is started again."""
+
+    def setUp(self):
+        self.service = Service("--http", f"127.0.0.1:{free_port()}")
+        self.addCleanup(self.service.stop)
+        self.service.start()
+        self.client = Client(self.service)
+        self.database = new_database(self.service)
+
+    def run_sql(self, statement):
+        return self.client.text(statement.replace("{}", self.database))
+
+    def restart(self, how):
+        self.service.end(how)
+        self.service.start()
+
+    def open(self, table, **members):
+        return self.client.call(
+            "snapshots/open", tables=[{"database": self.database, "table": table}], lasting=True, **members)
+
+    def kept(self):
+        return int(self.run_sql("SELECT count() FROM system.tables WHERE database = '_magic' AND name LIKE 'k%'"))
+
+    def test_states_outlive_the_server(self):
+        self.run_sql("CREATE TABLE {}.one (id UInt64, n UInt64, s String) ENGINE = MutableMergeTree ORDER BY id COMMENT 'it'")
+        self.run_sql("CREATE TABLE {}.bag (v Int64) ENGINE = MutableMergeTree")
+        self.run_sql("CREATE VIEW {}.doubled AS SELECT id, n * 2 AS n FROM {}.one")
+        self.run_sql("INSERT INTO {}.one SELECT number, number * 3, toString(number) FROM numbers(100000)")
+        self.run_sql("INSERT INTO {}.bag SELECT number % 5 FROM numbers(20)")
+        self.run_sql("OPTIMIZE TABLE {}.one")
+        self.run_sql("UPDATE {}.one SET s = 'changed' WHERE id % 1000 = 1")
+        self.run_sql("DELETE FROM {}.one WHERE id % 1000 = 2")
+        self.run_sql("DELETE FROM {}.bag WHERE v = 3")
+        opened = [self.open("one"), self.open("bag")]
+        self.assertEqual([each["lasting"] for each in opened], [True, True])
+        reads = [
+            (opened[0]["id"], "SELECT * FROM {}.one ORDER BY id"),
+            (opened[0]["id"], "SELECT * FROM {}.doubled ORDER BY id"),
+            (opened[0]["id"], "SELECT a.s, b.n FROM {}.one a JOIN {}.doubled b ON a.id = b.id WHERE a.id % 500 = 1 ORDER BY a.id"),
+            (opened[1]["id"], "SELECT * FROM {}.bag ORDER BY v")]
+
+        def read():
+            return [self.client.read(text.replace("{}", self.database), magic_snapshot=name) for name, text in reads]
+        first = read()
+        expected = "".join(
+            f"{number}\t{number * 3}\t{'changed' if number % 1000 == 1 else number}\n"
+            for number in range(100000) if number % 1000 != 2)
+        self.assertEqual(self.client.text(reads[0][1].replace("{}", self.database), magic_snapshot=reads[0][0]), expected)
+        later = self.client.call("snapshots/open")["id"]
+        for change in [
+                ["UPDATE {}.one SET n = 0 WHERE id % 7 = 0", "INSERT INTO {}.bag VALUES (3)"],
+                ["ALTER TABLE {}.one ADD COLUMN more Int32 DEFAULT 5", "INSERT INTO {}.one (id) SELECT number + 50000 FROM numbers(300000)"],
+                ["DROP TABLE {}.one", "CREATE TABLE {}.one (id String) ENGINE = MutableMergeTree ORDER BY id",
+                 "INSERT INTO {}.one VALUES ('another')", "RENAME TABLE {}.bag TO {}.other", "OPTIMIZE TABLE {}.other"]]:
+            for statement in change:
+                self.run_sql(statement)
+            self.assertEqual(read(), first)
+            self.restart(random.choice([signal.SIGKILL, signal.SIGTERM]))
+            self.assertEqual(read(), first)
+            names = {each["id"]: each for each in self.client.call("snapshots/list")["snapshots"]}
+            self.assertEqual(set(names), {each["id"] for each in opened})
+            for each in opened:
+                self.assertEqual(names[each["id"]] | {"expires": 0}, each | {"expires": 0})
+        with self.assertRaisesRegex(RuntimeError, "there is no snapshot"):
+            self.client.read("SELECT 1", magic_snapshot=later)
+        self.assertEqual(self.run_sql("SELECT * FROM {}.one"), "another\n")
+        with self.assertRaisesRegex(RuntimeError, "the snapshot is not of"):
+            self.client.read(f"SELECT * FROM {self.database}.other", magic_snapshot=opened[0]["id"])
+        # It is read in parts, as others are.
+        split = self.client.call(
+            "split", table={"database": self.database, "table": "one"}, count=4, snapshot=opened[0]["id"])["ranges"]
+        self.assertEqual(len(split), 4)
+        counts = []
+        for part in split:
+            bounds = [f"id {sign} {part[name][0]}" for name, sign in (("lower", ">="), ("upper", "<")) if name in part]
+            counts.append(int(self.client.text(
+                f"SELECT count() FROM {self.database}.one WHERE {' AND '.join(bounds)}", magic_snapshot=opened[0]["id"])))
+        self.assertEqual(sum(counts), 99900)
+        # What is released is gone, and stays so.
+        self.assertEqual(self.kept(), 2)
+        self.client.call("snapshots/release", snapshot=opened[0]["id"])
+        wait_until(lambda: self.kept() == 1, 10, "the end of a state")
+        self.client.call("snapshots/release", snapshot=opened[1]["id"])
+        self.restart(signal.SIGKILL)
+        self.assertEqual(self.kept(), 0)
+        self.assertEqual(self.client.call("snapshots/list")["snapshots"], [])
+
+    def test_states_end(self):
+        self.run_sql("CREATE TABLE {}.one (id UInt64) ENGINE = MutableMergeTree ORDER BY id")
+        self.run_sql("INSERT INTO {}.one VALUES (1)")
+        name = self.open("one", lifetime=2)["id"]
+        self.restart(signal.SIGKILL)
+        self.assertEqual(self.client.text(f"SELECT * FROM {self.database}.one", magic_snapshot=name), "1\n")
+        wait_until(lambda: self.kept() == 0, 15, "the end of a state")
+        with self.assertRaisesRegex(RuntimeError, "there is no snapshot"):
+            self.client.read("SELECT 1", magic_snapshot=name)
+        for members in ({}, {"tables": []}, {"tables": [{"database": self.database, "table": name} for name in ("one", "two")]}):
+            with self.assertRaisesRegex(RuntimeError, "a lasting snapshot is of one table"):
+                self.client.call("snapshots/open", lasting=True, **members)
+        with self.assertRaisesRegex(RuntimeError, "is no mutable table"):
+            self.open("missing")
+        create = [MAGIC, "snapshot", "create", "--data", self.service.data, "--lasting"]
+        refused = subprocess.run(create, capture_output=True, text=True)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("give one --table", refused.stderr)
+        made = subprocess.run([*create, "--table", f"{self.database}.one"], capture_output=True, text=True)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        shown = subprocess.run(
+            [MAGIC, "snapshot", "list", "--data", self.service.data], capture_output=True, text=True, check=True)
+        self.assertRegex(shown.stdout, f"{made.stdout.strip()}.*lasting")
+        refused = subprocess.run(
+            [MAGIC, "sql", "--data", self.service.data, "--snapshot", made.stdout.strip(),
+             f"INSERT INTO {self.database}.one VALUES (2)"], capture_output=True, text=True)
+        self.assertNotEqual(refused.returncode, 0)
+
+    def test_states_amid_changes(self):
+        """Money moves between accounts while states are kept, and the server is killed."""
+        self.run_sql("CREATE TABLE {}.accounts (id UInt32, amount Int64) ENGINE = MutableMergeTree ORDER BY id")
+        self.run_sql("INSERT INTO {}.accounts SELECT number, 100 FROM numbers(1000)")
+        choose = random.Random(SEED)
+        kept = {}
+        stop = threading.Event()
+
+        def transfer():
+            while not stop.is_set():
+                one, other = random.sample(range(1000), 2)
+                try:
+                    self.run_sql(f"UPDATE {{}}.accounts SET amount = amount + if(id = {one}, -1, 1) WHERE id IN ({one}, {other})")
+                except (RuntimeError, OSError):
+                    time.sleep(0.05)
+
+        def content(name):
+            rows = self.client.text(f"SELECT * FROM {self.database}.accounts ORDER BY id", magic_snapshot=name)
+            self.assertEqual(sum(int(line.split("\t")[1]) for line in rows.splitlines()), 100_000)
+            return rows
+        workers = [threading.Thread(target=transfer) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        try:
+            for _ in range(12 if SOAK else 3):
+                for _ in range(2):
+                    time.sleep(choose.uniform(0, 0.7))
+                    snapshot = self.open("accounts")
+                    kept[snapshot["id"]] = content(snapshot["id"])
+                self.restart(signal.SIGKILL)
+                for name, rows in kept.items():
+                    self.assertEqual(content(name), rows)
+        finally:
+            stop.set()
+            for worker in workers:
+                worker.join()
+        self.assertGreater(len(set(kept.values())), 2)
+        self.assertEqual(self.kept(), len(kept))
 
 
 if __name__ == "__main__":

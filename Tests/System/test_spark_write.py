@@ -4,6 +4,7 @@ or not at all, however often its tasks are tried."""
 import json
 import re
 import shutil
+import signal
 import threading
 import time
 import unittest
@@ -13,8 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import sparking
-from harness import temporary_folder, wait_until
-from serving import SOAK, new_database, shared
+from harness import free_port, temporary_folder, wait_until
+from serving import SOAK, Service, new_database, shared
 from sparking import SparkTests, rows
 
 from pyspark import TaskContext  # after sparking, which tells where it is
@@ -507,6 +508,53 @@ class ChangesTests(WriteTests):
             query.processAllAvailable()
         finally:
             query.stop()
+
+    def test_a_stream_outlives_the_server(self):
+        """It goes on from where it was, whatever was changed since, when the server is killed and started again."""
+        service = Service("--http", f"127.0.0.1:{free_port()}")
+        self.addCleanup(service.stop)
+        service.start()
+        for key, value in sparking.catalog("restarted", service.url("")).items():
+            spark.conf.set(key, value)
+        database = new_database(
+            service, "CREATE TABLE {}.t (id Int32, s String) ENGINE = MutableMergeTree ORDER BY id",
+            "INSERT INTO {}.t SELECT number, toString(number) FROM numbers(10)")
+        folder = temporary_folder("spark")
+        self.addCleanup(shutil.rmtree, folder)
+        found = []
+
+        def run(*statements):
+            with service.connect() as connection:
+                for statement in statements:
+                    connection.run(statement.replace("{}", database))
+
+        def read():
+            """What the stream finds until it has caught up; then it ends."""
+            del found[:]
+            query = (spark.readStream.changes(f"restarted.{database}.t").select("_change_type", "id", "s")
+                     .writeStream.foreachBatch(lambda changes, _: found.extend(map(tuple, changes.collect())))
+                     .option("checkpointLocation", str(folder)).start())
+            try:
+                query.processAllAvailable()
+            finally:
+                query.stop()
+            return sorted(found)
+        self.assertEqual(read(), [])
+        run("UPDATE {}.t SET s = 'x' WHERE id = 1")
+        self.assertEqual(read(), [("update_postimage", 1, "x"), ("update_preimage", 1, "1")])
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            run("INSERT INTO {}.t VALUES (100, 'before the end')")
+            service.end(how)
+            service.start()
+            run("DELETE FROM {}.t WHERE id = 2", "UPDATE {}.t SET s = 'y' WHERE id = 1")
+            self.assertEqual(read(), [
+                ("delete", 2, "2"), ("insert", 100, "before the end"),
+                ("update_postimage", 1, "y"), ("update_preimage", 1, "x")])
+            self.assertEqual(read(), [])
+            run("DELETE FROM {}.t WHERE id = 100", "INSERT INTO {}.t VALUES (2, '2'), (1, 'x')")
+            self.assertEqual(len(read()), 4)
+        # The states of its last batch are kept, and no earlier ones.
+        self.assertEqual(len([each for each in sparking.listed(service) if each.get("lasting")]), 2)
 
 
 class StreamTests(WriteTests):

@@ -176,7 +176,12 @@ extension StatementPath {
     of name: TableReference, at pin: CommitPin, on connection: any EngineConnection
   ) async throws -> KeyRanges? {
     // What was altered or dropped since is not divided.
-    if tables.storage.past.views(at: pin.point.commit).views[name] != nil { return nil }
+    if let view = tables.storage.past.views(at: pin.point.commit, lasting: pin.lasting).views[name]
+    {
+      guard view.owner?.kind == .kept, let kept = view.storage.first else { return nil }
+      return KeyRanges(
+        sources: [kept.reference], key: try await TableShape.read(kept, on: connection).key)
+    }
     if let table = tables.table(name) {
       return KeyRanges(
         sources: await table.storage(at: pin.point.commit).map(\.reference),

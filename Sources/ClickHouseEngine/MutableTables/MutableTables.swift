@@ -74,7 +74,12 @@ public final class MutableTables: Sendable {
     let tables = MutableTables(
       storage: storage, recovered: recovered, intentPath: intentPath, report: report)
     await tables.updateNames()
-    try await storage.withConnection { try await PublishedTable.refreshEarlyViews(on: $0) }
+    try await storage.withConnection { connection in
+      for (kept, description) in recovered.kept {
+        try await storage.show(kept, description, on: connection)
+      }
+      try await PublishedTable.refreshEarlyViews(on: connection)
+    }
     tables.startMaintenance()
     return tables
   }

@@ -24,6 +24,8 @@ final class PastTables: Sendable {
     var tables: Set<TableReference>
     /// The commit points that it is for.
     var range: Range<UInt64>
+    /// The number of the kept table for whose snapshot alone it is; nil when it is for all.
+    var lasting: UInt64?
     /// What it reads, which is not dropped before it.
     var storage: Set<StorageName>
     /// The statements that entered before may not know of it.
@@ -54,10 +56,17 @@ final class PastTables: Sendable {
   /// Changes whenever a view is added.
   var revision: UInt64 { state.withLock { $0.revision } }
 
-  /// What names mean at a commit point that now mean something else, and the revision that knows it.
-  func views(at commit: UInt64) -> (views: [TableReference: View], revision: UInt64) {
+  /// What names mean to readers of a commit point that now mean something else, and the revision that
+  /// knows it.
+  ///
+  /// - Parameter lasting: the number of the kept table whose snapshot is read; nil for others.
+  func views(
+    at commit: UInt64, lasting: UInt64? = nil
+  ) -> (views: [TableReference: View], revision: UInt64) {
     state.withLock { state in
-      let valid = state.views.filter { $0.range.contains(commit) }
+      let valid = state.views.filter {
+        $0.range.contains(commit) && ($0.lasting == nil || $0.lasting == lasting)
+      }
       let newest = valid.filter { $0.owner != nil }.map(\.revision).max() ?? 0
       var views: [TableReference: View] = [:]
       // A user's view may read a table by its own name that has changed since its text was made.
@@ -100,13 +109,15 @@ final class PastTables: Sendable {
   ///   - owner: whose table it was; nil for a view of a user.
   ///   - definition: the text of the user's view.
   ///   - tables: what it reads by its text, of a view of a user.
+  ///   - lasting: the number of the kept table for whose snapshot alone it is.
   ///   - storage: what it reads in the end.
   ///   - select: its text.
   ///   - revision: of a view of a user, the one of the past views that its text has.
   @discardableResult func add(
     _ name: TableReference, of owner: StorageOwner?, comment: String = "",
     definition: String? = nil, reaching tables: Set<TableReference>? = nil,
-    for range: Range<UInt64>, holding storage: Set<StorageName>, select: String,
+    for range: Range<UInt64>, at lasting: UInt64? = nil, holding storage: Set<StorageName>,
+    select: String,
     madeAt revision: UInt64? = nil, registry: ReaderRegistry,
     on connection: any EngineConnection
   ) async throws -> View {
@@ -116,7 +127,7 @@ final class PastTables: Sendable {
     }
     var view = View(
       number: number, name: name, owner: owner, comment: comment, definition: definition,
-      tables: tables ?? [name], range: range, storage: storage)
+      tables: tables ?? [name], range: range, lasting: lasting, storage: storage)
     let database = quotedIdentifier(view.place.database)
     try await connection.execute("CREATE DATABASE \(database) ENGINE = Atomic")
     do {
@@ -141,8 +152,9 @@ final class PastTables: Sendable {
     // still be the published one, reads what has the name, or has another made.
     let unread = state.withLock { state in
       state.views.removeAll { view in
-        let isRead = storage.registry.snapshotCommits(of: view.owner)
-          .contains(where: view.range.contains)
+        let isRead =
+          view.lasting.map(storage.kept.contains) ?? false
+          || storage.registry.snapshotCommits(of: view.owner).contains(where: view.range.contains)
         if !isRead { state.unread.append(view) }
         return !isRead
       }
@@ -154,6 +166,8 @@ final class PastTables: Sendable {
         try await connection.execute(
           "DROP DATABASE IF EXISTS \(quotedIdentifier(view.place.database)) SYNC")
         state.withLock { $0.unread.removeAll { $0.number == view.number } }
+        // Nothing else has it.
+        if view.owner?.kind == .kept { storage.retire(Array(view.storage)) }
       }
     }
   }

@@ -17,6 +17,8 @@ struct Recovery {
     var lastNumber: UInt64
     /// Whether there is a table of write tokens.
     var hasTokens: Bool
+    /// Tables as they were, by their storage.
+    var kept: [(storage: StorageName, description: KeptTables.Description)]
   }
 
   func run(on connection: any EngineConnection) async throws -> Recovered {
@@ -28,7 +30,8 @@ struct Recovery {
     let stored = try await TableView.readAll(on: connection)
     let views = intended(stored)
     var found: [StorageOwner: MutableTable] = [:]
-    for (owner, names) in Dictionary(grouping: names, by: \.owner) {
+    let live = names.filter { $0.owner.kind != .kept }
+    for (owner, names) in Dictionary(grouping: live, by: \.owner) {
       let view = views[owner]
       let table = try await recover(owner, names, view, on: connection)
       if let table { found[owner] = table }
@@ -41,7 +44,29 @@ struct Recovery {
     let last = names.filter { $0.owner.kind == .user }.map(\.owner.number).max() ?? 0
     let hasTokens = tables.contains { "\(StorageName.database).\($0)" == WriteTokens.table }
     if hasTokens { try await WriteTokens.recover(commit: record.commit, on: connection) }
-    return Recovered(tables: found, lastNumber: last, hasTokens: hasTokens)
+    return Recovered(
+      tables: found, lastNumber: last, hasTokens: hasTokens,
+      kept: try await recoverKept(names.filter { $0.owner.kind == .kept }, on: connection))
+  }
+
+  /// Drops what was not made to its end, or is to be forgotten, or is of a later state than the one that
+  /// survived.
+  private func recoverKept(
+    _ names: [StorageName], on connection: any EngineConnection
+  ) async throws -> [(storage: StorageName, description: KeptTables.Description)] {
+    var found: [(storage: StorageName, description: KeptTables.Description)] = []
+    for name in names {
+      let comment = try await connection.texts(
+        "SELECT comment FROM system.tables WHERE \(name.isNamed(by: "name"))")
+      if let description = comment.first.flatMap({ KeptTables.Description($0[0]) }),
+        description.point.commit <= record.commit
+      {
+        found.append((name, description))
+      } else {
+        try await connection.execute("DROP TABLE IF EXISTS \(name) SYNC")
+      }
+    }
+    return found
   }
 
   /// The views as they are once the tables of a published commit are shown.

@@ -16,6 +16,8 @@ final class StorageEngine: Sendable {
   let registry: ReaderRegistry
   /// What snapshots read of tables that are not what they were.
   let past = PastTables()
+  /// What is kept for processes to come.
+  let kept = KeptTables()
   /// Held while a snapshot is pinned, and while what a name means changes.
   let pinning = WriteLatch()
   let sequencer: CommitSequencer

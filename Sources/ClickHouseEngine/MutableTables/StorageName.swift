@@ -7,6 +7,8 @@ struct StorageOwner: Hashable, Sendable, CustomStringConvertible {
     case user = "u"
     /// Written by replication, and by nobody else.
     case replicated = "r"
+    /// A table as it was, see ``KeptTables``.
+    case kept = "k"
   }
 
   var kind: Kind

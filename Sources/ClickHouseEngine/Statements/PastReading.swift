@@ -32,7 +32,7 @@ struct PastReading {
   private func replacing(
     _ text: SQLText, _ database: String, _ parameters: [String: String], depth: Int
   ) async throws -> Replaced? {
-    let (known, revision) = past.views(at: pin.point.commit)
+    let (known, revision) = past.views(at: pin.point.commit, lasting: pin.lasting)
     if known.isEmpty, pin.tables == nil { return nil }
     guard depth < 20 else { throw EngineError(message: "views are nested more than 20 deep") }
     let tree = try await self.tree(of: text, parameters)
@@ -121,7 +121,7 @@ struct PastReading {
     return try await tables.storage.withConnection { connection in
       try await past.add(
         name, of: nil, definition: select, reaching: Set(replaced.views.flatMap(\.tables)),
-        for: commit..<commit + 1,
+        for: commit..<commit + 1, at: pin.lasting,
         holding: Set(replaced.views.flatMap(\.storage)), select: replaced.text,
         madeAt: replaced.revision, registry: tables.storage.registry, on: connection)
     }

@@ -84,11 +84,7 @@ public struct StatementPath: Database {
       let owners = try names.map { names in
         Set(
           try names.map { name in
-            guard let table = tables.table(name) else {
-              throw EngineError(
-                code: 60,
-                message: "\(name) is no mutable table, and only those can be read as they were")
-            }
+            guard let table = tables.table(name) else { throw Self.noMutableTable(name) }
             return table.owner
           })
       }
@@ -99,6 +95,22 @@ public struct StatementPath: Database {
     }
   }
 
+  public func lastingSnapshot(of name: TableReference, note: String) async throws -> CommitPin {
+    guard let table = tables.table(name) else { throw Self.noMutableTable(name) }
+    return try await tables.keep(table, note: note)
+  }
+
+  public var lastingSnapshots: [(pin: CommitPin, note: String)] { tables.kept }
+
+  public func forget(lasting number: UInt64) async throws {
+    try await tables.forget(kept: number)
+  }
+
+  private static func noMutableTable(_ name: TableReference) -> EngineError {
+    EngineError(
+      code: 60, message: "\(name) is no mutable table, and only those can be read as they were")
+  }
+
   /// Has a statement at a snapshot enter by itself, so that what it reads stays whatever becomes of the
   /// snapshot.
   func entering(_ context: StatementContext) -> StatementContext {
@@ -107,7 +119,7 @@ public struct StatementPath: Database {
     let pin = registry.enter(at: snapshot.point, isAtSnapshot: true)
     var context = context
     context.commitPoint = CommitPin(
-      snapshot.point, tables: snapshot.tables, isSnapshot: true,
+      snapshot.point, tables: snapshot.tables, isSnapshot: true, lasting: snapshot.lasting,
       whenFound: { registry.noteFound(pin) }, release: { registry.leave(pin) })
     return context
   }

@@ -8,7 +8,7 @@ import NIOHTTP1
 struct MagicInterface: Sendable {
   static let prefix = "/magic/v1/"
   /// Grows with what is added to the API, so that programs see whether a server has what they need.
-  static let revision = 3
+  static let revision = 4
 
   let contents: HTTPServer.Contents
   let limits: HTTPServer.Limits

@@ -28,6 +28,9 @@ public final class UserDirectory: Authenticator {
     var checking = 0
   }
 
+  /// ``Caller/rights`` of the users that there are at the start.
+  static let firstRights = 1
+
   private static let verifiedLifetime = Duration.seconds(300)
   private static let verifiedLimit = 10_000
   private static let checkingLimit = 64

@@ -30,12 +30,14 @@ extension CommitRequest: Message {
 
 /// A ``SnapshotRequest`` as JSON.
 public struct OpenSnapshotMessage: Message {
-  public static let members = ["tables", "lifetime", "atLeast", "timeout"]
+  public static let members = ["tables", "lifetime", "lasting", "atLeast", "timeout"]
 
   /// The tables; nil for all.
   public var tables: Set<TableReference>?
   /// How long it lasts, in seconds.
   public var lifetime: Double?
+  /// See ``SnapshotRequest/isLasting``.
+  public var lasting: Bool?
   /// GTIDs that it waits for.
   public var atLeast: String?
   /// How long it waits, in seconds.
@@ -45,6 +47,7 @@ public struct OpenSnapshotMessage: Message {
   public init(_ request: SnapshotRequest) {
     tables = request.tables
     lifetime = request.lifetime.map { $0 / .seconds(1) }
+    lasting = request.isLasting ? true : nil
     atLeast = request.atLeast
     timeout = request.timeout.map { $0 / .seconds(1) }
   }
@@ -56,6 +59,7 @@ public struct OpenSnapshotMessage: Message {
     var request = SnapshotRequest()
     request.tables = tables
     request.lifetime = try lifetime.map(StatementMessage.duration)
+    request.isLasting = lasting ?? false
     request.atLeast = atLeast
     request.timeout = try timeout.map(StatementMessage.duration)
     return request

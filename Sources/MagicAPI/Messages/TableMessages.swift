@@ -31,7 +31,9 @@ extension TableSplits: Message {
 }
 
 extension Snapshot: Message {
-  public static var members: [String] { ["id", "commit", "gtids", "tables", "expires", "user"] }
+  public static var members: [String] {
+    ["id", "commit", "gtids", "tables", "expires", "user", "lasting"]
+  }
 }
 
 /// A `TableSelection` as JSON.

@@ -22,6 +22,11 @@ extension ServedFolder {
         .notFound,
         "there is no snapshot \(request.snapshot): it ended, or was not used for too long")
     }
+    guard pin.lasting == nil else {
+      throw APIError(
+        .invalid, "a lasting snapshot may be older than what replication remembers: back up another"
+      )
+    }
     var contents = try await open.statements.contents(at: pin)
     var leftOut: [Manifest.LeftOut] = []
     let wanted = request.tables ?? pin.tables

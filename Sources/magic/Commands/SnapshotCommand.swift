@@ -27,6 +27,9 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Option(help: "How long it lasts without being renewed or read, such as 10m; a day at most.")
     var lifetime = Interval(milliseconds: 600_000)
 
+    @Flag(help: "Keep it when the process that serves it ends, too; of one --table.")
+    var lasting = false
+
     @Option(help: "Wait until the state has these GTIDs of the source.")
     var atLeast: String?
 
@@ -36,10 +39,17 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    func validate() throws {
+      if lasting, table.count != 1 {
+        throw ValidationError("a lasting snapshot is of one table: give one --table")
+      }
+    }
+
     func run() async throws {
       var request = SnapshotRequest()
       if !table.isEmpty { request.tables = Set(table.map(\.reference)) }
       request.lifetime = lifetime.duration
+      request.isLasting = lasting
       request.atLeast = atLeast
       request.timeout = timeout.duration
       let snapshot = try await service.runningClient().openSnapshot(request)
@@ -69,6 +79,7 @@ struct SnapshotCommand: AsyncParsableCommand {
           [
             snapshot.id, "commit \(snapshot.commit)", snapshot.gtids ?? "-", tables ?? "all tables",
             "\(Int(left.rounded())) s left", snapshot.user ?? "-",
+            snapshot.lasting == true ? "lasting" : "-",
           ].joined(separator: "\t"))
       }
     }

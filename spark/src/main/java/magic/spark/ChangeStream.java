@@ -36,7 +36,6 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
 
   private final TableChanges changes;
   private final MagicClient client;
-  private final ConnectionOptions options;
   private final SnapshotVersion from;
   private final StructType schema;
   /** Where the stream keeps the state in which it began. */
@@ -55,7 +54,6 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
       StructType schema, String checkpoint) {
     this.beginning = new Path(checkpoint, "beginning");
     this.changes = changes;
-    this.options = options;
     this.client = MagicClient.of(options);
     this.from = from;
     this.schema = schema;
@@ -74,9 +72,9 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
           return deserializeOffset(new String(content.readAllBytes(), StandardCharsets.UTF_8));
         }
       }
-      SnapshotVersion first = from == null ? SnapshotVersion.newest(client, options) : from;
+      SnapshotVersion first = from == null ? SnapshotVersion.newest(client, changes.table()) : from;
       kept.put(first.id(), first);
-      Point point = new Point(first);
+      Point point = new Point(first, null);
       Path written = beginning.suffix(".new");
       try (OutputStream content = files.create(written, true)) {
         content.write(point.json().getBytes(StandardCharsets.UTF_8));
@@ -102,9 +100,9 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
     if (changes.lastCommit() <= before.version().commit()) {
       return before;
     }
-    SnapshotVersion next = SnapshotVersion.newest(client, options);
+    SnapshotVersion next = SnapshotVersion.newest(client, changes.table());
     kept.put(next.id(), next);
-    newest = new Point(next);
+    newest = new Point(next, before.version().equals(from) ? null : before.version().id());
     return newest;
   }
 
@@ -114,7 +112,7 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
       JsonNode value = MagicClient.parse(json);
       return new Point(new SnapshotVersion(value.path("url").asText(),
           value.path("snapshot").asText(), value.path("commit").asLong(),
-          value.path("micros").asLong()));
+          value.path("micros").asLong()), value.path("before").asText(null));
     } catch (JsonProcessingException error) {
       throw new IllegalArgumentException("The checkpoint's offset is no snapshot: " + json, error);
     }
@@ -149,6 +147,11 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
   @Override
   public synchronized void commit(Offset end) {
     SnapshotVersion reached = ((Point) end).version();
+    // A stream that was begun before may have left it.
+    String before = ((Point) end).before;
+    if (before != null && kept.values().stream().noneMatch(each -> each.id().equals(before))) {
+      release(before);
+    }
     kept.values().removeIf(each -> {
       boolean isOver = each.commit() < reached.commit();
       if (isOver && !each.equals(from)) {
@@ -188,9 +191,12 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
   /** A place in the stream. */
   private static final class Point extends Offset {
     private final SnapshotVersion version;
+    private final String before;
 
-    Point(SnapshotVersion version) {
+    /** @param before the name of the snapshot that is of no use once this one is reached; null for none */
+    Point(SnapshotVersion version, String before) {
       this.version = version;
+      this.before = before;
     }
 
     SnapshotVersion version() {
@@ -200,7 +206,8 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
     @Override
     public String json() {
       return MagicClient.object().put("url", version.url()).put("snapshot", version.id())
-          .put("commit", version.commit()).put("micros", version.micros()).toString();
+          .put("commit", version.commit()).put("micros", version.micros())
+          .put("before", before).toString();
     }
   }
 }

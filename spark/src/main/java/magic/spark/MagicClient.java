@@ -36,7 +36,7 @@ import org.apache.arrow.memory.BufferAllocator;
 final class MagicClient {
   private static final String PATH = "/magic/v1/";
   /** What a server must have of the API: parts of transactions. */
-  private static final long REVISION = 2;
+  private static final long REVISION = 4;
   private static final long FIRST_PAUSE = 100;
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final ConcurrentHashMap<ConnectionOptions, MagicClient> CLIENTS =

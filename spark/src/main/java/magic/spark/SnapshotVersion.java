@@ -3,7 +3,7 @@ package magic.spark;
 import java.io.Serializable;
 
 /**
- * A state of all tables, by the name of the snapshot that keeps it.
+ * A state of one table, or of all, by the name of the snapshot that keeps it.
  *
  * @param url the server that keeps it
  * @param id the snapshot's name
@@ -25,8 +25,8 @@ record SnapshotVersion(String url, String id, long commit, long micros) implemen
     return of(new PinnedSnapshot(url, id, commit));
   }
 
-  /** The newest state, which stays for a while. */
-  static SnapshotVersion newest(MagicClient client, ConnectionOptions options) {
-    return of(PinnedSnapshot.open(client, options));
+  /** The newest state of a table, which stays when the server is started again, too. */
+  static SnapshotVersion newest(MagicClient client, MagicTable table) {
+    return of(PinnedSnapshot.openLasting(client, table));
   }
 }

@@ -157,6 +157,11 @@ final class TableChanges implements Changelog {
     }
   }
 
+  /** The table. */
+  KeyedTable table() {
+    return table;
+  }
+
   /** The number of the last commit that changed the table. */
   long lastCommit() {
     return MagicClient.of(options).call("tables", MagicClient.object()
