@@ -127,6 +127,36 @@ def scans(sessions, runs):
             print(f"  {kind:<8}{name:<9}{count / seconds:>14,.0f} rows/s", flush=True)
 
 
+SHARED = [
+    ("joined in full by the key", "spark.sql.sources.v2.bucketing.enabled",
+     "SELECT o_orderkey, l_orderkey, o_orderdate, l_quantity FROM orders FULL JOIN lineitem ON o_orderkey = l_orderkey"),
+    ("grouped by the key", "spark.sql.sources.v2.bucketing.enabled",
+     "SELECT l_orderkey, max(upper(l_shipmode)) FROM lineitem GROUP BY l_orderkey"),
+    ("grouped by an expression", "spark.sql.catalog.magic.pushQueries",
+     "SELECT lower(l_shipmode), reverse(l_returnflag), sum(l_quantity), sum(l_tax), count(*) FROM lineitem GROUP BY 1, 2"),
+]
+
+
+def shared(sessions, runs):
+    """What Spark and the server do together, beside the same without that and beside Parquet, in turn."""
+    print("work that Spark shares with the server; without: Spark shuffles all rows, or groups them", flush=True)
+    for name, setting, sql in SHARED:
+        asked = {"Parquet": sessions["Parquet"]}
+        for kind, value in (("shared", "true"), ("without", "false")):
+            asked[kind] = sessions["Magic"].newSession()
+            asked[kind].conf.set(setting, value)
+            asked[kind].sql("USE magic.tpch")
+        seconds = {}
+        # The compiler of Java needs a few runs.
+        for _ in range(runs + 3):
+            for kind, session in asked.items():
+                session.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+                found, _ = timed(lambda: session.sql(sql).write.format("noop").mode("overwrite").save())
+                seconds[kind] = min(found, seconds.get(kind, found))
+        print(f"  {name:<28}{seconds['shared']:>7.2f} s" + "".join(
+            f"{seconds[kind]:>9.2f} s {kind}{seconds[kind] / seconds['shared']:>6.2f}" for kind in ("without", "Parquet")), flush=True)
+
+
 def writes(sessions, folder, namespace):
     print("writing lineitem", flush=True)
     frame = sessions["Parquet"].table("lineitem")
@@ -143,15 +173,16 @@ def writes(sessions, folder, namespace):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="questions, scans or writes; all by default")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="questions, scans, shared or writes; all by default")
     parser.add_argument("--scale", type=float, default=1, help="TPC-H's scale factor: about as many gigabytes")
     parser.add_argument("--runs", type=int, default=2, help="how often each question is asked")
     parser.add_argument("--questions", type=int, nargs="+", help="the numbers of those that are asked")
     parser.add_argument("--jdbc-limit", type=float, default=60, help="seconds for a question to the source; 0 asks it none")
     arguments = parser.parse_args()
-    parts = arguments.parts or ["questions", "scans", "writes"]
-    if unknown := set(parts) - {"questions", "scans", "writes"}:
-        parser.error(f"unknown: {', '.join(unknown)}; there are questions, scans, writes")
+    known = ["questions", "scans", "shared", "writes"]
+    parts = arguments.parts or known
+    if unknown := set(parts) - set(known):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     with tempfile.TemporaryDirectory(prefix="magic-bench-") as folder, MariaDB("--innodb-buffer-pool-size=2G") as source:
         tpch.generate(folder, arguments.scale)
         tpch.generate(folder, arguments.scale, "tbl")
@@ -184,6 +215,8 @@ def main():
                 questions(sessions, arguments.questions, arguments.runs, arguments.jdbc_limit)
             if "scans" in parts:
                 scans(sessions, arguments.runs)
+            if "shared" in parts:
+                shared(sessions, arguments.runs)
             if "writes" in parts:
                 writes(sessions, folder, "magic.written")
             spark.stop()

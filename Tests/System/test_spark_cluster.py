@@ -12,7 +12,7 @@ from harness import MariaDB, wait_until
 from serving import SEED, SOAK, Service, new_database, shared
 from sparking import SparkTests, catalog
 
-SECONDS = 60 if SOAK else 12
+SECONDS = 60 if SOAK else 8
 ACCOUNTS = 2000
 spark = None
 

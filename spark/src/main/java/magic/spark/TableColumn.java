@@ -25,6 +25,9 @@ record TableColumn(String name, String expression, ColumnType type, String comme
 
   /** Whether an expression of the server's SQL is just the column of this name. */
   static boolean isNamed(String expression, String name) {
+    if (expression.startsWith("(") && expression.endsWith(")")) {
+      return isNamed(expression.substring(1, expression.length() - 1), name);
+    }
     return expression.equals(quoted(name))
         || expression.equals(name) && name.matches("[A-Za-z_][A-Za-z_0-9]*");
   }
