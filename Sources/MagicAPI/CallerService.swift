@@ -448,15 +448,15 @@ struct CallerService: MagicService {
       for table in request.tables ?? [] { try api.policy.checkReading(table, by: caller) }
       let lifetime = min(
         request.lifetime ?? api.limits.snapshotLifetime, api.limits.longestSnapshotLifetime)
+      if request.isLasting, request.tables?.count != 1 {
+        throw APIError(.invalid, "a lasting snapshot is of one table: name it")
+      }
       if let gtids = request.atLeast {
         _ = try await api.wait(for: gtids, timeout: request.timeout)
       }
       let pin: CommitPin
       let id: String
-      if request.isLasting {
-        guard let table = request.tables?.first, request.tables?.count == 1 else {
-          throw APIError(.invalid, "a lasting snapshot is of one table: name it")
-        }
+      if request.isLasting, let table = request.tables?.first {
         (pin, id) = try await api.openLasting(table, owner: caller.owner, lifetime: lifetime)
       } else {
         pin = try await api.database.snapshot(of: request.tables)

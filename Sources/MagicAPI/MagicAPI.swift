@@ -12,6 +12,8 @@ public final class MagicAPI: Sendable {
   let statements: RunningStatements
   let transactions: LeaseTable<OpenTransaction>
   let snapshots: LeaseTable<CommitPin>
+  /// What is noted with the lasting ones, by their numbers.
+  let lasting = Mutex<[UInt64: LastingSnapshot]>([:])
   let sessions: LeaseTable<any DatabaseSession>
   let fence: (any Fence)?
   private let queryLog: QueryLog?
@@ -91,6 +93,7 @@ public final class MagicAPI: Sendable {
       for transaction in transactions.takeExpired() { await transaction.rollback() }
       for session in sessions.takeExpired() { await session.close() }
       for pin in snapshots.takeExpired() { await forget(pin) }
+      await noteUses()
       metrics.note(
         running: statements.count, waiting: statements.waitingCount,
         transactions: transactions.count, snapshots: snapshots.count,

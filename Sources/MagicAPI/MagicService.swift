@@ -278,7 +278,7 @@ public struct Snapshot: Hashable, Sendable, Codable {
   public var expires: Double
   /// Whose it is.
   public var user: String?
-  /// True when it outlives the process that serves it.
+  /// Whether it outlives the process that serves it.
   public var lasting: Bool?
 
   /// Makes a snapshot's description.
@@ -294,7 +294,7 @@ public struct Snapshot: Hashable, Sendable, Codable {
       expires: Date().timeIntervalSince1970 + lifetime / .seconds(1))
     gtids = pin.point.gtids
     tables = pin.tables
-    lasting = pin.lasting.map { _ in true }
+    lasting = pin.lasting != nil
     self.user = user
   }
 }

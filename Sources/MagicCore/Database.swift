@@ -60,6 +60,11 @@ public protocol Database: StatementService {
   /// The states that are kept so.
   var lastingSnapshots: [(pin: CommitPin, note: String)] { get }
 
+  /// Replaces the note of a state that is kept so.
+  ///
+  /// - Throws: ``EngineError``.
+  func note(_ note: String, ofLasting number: UInt64) async throws
+
   /// Forgets the state that is kept so and has that number, once nobody reads it.
   ///
   /// - Throws: ``EngineError``.

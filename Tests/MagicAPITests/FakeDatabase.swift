@@ -127,6 +127,10 @@ final class FakeDatabase: Database {
     state.withLock { Array($0.lasting.values) }
   }
 
+  func note(_ note: String, ofLasting number: UInt64) async throws {
+    state.withLock { $0.lasting[number]?.note = note }
+  }
+
   func forget(lasting number: UInt64) async throws {
     state.withLock { $0.lasting[number] = nil }
   }

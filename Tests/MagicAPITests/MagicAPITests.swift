@@ -1,4 +1,5 @@
 import Arrow
+import Foundation
 import Logging
 import MagicCore
 import Testing
@@ -295,10 +296,40 @@ import Testing
     await #expect(throws: APIError.self) { _ = try await again.renew(snapshot: other.id) }
     try await again.release(snapshot: snapshot.id)
     #expect(database.state.withLock { $0.lasting.count } == 1)
-    // Of those that there is no room for nothing stays.
-    let third = makeAPI { $0.snapshotCount = 0 }
+    // Of one that was not used for very long nothing stays, nor of one that there is no room for.
+    let (number, note) = try #require(
+      database.state.withLock { $0.lasting.first.map { ($0.key, $0.value.note) } })
+    var noted = try JSONDecoder().decode(LastingSnapshot.self, from: Data(note.utf8))
+    #expect(noted.id == other.id)
+    noted.used -= 8 * 86400
+    try await database.note(try noted.text, ofLasting: number)
+    let third = makeAPI()
     try await third.prepare()
     #expect(database.state.withLock { $0.lasting.isEmpty })
+    _ = try await service(third).openSnapshot(request)
+    #expect(database.state.withLock { $0.lasting.count } == 1)
+    try await makeAPI { $0.snapshotCount = 0 }.prepare()
+    #expect(database.state.withLock { $0.lasting.isEmpty })
+  }
+
+  @Test func theUseOfALastingSnapshotIsNoted() async throws {
+    let api = makeAPI()
+    var request = SnapshotRequest()
+    request.isLasting = true
+    request.tables = [TableReference(database: "shop", table: "orders")]
+    request.lifetime = .milliseconds(40)
+    let snapshot = try await service(api).openSnapshot(request)
+    func used() throws -> Double {
+      let note = database.state.withLock { $0.lasting.first?.value.note ?? "" }
+      return try JSONDecoder().decode(LastingSnapshot.self, from: Data(note.utf8)).used
+    }
+    let first = try used()
+    try await Task.sleep(for: .milliseconds(20))
+    await api.noteUses()
+    #expect(try used() == first)
+    _ = try await service(api).renew(snapshot: snapshot.id)
+    await api.noteUses()
+    #expect(try used() >= first + 0.02)
   }
 
   @Test func aSessionBeginsWithItsFirstStatementAndEnds() async throws {

@@ -53,15 +53,19 @@ def show_files(spark, folder, tables):
         spark.read.parquet(str(Path(folder) / f"{table}.parquet")).createOrReplaceTempView(table)
 
 
-def listed(service=None):
-    """The snapshots that the server keeps."""
-    service = service or shared()
+def call(service, route, **members):
+    """The answer of a server."""
     connection = http.client.HTTPConnection("127.0.0.1", service.http_port, timeout=60)
     try:
-        connection.request("POST", "/magic/v1/snapshots/list", "{}")
-        return json.loads(connection.getresponse().read())["snapshots"]
+        connection.request("POST", f"/magic/v1/{route}", json.dumps(members))
+        return json.loads(connection.getresponse().read())
     finally:
         connection.close()
+
+
+def listed(service=None):
+    """The snapshots that the server keeps."""
+    return call(service or shared(), "snapshots/list")["snapshots"]
 
 
 def snapshots(service=None):

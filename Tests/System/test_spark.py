@@ -655,6 +655,18 @@ class QueryTests(TypedRows):
                 for part in [pushed] if pushed else ():
                     self.assertIn(part, statement(frame))
 
+    def test_order_that_is_known(self):
+        """What the server has sorted is not sorted again."""
+        table = self.table.format("magic")
+        for query in [f"SELECT u8, id FROM {table} ORDER BY u8, id LIMIT 300",
+                      f"SELECT a.u8, b.id FROM {table} a JOIN {table} b ON a.id = b.u8 ORDER BY a.u8, b.id LIMIT 300"]:
+            for order, is_sorted in ((["u8", "id"], True), (["u8"], True), (["id"], False)):
+                frame = spark.sql(query).sortWithinPartitions(*order)
+                planned = frame._jdf.queryExecution().executedPlan().toString()
+                self.assertEqual("Sort " not in planned, is_sorted, query + planned)
+                found = [tuple(row) for row in frame.collect()]
+                self.assertEqual(found, sorted(found, key=lambda row: [row[("u8", "id").index(each)] for each in order]))
+
     def test_groups_that_spark_merges(self):
         """By what the server cannot compute Spark groups the few groups that it makes of the columns."""
         for query in ["SELECT upper(s), count(*), count(n_i8), sum(i64), min(n_day), max(n_t6) FROM {} WHERE u8 > 0 GROUP BY upper(s)",

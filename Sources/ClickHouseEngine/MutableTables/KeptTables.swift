@@ -65,6 +65,20 @@ final class KeptTables: Sendable {
     }
   }
 
+  /// - Returns: what the kept table of that number is with another note; nil when it is not kept any more.
+  func note(
+    _ note: String, of number: UInt64
+  ) -> (storage: StorageName, description: Description)? {
+    state.withLock { state in
+      guard var found = state.kept.first(where: { $0.key.owner.number == number }) else {
+        return nil
+      }
+      found.value.note = note
+      state.kept[found.key] = found.value
+      return (found.key, found.value)
+    }
+  }
+
   /// - Returns: the storage of the kept table of that number; nil when it is not kept any more.
   func remove(_ number: UInt64) -> StorageName? {
     state.withLock { state in
@@ -99,11 +113,12 @@ extension MutableTable {
         )
       }
       let kept = StorageName(owner, .settled(generation: 1, from: description.point.commit))
-      // The marks of these rows are still there.
-      let floor = markFloor
-      defer { markFloor = floor }
       do {
         try await copySettled(to: kept, settling: frozen, on: connection)
+        // Merging both would be for nothing, and they would share no files any more.
+        try await connection.execute(
+          "ALTER TABLE \(kept) MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, "
+            + "max_bytes_to_merge_at_min_space_in_pool = 1")
         try await connection.execute(
           "ALTER TABLE \(kept) MODIFY COMMENT \(quotedString(try description.text))")
       } catch {
@@ -129,7 +144,7 @@ extension StorageEngine {
     do {
       try await past.add(
         description.name, of: kept.owner, comment: description.comment, for: commit..<commit + 1,
-        at: kept.owner.number, holding: [kept], select: view.livingRows, registry: registry,
+        forKept: kept.owner.number, holding: [kept], select: view.livingRows, registry: registry,
         on: connection)
     } catch {
       _ = self.kept.remove(kept.owner.number)
@@ -142,7 +157,7 @@ extension MutableTables {
   /// Keeps a table as it is now.
   func keep(_ table: MutableTable, note: String) async throws -> CommitPin {
     let owner = storage.kept.newOwner()
-    // Nothing is left behind when the caller goes meanwhile.
+    // Once begun, it goes on to its end whatever becomes of the caller's task.
     return try await Task { [storage] in
       try await storage.withConnection { connection in
         let (kept, description) = try await table.copyState(to: owner, note: note, on: connection)
@@ -166,8 +181,20 @@ extension MutableTables {
   func forget(kept number: UInt64) async throws {
     guard let name = storage.kept.remove(number) else { return }
     // If the process ends before it is dropped, the next one does that.
+    try await Task { [self] in try await describe(name, "") }.value
+  }
+
+  /// Replaces the note of a kept table.
+  func note(_ note: String, ofKept number: UInt64) async throws {
+    guard let (name, description) = storage.kept.note(note, of: number) else { return }
+    try await describe(name, try description.text)
+    // It may have been forgotten meanwhile.
+    if !storage.kept.contains(number) { try await describe(name, "") }
+  }
+
+  private func describe(_ name: StorageName, _ text: String) async throws {
     try await storage.withConnection {
-      _ = try await $0.execute("ALTER TABLE \(name) MODIFY COMMENT ''")
+      _ = try await $0.execute("ALTER TABLE \(name) MODIFY COMMENT \(quotedString(text))")
     }
   }
 

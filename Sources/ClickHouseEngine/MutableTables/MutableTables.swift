@@ -76,7 +76,11 @@ public final class MutableTables: Sendable {
     await tables.updateNames()
     try await storage.withConnection { connection in
       for (kept, description) in recovered.kept {
-        try await storage.show(kept, description, on: connection)
+        do {
+          try await storage.show(kept, description, on: connection)
+        } catch {
+          report("what a snapshot of \(description.name) kept cannot be read: \(error)")
+        }
       }
       try await PublishedTable.refreshEarlyViews(on: connection)
     }

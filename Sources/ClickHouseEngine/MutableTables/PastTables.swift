@@ -109,14 +109,14 @@ final class PastTables: Sendable {
   ///   - owner: whose table it was; nil for a view of a user.
   ///   - definition: the text of the user's view.
   ///   - tables: what it reads by its text, of a view of a user.
-  ///   - lasting: the number of the kept table for whose snapshot alone it is.
+  ///   - kept: the number of the kept table for whose snapshot alone it is.
   ///   - storage: what it reads in the end.
   ///   - select: its text.
   ///   - revision: of a view of a user, the one of the past views that its text has.
   @discardableResult func add(
     _ name: TableReference, of owner: StorageOwner?, comment: String = "",
     definition: String? = nil, reaching tables: Set<TableReference>? = nil,
-    for range: Range<UInt64>, at lasting: UInt64? = nil, holding storage: Set<StorageName>,
+    for range: Range<UInt64>, forKept kept: UInt64? = nil, holding storage: Set<StorageName>,
     select: String,
     madeAt revision: UInt64? = nil, registry: ReaderRegistry,
     on connection: any EngineConnection
@@ -127,7 +127,7 @@ final class PastTables: Sendable {
     }
     var view = View(
       number: number, name: name, owner: owner, comment: comment, definition: definition,
-      tables: tables ?? [name], range: range, lasting: lasting, storage: storage)
+      tables: tables ?? [name], range: range, lasting: kept, storage: storage)
     let database = quotedIdentifier(view.place.database)
     try await connection.execute("CREATE DATABASE \(database) ENGINE = Atomic")
     do {

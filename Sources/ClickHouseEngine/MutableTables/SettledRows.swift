@@ -32,7 +32,8 @@ extension MutableTable {
           // What comes later is merged with others, and gets statistics of its columns then.
           + " SETTINGS materialize_statistics_on_insert = \(isEmpty ? 1 : 0)")
     }
-    if !youngs.isEmpty {
+    // Those of rows that are copied for others are still there.
+    if !youngs.isEmpty, settled.owner == owner {
       let marks = MutableView.rows(
         of: youngs, "\(HiddenColumn.version), \(HiddenColumn.deleteMark)", upTo: "\(UInt64.max)")
       try await noteDroppedMarks(

@@ -85,6 +85,10 @@ struct PastReading {
   private func view(
     for name: TableReference, _ known: [TableReference: PastTables.View], depth: Int
   ) async throws -> PastTables.View? {
+    // It may have ended before the statement entered; what has the name now is of another time.
+    if let kept = pin.lasting, pin.tables?.contains(name) ?? false, known[name]?.lasting != kept {
+      throw EngineError(message: "the snapshot has ended")
+    }
     if let view = known[name], view.definition == nil {
       try check(view.tables)
       return view
@@ -121,7 +125,7 @@ struct PastReading {
     return try await tables.storage.withConnection { connection in
       try await past.add(
         name, of: nil, definition: select, reaching: Set(replaced.views.flatMap(\.tables)),
-        for: commit..<commit + 1, at: pin.lasting,
+        for: commit..<commit + 1, forKept: pin.lasting,
         holding: Set(replaced.views.flatMap(\.storage)), select: replaced.text,
         madeAt: replaced.revision, registry: tables.storage.registry, on: connection)
     }

@@ -139,9 +139,7 @@ private struct ContentsReader {
   private func found() async -> [Found] {
     var found: [Found] = []
     var owners: Set<StorageOwner> = []
-    for (name, view) in tables.storage.past.views(
-      at: snapshot.point.commit, lasting: snapshot.lasting
-    ).views {
+    for (name, view) in tables.storage.past.views(at: snapshot.point.commit).views {
       guard let owner = view.owner else { continue }
       owners.insert(owner)
       found.append(

@@ -102,6 +102,10 @@ public struct StatementPath: Database {
 
   public var lastingSnapshots: [(pin: CommitPin, note: String)] { tables.kept }
 
+  public func note(_ note: String, ofLasting number: UInt64) async throws {
+    try await tables.note(note, ofKept: number)
+  }
+
   public func forget(lasting number: UInt64) async throws {
     try await tables.forget(kept: number)
   }

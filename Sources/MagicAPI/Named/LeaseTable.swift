@@ -33,16 +33,7 @@ final class LeaseTable<Value: Sendable>: Sendable {
     _ value: Value, name: String = randomName(), owner: Caller.Owner, lifetime: Duration
   ) throws(APIError) -> String {
     try leases.withLock { leases throws(APIError) in
-      guard leases.count < countLimit else {
-        throw APIError(
-          .exhausted,
-          "there are \(countLimit) \(noun)s already, which is the limit: end some, or try later")
-      }
-      let ownCount = leases.keys.count { $0.owner.user == owner.user }
-      guard ownCount < max(1, countLimit / 2) else {
-        throw APIError(
-          .exhausted, "you have \(ownCount) \(noun)s, which is the limit: end some, or try later")
-      }
+      try requireRoom(for: owner, in: leases)
       let key = Key(owner: owner, name: name)
       guard leases[key] == nil else {
         throw APIError(.alreadyExists, "there is a \(noun) \(name) already")
@@ -50,6 +41,24 @@ final class LeaseTable<Value: Sendable>: Sendable {
       leases[key] = Lease(value: value, lifetime: lifetime, expires: .now + lifetime)
     }
     return name
+  }
+
+  /// - Throws: ``APIError`` when there are too many.
+  func requireRoom(for owner: Caller.Owner) throws(APIError) {
+    try leases.withLock { leases throws(APIError) in try requireRoom(for: owner, in: leases) }
+  }
+
+  private func requireRoom(for owner: Caller.Owner, in leases: [Key: Lease]) throws(APIError) {
+    guard leases.count < countLimit else {
+      throw APIError(
+        .exhausted,
+        "there are \(countLimit) \(noun)s already, which is the limit: end some, or try later")
+    }
+    let ownCount = leases.keys.count { $0.owner.user == owner.user }
+    guard ownCount < max(1, countLimit / 2) else {
+      throw APIError(
+        .exhausted, "you have \(ownCount) \(noun)s, which is the limit: end some, or try later")
+    }
   }
 
   /// How many there are.

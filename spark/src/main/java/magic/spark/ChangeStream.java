@@ -36,7 +36,7 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
 
   private final TableChanges changes;
   private final MagicClient client;
-  private final SnapshotVersion from;
+  private final String from;
   private final StructType schema;
   /** Where the stream keeps the state in which it began. */
   private final Path beginning;
@@ -47,11 +47,12 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
   private Point newest;
 
   /**
-   * @param from the state after which changes count; null for the one that it begins in
+   * @param from the name of the state after which changes count, which is somebody else's; null for the
+   *     one that it begins in
    * @param checkpoint a folder of the stream's own
    */
-  ChangeStream(TableChanges changes, ConnectionOptions options, SnapshotVersion from,
-      StructType schema, String checkpoint) {
+  ChangeStream(TableChanges changes, ConnectionOptions options, String from, StructType schema,
+      String checkpoint) {
     this.beginning = new Path(checkpoint, "beginning");
     this.changes = changes;
     this.client = MagicClient.of(options);
@@ -72,7 +73,8 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
           return deserializeOffset(new String(content.readAllBytes(), StandardCharsets.UTF_8));
         }
       }
-      SnapshotVersion first = from == null ? SnapshotVersion.newest(client, changes.table()) : from;
+      SnapshotVersion first = from == null ? SnapshotVersion.newest(client, changes.table())
+          : SnapshotVersion.of(client, from);
       kept.put(first.id(), first);
       Point point = new Point(first, null);
       Path written = beginning.suffix(".new");
@@ -97,12 +99,13 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
   @Override
   public synchronized Offset latestOffset(Offset start, ReadLimit limit) {
     Point before = newest != null ? newest : (Point) start;
+    kept.putIfAbsent(before.version().id(), before.version());
     if (changes.lastCommit() <= before.version().commit()) {
       return before;
     }
     SnapshotVersion next = SnapshotVersion.newest(client, changes.table());
     kept.put(next.id(), next);
-    newest = new Point(next, before.version().equals(from) ? null : before.version().id());
+    newest = new Point(next, before.version().id().equals(from) ? null : before.version().id());
     return newest;
   }
 
@@ -154,7 +157,7 @@ final class ChangeStream implements MicroBatchStream, SupportsAdmissionControl {
     }
     kept.values().removeIf(each -> {
       boolean isOver = each.commit() < reached.commit();
-      if (isOver && !each.equals(from)) {
+      if (isOver && !each.id().equals(from)) {
         release(each.id());
       }
       return isOver;

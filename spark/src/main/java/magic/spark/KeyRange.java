@@ -4,8 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -35,13 +33,13 @@ record KeyRange(List<String> key, List<String> lower, List<String> upper, long r
       String snapshot, long mostRows) {
     int count = options.splits() > 0
         ? options.splits() : SparkSession.active().sparkContext().defaultParallelism();
-    List<KeyRange> ranges = of(table, options, url, snapshot, count);
+    List<KeyRange> ranges = divided(table, options, url, snapshot, count);
     long wanted = Math.min(rowCount(ranges) / mostRows + 1, MOST_RANGES);
-    return wanted <= count ? ranges : of(table, options, url, snapshot, (int) wanted);
+    return wanted <= count ? ranges : divided(table, options, url, snapshot, (int) wanted);
   }
 
   /** About so many such ranges. */
-  static List<KeyRange> of(
+  static List<KeyRange> divided(
       MagicTable table, ConnectionOptions options, String url, String snapshot, int count) {
     ObjectNode request = MagicClient.object().put("count", count).put("snapshot", snapshot);
     request.putObject("table").put("database", table.database()).put("table", table.table());
@@ -71,13 +69,6 @@ record KeyRange(List<String> key, List<String> lower, List<String> upper, long r
           rows / (bounds.size() + 1)));
     }
     return ranges;
-  }
-
-  /** Ranges of the key's first expression only; empty when two would begin with one value of it, or there is one. */
-  static Optional<List<KeyRange>> byFirstValue(List<KeyRange> ranges) {
-    List<String> bounds = ranges.stream().skip(1).map(each -> each.lower.get(0)).toList();
-    return bounds.isEmpty() || Set.copyOf(bounds).size() < bounds.size() ? Optional.empty()
-        : Optional.of(between(ranges.get(0).key.subList(0, 1), bounds, rowCount(ranges)));
   }
 
   /** The range from the beginning of one to the end of another. */

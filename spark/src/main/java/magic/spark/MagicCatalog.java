@@ -196,11 +196,11 @@ public final class MagicCatalog implements StagingTableCatalog, SupportsNamespac
       throw new IllegalArgumentException(
           "The changes of " + identifier + " cannot be told: its rows have no primary key");
     }
-    SnapshotVersion from = null;
-    SnapshotVersion to = null;
+    String from = null;
+    String to = null;
     if (context.range() instanceof ChangelogRange.VersionRange range) {
-      from = SnapshotVersion.of(client, range.startingVersion());
-      to = range.endingVersion().map(each -> SnapshotVersion.of(client, each)).orElse(null);
+      from = range.startingVersion();
+      to = range.endingVersion().orElse(null);
     } else if (!(context.range() instanceof ChangelogRange.UnboundedRange)) {
       throw new IllegalArgumentException(
           "Magic tells changes from snapshot to snapshot: write FROM VERSION 'snapshot'");

@@ -35,7 +35,7 @@ import org.apache.arrow.memory.BufferAllocator;
 /** Calls of the Magic API. One is shared by all threads of a process that have the same options. */
 final class MagicClient {
   private static final String PATH = "/magic/v1/";
-  /** What a server must have of the API: parts of transactions. */
+  /** What a server must have of the API: lasting snapshots. */
   private static final long REVISION = 4;
   private static final long FIRST_PAUSE = 100;
   private static final ObjectMapper JSON = new ObjectMapper();

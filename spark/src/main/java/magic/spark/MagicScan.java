@@ -25,7 +25,7 @@ import org.apache.spark.sql.connector.read.partitioning.UnknownPartitioning;
 import org.apache.spark.sql.types.StructType;
 
 /** A scan of one state of a table, by ranges of its key. */
-final class MagicScan
+class MagicScan
     implements SupportsReportStatistics,
         SupportsReportPartitioning,
         SupportsRuntimeV2Filtering,

@@ -10,6 +10,7 @@ import org.apache.spark.sql.connector.catalog.MetadataColumn;
 import org.apache.spark.sql.connector.catalog.SupportsMetadataColumns;
 import org.apache.spark.sql.connector.catalog.SupportsRead;
 import org.apache.spark.sql.connector.catalog.TableCapability;
+import org.apache.spark.sql.connector.expressions.SortOrder;
 import org.apache.spark.sql.connector.read.ScanBuilder;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructType;
@@ -119,6 +120,12 @@ class MagicTable implements SupportsRead, SupportsMetadataColumns {
   MagicScan scan(StructType schema, ScanStatement statement, ConnectionOptions chosen,
       boolean isDivided, Optional<SqlExpressions> runtime) {
     return new MagicScan(schema, statement, isDivided, chosen, snapshots, snapshot(), runtime);
+  }
+
+  /** A scan whose rows come in an order, all in one part. */
+  MagicScan scan(StructType schema, ScanStatement statement, ConnectionOptions chosen,
+      List<SortOrder> order) {
+    return new SortedScan(schema, statement, chosen, snapshots, snapshot(), order);
   }
 
   /** Into which parts it and the other tables of its snapshot are divided. */

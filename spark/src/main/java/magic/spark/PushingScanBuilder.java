@@ -43,6 +43,7 @@ final class PushingScanBuilder extends MagicScanBuilder
   private final List<Predicate> predicates = new ArrayList<>();
   private final List<String> conditions = new ArrayList<>();
   private List<String> order = List.of();
+  private List<SortOrder> sorted = List.of();
   private OptionalInt limit = OptionalInt.empty();
   private int offset;
   private StructType aggregated;
@@ -205,6 +206,7 @@ final class PushingScanBuilder extends MagicScanBuilder
       parts.add(part.get());
     }
     order = parts;
+    sorted = List.of(orders);
     limit = OptionalInt.of(most);
     return true;
   }
@@ -242,8 +244,19 @@ final class PushingScanBuilder extends MagicScanBuilder
     // The engine joins with all of its cores; each part of a join would join anew.
     boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0
         && source() instanceof RowSource.Table;
+    if (!isAggregated && !sorted.isEmpty()) {
+      return table.scan(
+          schema(), statement, options, sorted.stream().takeWhile(this::isRead).toList());
+    }
     return table.scan(isAggregated ? aggregated : schema(), statement, options, isDivided,
         isDivided ? Optional.of(expressions) : Optional.empty());
+  }
+
+  /** Whether Spark reads all that an order is by. */
+  private boolean isRead(SortOrder each) {
+    return Arrays.stream(each.expression().references()).allMatch(reference ->
+        reference.fieldNames().length == 1
+            && List.of(schema().fieldNames()).contains(reference.fieldNames()[0]));
   }
 
   /** Whether an expression can be NULL: Spark does not bear that one can that could not before. */

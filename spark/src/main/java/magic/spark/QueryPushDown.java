@@ -1,5 +1,6 @@
 package magic.spark;
 
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -8,12 +9,15 @@ import org.apache.spark.sql.catalyst.expressions.And;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.AttributeReference;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.SortOrder;
 import org.apache.spark.sql.catalyst.optimizer.BooleanSimplification$;
 import org.apache.spark.sql.catalyst.optimizer.ColumnPruning$;
 import org.apache.spark.sql.catalyst.optimizer.NullPropagation$;
 import org.apache.spark.sql.catalyst.optimizer.RewritePredicateSubquery$;
 import org.apache.spark.sql.catalyst.plans.logical.Aggregate;
 import org.apache.spark.sql.catalyst.plans.logical.Filter;
+import org.apache.spark.sql.catalyst.plans.logical.GlobalLimit;
+import org.apache.spark.sql.catalyst.plans.logical.LocalLimit;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.catalyst.plans.logical.RowLevelWrite;
@@ -131,7 +135,8 @@ final class QueryPushDown extends Rule<LogicalPlan> {
           return Optional.of(partial.over(relation(query.get(), groups)));
         }
         return Optional.empty();
-      } catch (Untranslatable reason) {
+      } catch (Untranslatable | MagicException | UncheckedIOException reason) {
+        // Whatever keeps the server from telling how many groups there are.
         return Optional.empty();
       }
     }
@@ -153,8 +158,18 @@ final class QueryPushDown extends Rule<LogicalPlan> {
       MagicScan scan = query.first().scan(
           schema, query.rows().reading(outputs), query.options(), query.isDivided(), Optional.empty());
       return new DataSourceV2ScanRelation(relation(plan), scan,
-          PlanTranslator.sequence(attributes), scala.Option.empty(), scala.Option.empty(),
+          PlanTranslator.sequence(attributes), scala.Option.empty(), ordering(plan),
           PlanExpressions.nothing(), false);
+    }
+
+    /** The order in which the rows come, if they have one that can be told by the columns. */
+    private static scala.Option<scala.collection.immutable.Seq<SortOrder>> ordering(LogicalPlan plan) {
+      LogicalPlan rows = plan;
+      while (rows instanceof GlobalLimit || rows instanceof LocalLimit) {
+        rows = rows.children().head();
+      }
+      return rows instanceof Sort sort && sort.references().subsetOf(plan.outputSet())
+          ? scala.Option.apply(sort.order()) : scala.Option.empty();
     }
 
     /** One of the tables. */

@@ -35,15 +35,15 @@ final class TableChanges implements Changelog {
 
   private final KeyedTable table;
   private final ConnectionOptions options;
-  private final SnapshotVersion from;
-  private final SnapshotVersion to;
+  private final String from;
+  private final String to;
 
   /**
-   * @param from the state after which changes count; null for the one in which a stream begins
-   * @param to the state up to which they count; null for the newest
+   * @param from the name of the state after which changes count; null for the one in which a stream
+   *     begins
+   * @param to the name of the state up to which they count; null for the newest
    */
-  TableChanges(
-      KeyedTable table, ConnectionOptions options, SnapshotVersion from, SnapshotVersion to) {
+  TableChanges(KeyedTable table, ConnectionOptions options, String from, String to) {
     this.table = table;
     this.options = options;
     this.from = from;
@@ -143,7 +143,9 @@ final class TableChanges implements Changelog {
             + "begin with, the name of a snapshot: CHANGES FROM VERSION '…', or the option "
             + "startingVersion");
       }
-      return partitions(from, to != null ? to : SnapshotVersion.of(pinned), schema);
+      MagicClient client = MagicClient.of(options);
+      return partitions(SnapshotVersion.of(client, from),
+          to != null ? SnapshotVersion.of(client, to) : SnapshotVersion.of(pinned), schema);
     }
 
     @Override

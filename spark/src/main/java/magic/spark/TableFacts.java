@@ -73,26 +73,28 @@ final class TableFacts {
 
   private Optional<Bounded> bounded(KeyedTable table, ConnectionOptions options) {
     TableColumn column = table.column(table.primaryKey().get(0));
-    Optional<List<KeyRange>> parts = KeyRange.byFirstValue(joined(table, options));
-    if (parts.isEmpty() || column.type().nullable()
-        || !RangeFunction.TYPES.contains(column.type().type())
-        || !TableColumn.isNamed(parts.get().get(0).key().get(0), column.name())) {
+    List<KeyRange> parts = joined(table, options);
+    List<String> key = parts.get(0).key();
+    // More of the key is named where parts would not be even by its first column.
+    if (parts.size() == 1 || key.size() != 1 || !TableColumn.isNamed(key.get(0), column.name())
+        || column.type().nullable() || !RangeFunction.TYPES.contains(column.type().type())) {
       return Optional.empty();
     }
-    List<Long> own = parts.get().stream().skip(1)
+    List<Long> own = parts.stream().skip(1)
         .map(part -> Long.parseLong(part.lower().get(0))).toList();
     List<List<Long>> others = bounded.values().stream().flatMap(Optional::stream)
         .map(Bounded::bounds).distinct().filter(each -> !each.equals(own)).toList();
     if (!others.isEmpty()) {
-      List<KeyRange> fine = KeyRange.of(table, options, url, snapshot, FINER * parts.get().size());
+      List<KeyRange> fine =
+          KeyRange.divided(table, options, url, snapshot, FINER * parts.size());
       for (List<Long> other : others) {
         if (divides(other, fine)) {
-          return Optional.of(new Bounded(other, KeyRange.between(parts.get().get(0).key(),
+          return Optional.of(new Bounded(other, KeyRange.between(key,
               other.stream().map(String::valueOf).toList(), KeyRange.rowCount(fine))));
         }
       }
     }
-    return Optional.of(new Bounded(own, parts.get()));
+    return Optional.of(new Bounded(own, parts));
   }
 
   /**
