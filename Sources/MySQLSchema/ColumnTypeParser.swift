@@ -137,7 +137,9 @@ extension DDLParser {
     if word != "FLOAT" { _ = accept("PRECISION") }
     let parameters = try parameters(atMost: 2)
     // FLOAT(p) is DOUBLE from 25 bits of precision on; FLOAT(m, d) never is.
-    let isFloat = word == "FLOAT" && !(parameters.count == 1 && parameters[0] > 24)
+    let isFloat =
+      word == "FLOAT" && !(parameters.count == 1 && parameters[0] > 24)
+      || word == "REAL" && lexer.mode.realAsFloat
     var type = DeclaredType(isFloat ? .float : .double)
     if parameters.count == 2 { type.detail.decimals = parameters[1] }
     return type

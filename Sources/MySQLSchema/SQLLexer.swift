@@ -4,10 +4,22 @@ public struct SQLTextMode: Hashable, Sendable {
   public var ansiQuotes: Bool
   /// NO_BACKSLASH_ESCAPES: a backslash in a string is a backslash.
   public var noBackslashEscapes: Bool
+  /// REAL_AS_FLOAT: REAL is FLOAT and not DOUBLE.
+  public var realAsFloat: Bool
 
-  public init(ansiQuotes: Bool = false, noBackslashEscapes: Bool = false) {
+  public init(
+    ansiQuotes: Bool = false, noBackslashEscapes: Bool = false, realAsFloat: Bool = false
+  ) {
     self.ansiQuotes = ansiQuotes
     self.noBackslashEscapes = noBackslashEscapes
+    self.realAsFloat = realAsFloat
+  }
+
+  /// What the bits say that the binlog has of `sql_mode`, the same for MySQL and MariaDB.
+  public init(sqlMode: UInt64) {
+    self.init(
+      ansiQuotes: sqlMode & 0x4 != 0, noBackslashEscapes: sqlMode & 0x10_0000 != 0,
+      realAsFloat: sqlMode & 0x1 != 0)
   }
 }
 

@@ -40,9 +40,5 @@ extension QueryEvent {
   var isStrict: Bool { (status.sqlMode ?? 0) & 0x60_0000 != 0 }
 
   /// The parts of the session's sql_mode that change how the statement is read.
-  var textMode: SQLTextMode {
-    let sqlMode = status.sqlMode ?? 0
-    return SQLTextMode(
-      ansiQuotes: sqlMode & 0x4 != 0, noBackslashEscapes: sqlMode & 0x10_0000 != 0)
-  }
+  var textMode: SQLTextMode { SQLTextMode(sqlMode: status.sqlMode ?? 0) }
 }

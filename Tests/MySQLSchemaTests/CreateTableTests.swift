@@ -219,6 +219,14 @@ private func type(_ type: String, options: String = "") throws -> ColumnType {
     }
   }
 
+  @Test func realIsWhatTheSessionSays() throws {
+    let statement = "CREATE TABLE t (a REAL, b REAL(9,2) NOT NULL, c FLOAT8, d DOUBLE, e FLOAT(53))"
+    let usual = try definition(of: statement, mode: SQLTextMode(sqlMode: 0x10_0004))
+    #expect(usual.columns.map(\.type) == Array(repeating: .double, count: 5))
+    let asFloat = try definition(of: statement, mode: SQLTextMode(sqlMode: 0x1))
+    #expect(asFloat.columns.map(\.type) == [.float, .float, .double, .double, .double])
+  }
+
   @Test func followsTheTextMode() throws {
     let quoted = try definition(
       of: #"CREATE TABLE "t" ("a""b" ENUM('\'))"#,

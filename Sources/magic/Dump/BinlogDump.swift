@@ -99,11 +99,9 @@ struct BinlogDump {
   private mutating func append(_ query: QueryEvent, of event: Event) {
     let verb = query.statement.prefix(16).uppercased().prefix { $0.isLetter }
     guard !Self.transactionVerbs.contains(String(verb)) else { return }
-    let sqlMode = query.status.sqlMode ?? 0
     let statement = parseDDL(
       query.statement, defaultDatabase: query.database,
-      mode: SQLTextMode(
-        ansiQuotes: sqlMode & 0x4 != 0, noBackslashEscapes: sqlMode & 0x10_0000 != 0))
+      mode: SQLTextMode(sqlMode: query.status.sqlMode ?? 0))
     tables.apply(statement)
     beginLine(event, type: Self.isDDL(statement) ? "ddl" : "statement")
     member("database", query.database)

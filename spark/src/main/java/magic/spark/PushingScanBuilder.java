@@ -244,7 +244,7 @@ final class PushingScanBuilder extends MagicScanBuilder
     // The engine joins with all of its cores; each part of a join would join anew.
     boolean isDivided = !isAggregated && limit.isEmpty() && offset == 0
         && source() instanceof RowSource.Table;
-    if (!isAggregated && !sorted.isEmpty()) {
+    if (!isAggregated && !sorted.isEmpty() && source() instanceof RowSource.Table) {
       return table.scan(
           schema(), statement, options, sorted.stream().takeWhile(this::isRead).toList());
     }
