@@ -53,7 +53,9 @@ public protocol Database: StatementService {
   /// Keeps the newest published state of a table as it is, for processes to come too, until it is
   /// forgotten.
   ///
-  /// - Parameter note: what ``lastingSnapshots`` gives with it.
+  /// - Parameters:
+  ///   - table: its name.
+  ///   - note: what ``lastingSnapshots`` gives with it.
   /// - Throws: ``EngineError`` when it is no mutable table.
   func lastingSnapshot(of table: TableReference, note: String) async throws -> CommitPin
 
