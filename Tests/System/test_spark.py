@@ -498,6 +498,8 @@ class PushDownTests(TypedRows):
                 ("SELECT id FROM {} ORDER BY n_u64 ASC NULLS LAST, id DESC LIMIT 9", "ASC NULLS LAST"),
                 ("SELECT id FROM {} WHERE b ORDER BY day DESC, id LIMIT 5", "WHERE"),
                 ("SELECT id FROM {} ORDER BY id LIMIT 5 OFFSET 10", "LIMIT 5 OFFSET 10"),
+                ("SELECT n_i8, id FROM {} ORDER BY n_i8 IS NULL, n_i8, id LIMIT 5", "ORDER BY"),
+                ("SELECT s, id FROM {} ORDER BY substr(s, 1, 1), id LIMIT 5", "substring"),
                 ("SELECT lc, sum(d9) AS total FROM {} GROUP BY lc ORDER BY lc LIMIT 2", "ORDER BY `lc`")]:
             with self.subTest(query):
                 frame = self.equal(query.format(self.table), pushed, ["Limit", "Offset"], ordered=True)

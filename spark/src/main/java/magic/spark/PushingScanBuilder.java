@@ -252,11 +252,11 @@ final class PushingScanBuilder extends MagicScanBuilder
         isDivided ? Optional.of(expressions) : Optional.empty());
   }
 
-  /** Whether Spark reads all that an order is by. */
+  /** Whether an order is by a column that is read. Spark takes no other expressions. */
   private boolean isRead(SortOrder each) {
-    return Arrays.stream(each.expression().references()).allMatch(reference ->
-        reference.fieldNames().length == 1
-            && List.of(schema().fieldNames()).contains(reference.fieldNames()[0]));
+    return each.expression() instanceof NamedReference reference
+        && reference.fieldNames().length == 1
+        && List.of(schema().fieldNames()).contains(reference.fieldNames()[0]);
   }
 
   /** Whether an expression can be NULL: Spark does not bear that one can that could not before. */

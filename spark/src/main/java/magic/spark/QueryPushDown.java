@@ -169,6 +169,7 @@ final class QueryPushDown extends Rule<LogicalPlan> {
         rows = rows.children().head();
       }
       return rows instanceof Sort sort && sort.references().subsetOf(plan.outputSet())
+              && sort.subqueriesAll().isEmpty()
           ? scala.Option.apply(sort.order()) : scala.Option.empty();
     }
 
