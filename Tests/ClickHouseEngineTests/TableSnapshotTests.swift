@@ -390,6 +390,24 @@ private struct InterruptedConnection: EngineConnection {
     #expect(past.views(at: 2).views[user] == nil)
   }
 
+  /// The table was renamed while it was copied for a lasting snapshot, and another snapshot reads it.
+  @Test func keptTablesAreReadAtTheirSnapshotsAlone() async throws {
+    let registry = ReaderRegistry(published: CommitPoint(commit: 3))
+    let past = PastTables()
+    let name = TableReference(database: "d", table: "t")
+    let kept = StorageName(StorageOwner("k5")!, .settled(generation: 1, from: 3))
+    try await past.add(
+      name, of: StorageOwner("u1"), for: 0..<4, holding: [], select: "SELECT 1",
+      registry: registry, on: InterruptedConnection())
+    try await past.add(
+      name, of: kept.owner, for: 3..<4, forKept: 5, holding: [kept], select: "SELECT 2",
+      registry: registry, on: InterruptedConnection())
+    #expect(past.views(at: 3, lasting: 5).views[name]?.owner == kept.owner)
+    #expect(past.views(at: 3).views[name]?.owner == StorageOwner("u1"))
+    #expect(past.views(at: 3, lasting: 6).views[name]?.owner == StorageOwner("u1"))
+    #expect(past.views(at: 2, lasting: 5).views[name]?.owner == StorageOwner("u1"))
+  }
+
   @Test func snapshotsOfTablesHoldTheseOnly() {
     let registry = ReaderRegistry(published: CommitPoint(commit: 3))
     let (one, two) = (StorageOwner("u1")!, StorageOwner("u2")!)

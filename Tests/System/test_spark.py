@@ -1,7 +1,6 @@
 """The Spark connector in a real Spark, against `magic serve`: what is pushed down gives what Spark
 computes by itself, and every query reads one state."""
 
-import http.client
 import json
 import random
 import shutil
@@ -41,12 +40,7 @@ def tearDownModule():
 
 
 def open_snapshot():
-    connection = http.client.HTTPConnection("127.0.0.1", shared().http_port, timeout=60)
-    try:
-        connection.request("POST", "/magic/v1/snapshots/open", "{}")
-        return json.loads(connection.getresponse().read())["id"]
-    finally:
-        connection.close()
+    return sparking.call(shared(), "snapshots/open")["id"]
 
 
 class CatalogTests(SparkTests):

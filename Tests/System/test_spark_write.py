@@ -416,9 +416,7 @@ class ChangesTests(WriteTests):
         self.sql("INSERT INTO {}.t VALUES (1, 'a', 1, array(1)), (2, 'b', 2, array()), (3, NULL, NULL, array(3)), (4, 'd', 4, array(4))")
 
     def snapshot(self):
-        request = urllib.request.Request(shared().url("/magic/v1/snapshots/open"), b"{}", method="POST")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())["id"]
+        return sparking.call(shared(), "snapshots/open")["id"]
 
     def change(self):
         self.run_at_server("INSERT INTO {}.t VALUES (5, 'e', 5, [5]), (6, 'gone again', 6, [])")

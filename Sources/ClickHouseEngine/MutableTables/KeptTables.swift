@@ -140,16 +140,10 @@ extension StorageEngine {
     let view = MutableView(
       shape: try await TableShape.read(kept, on: connection),
       branches: [Branch(settled: kept, from: commit, youngs: [])])
-    self.kept.add(kept, description)
-    do {
-      try await past.add(
-        description.name, of: kept.owner, comment: description.comment, for: commit..<commit + 1,
-        forKept: kept.owner.number, holding: [kept], select: view.livingRows, registry: registry,
-        on: connection)
-    } catch {
-      _ = self.kept.remove(kept.owner.number)
-      throw error
-    }
+    try await past.add(
+      description.name, of: kept.owner, comment: description.comment, for: commit..<commit + 1,
+      forKept: kept.owner.number, holding: [kept], select: view.livingRows, registry: registry,
+      on: connection)
   }
 }
 
@@ -161,9 +155,11 @@ extension MutableTables {
     return try await Task { [storage] in
       try await storage.withConnection { connection in
         let (kept, description) = try await table.copyState(to: owner, note: note, on: connection)
+        storage.kept.add(kept, description)
         do {
           try await storage.show(kept, description, on: connection)
         } catch {
+          _ = storage.kept.remove(owner.number)
           await storage.discard(kept)
           throw error
         }

@@ -76,6 +76,7 @@ public final class MutableTables: Sendable {
     await tables.updateNames()
     try await storage.withConnection { connection in
       for (kept, description) in recovered.kept {
+        storage.kept.add(kept, description)
         do {
           try await storage.show(kept, description, on: connection)
         } catch {

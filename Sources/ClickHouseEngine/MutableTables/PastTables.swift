@@ -141,7 +141,8 @@ final class PastTables: Sendable {
       view.mark = registry.mark
       state.revision += 1
       view.revision = revision ?? state.revision
-      state.views.append(view)
+      // What was kept had the name at that very moment, whatever was made while it was copied.
+      state.views.insert(view, at: owner?.kind == .kept ? 0 : state.views.endIndex)
       return view
     }
   }

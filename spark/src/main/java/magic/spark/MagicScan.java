@@ -108,10 +108,20 @@ class MagicScan
 
   /** The column that tells rows of the table apart by itself, if it is read; null for none. */
   private String key() {
-    return isDivided && statement.source() instanceof RowSource.Table source
-        && source.table() instanceof KeyedTable table && table.primaryKey().size() == 1
-        && List.of(schema.fieldNames()).contains(table.primaryKey().get(0))
-        ? table.primaryKey().get(0) : null;
+    return firstOfKey()
+        .filter(column -> ((KeyedTable) table()).primaryKey().size() == 1)
+        .map(TableColumn::name).orElse(null);
+  }
+
+  /** The first column of the key of a table that is read in parts, if it is read as itself. */
+  private Optional<TableColumn> firstOfKey() {
+    if (!isDivided || !(table() instanceof KeyedTable table)) {
+      return Optional.empty();
+    }
+    TableColumn column = table.column(table.primaryKey().get(0));
+    int place = List.of(schema.fieldNames()).indexOf(column.name());
+    return place >= 0 && statement.outputs().get(place).equals(column.read())
+        ? Optional.of(column) : Optional.empty();
   }
 
   /** The columns of which Spark may find out, from the other side of a join, what is wanted. */
@@ -154,18 +164,13 @@ class MagicScan
   /** That all rows of a value of the key's first column are in one part, where that column is read. */
   @Override
   public Partitioning outputPartitioning() {
-    List<KeyRange> ranges = ranges();
-    if (!isDivided || statement.isAggregate() || !(table() instanceof KeyedTable table)) {
-      return new UnknownPartitioning(ranges.size());
-    }
-    TableColumn column = table.column(table.primaryKey().get(0));
-    int place = List.of(schema.fieldNames()).indexOf(column.name());
-    boolean isRead = place >= 0 && statement.outputs().get(place).equals(column.read());
-    Optional<TableFacts.Bounded> bounded = facts.bounded(table, options);
-    return !isRead || bounded.isEmpty() ? new UnknownPartitioning(ranges.size())
-        : new KeyGroupedPartitioning(new Expression[] {
-            Expressions.apply(RangeFunction.name(bounded.get().bounds()),
-                Expressions.column(TableColumn.escaped(column.name())))}, ranges.size());
+    int count = ranges().size();
+    return firstOfKey().<Partitioning>flatMap(column ->
+            facts.bounded(table(), options).map(bounded ->
+                new KeyGroupedPartitioning(new Expression[] {
+                    Expressions.apply(RangeFunction.name(bounded.bounds()),
+                        Expressions.column(TableColumn.escaped(column.name())))}, count)))
+        .orElseGet(() -> new UnknownPartitioning(count));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package magic.spark;
 
+import static magic.spark.PlanTranslator.LEGACY;
 import static magic.spark.Untranslatable.require;
 
 import java.util.ArrayList;
@@ -37,9 +38,6 @@ import scala.jdk.javaapi.CollectionConverters;
 final class PartialAggregate {
   /** So many digits more than its values a sum of decimals has. */
   private static final int SUM_DIGITS = 10;
-
-  private static final NumericEvalContext LEGACY =
-      NumericEvalContext.apply(EvalMode.LEGACY(), true);
 
   private final Aggregate aggregate;
   /** What Spark has put below the aggregate, to compute by what it groups. */

@@ -61,6 +61,9 @@ final class PlanTranslator {
   /** An expression that is used where a column was is written out there; not longer ones. */
   private static final int LONGEST_INLINE = 2000;
 
+  /** How Spark computes where an overflow is no error. */
+  static final NumericEvalContext LEGACY = NumericEvalContext.apply(EvalMode.LEGACY(), true);
+
   private final Map<LogicalPlan, Optional<Query>> known = new IdentityHashMap<>();
   private int nested;
 
@@ -336,18 +339,17 @@ final class PlanTranslator {
       AggregateExpression expression, List<Expression> parts, List<NamedExpression> outputs) {
     Average average = (Average) expression.aggregateFunction();
     DecimalType type = (DecimalType) average.child().dataType();
-    NumericEvalContext legacy = NumericEvalContext.apply(EvalMode.LEGACY(), true);
-    Expression sum = part(with(expression, new Sum(average.child(), legacy)), parts, outputs);
+    Expression sum = part(with(expression, new Sum(average.child(), LEGACY)), parts, outputs);
     Expression count = part(
         with(expression, new Count(sequence(List.of(average.child())))), parts, outputs);
     Decimal unit = Decimal.apply(BigDecimal.ONE.scaleByPowerOfTen(type.scale()));
     Expression unscaled = new Cast(
-        new Multiply(sum, new Literal(unit, DataTypes.createDecimalType(type.scale() + 1, 0)), legacy),
+        new Multiply(sum, new Literal(unit, DataTypes.createDecimalType(type.scale() + 1, 0)), LEGACY),
         DataTypes.DoubleType, scala.Option.empty());
     Expression mean = new Divide(
-        unscaled, new Cast(count, DataTypes.DoubleType, scala.Option.empty()), legacy);
+        unscaled, new Cast(count, DataTypes.DoubleType, scala.Option.empty()), LEGACY);
     Expression scaled = new Divide(
-        mean, new Literal(Math.pow(10, type.scale()), DataTypes.DoubleType), legacy);
+        mean, new Literal(Math.pow(10, type.scale()), DataTypes.DoubleType), LEGACY);
     return new Cast(scaled, average.dataType(), scala.Option.empty());
   }
 

@@ -94,7 +94,12 @@ final class RangeFunction implements UnboundFunction, ScalarFunction<Integer> {
     if (input.isNullAt(0)) {
       return null;
     }
-    int place = Arrays.binarySearch(bounds, ((Number) input.get(0, type)).longValue());
+    return place(bounds, ((Number) input.get(0, type)).longValue());
+  }
+
+  /** The number of bounds that a value has reached. */
+  static int place(long[] bounds, long value) {
+    int place = Arrays.binarySearch(bounds, value);
     return place < 0 ? -place - 1 : place + 1;
   }
 }

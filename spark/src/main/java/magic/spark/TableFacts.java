@@ -3,7 +3,6 @@ package magic.spark;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -124,12 +123,6 @@ final class TableFacts {
     }
   }
 
-  /** The number of bounds that a literal has reached. */
-  private static int place(List<Long> bounds, String literal) {
-    int place = Collections.binarySearch(bounds, Long.parseLong(literal));
-    return place < 0 ? -place - 1 : place + 1;
-  }
-
   private List<KeyRange> joined(MagicTable table, ConnectionOptions options) {
     return KeyRange.joined(ranges(table, options), options.splitRows());
   }
@@ -141,11 +134,13 @@ final class TableFacts {
 
   /** Whether no part between bounds has more than twice as many rows as the average. */
   private static boolean divides(List<Long> bounds, List<KeyRange> fine) {
+    long[] places = bounds.stream().mapToLong(Long::longValue).toArray();
     long[] rows = new long[bounds.size() + 1];
     int first = 0;
     for (KeyRange range : fine) {
       // A range belongs to each part that it may have rows in.
-      int last = range.upper().isEmpty() ? bounds.size() : place(bounds, range.upper().get(0));
+      int last = range.upper().isEmpty() ? bounds.size()
+          : RangeFunction.place(places, Long.parseLong(range.upper().get(0)));
       for (int part = first; part <= last; part++) {
         rows[part] += range.rowCount();
       }
